@@ -1,0 +1,32 @@
+import type * as tfjs from '@tensorflow/tfjs-core'
+import type { BackendDescription, KnobDescription } from '../../shared/backend-description.ts'
+import type { Knobs } from '../../shared/condition.ts'
+import type { Note } from '../../shared/execution.ts'
+import type { Facts } from '../../shared/facts.ts'
+import type { Kernels } from '../../workloads/kernels.ts'
+
+/** A library that computes, opened under one condition, inside a runner process. */
+export interface Backend {
+  readonly version: string
+  readonly kernels: Partial<Kernels>
+  /** The tfjs API with this backend in force. */
+  readonly tf?: typeof tfjs
+  /**
+   * What is in force, read back from the library and not echoed from the request. `settings` are named as the knobs
+   * they answer; `facts` are `pool.*`, `lib.*` and the like; a knob that did nothing is a `no-effect` note.
+   */
+  effective(): Promise<{ settings: Facts; facts: Facts; notes: Note[] }>
+  close(): Promise<void>
+}
+
+/** One entry of the registry: a file of its own that imports its library only inside `detect` and `open`. */
+export interface BackendDriver {
+  readonly id: string
+  readonly title: string
+  readonly kernels: readonly string[]
+  readonly knobs: readonly KnobDescription[]
+  /** Whether it runs here, at what version; or why not, and the one command that adds it. */
+  detect(): Promise<Pick<BackendDescription, 'status' | 'version' | 'reason' | 'add'>>
+  /** Opens the library under the knobs. Those applied by environment or arguments are in force already. */
+  open(knobs: Knobs): Promise<Backend>
+}

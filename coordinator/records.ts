@@ -1,0 +1,60 @@
+import type { RequestedCondition } from '../shared/condition.ts'
+import type { Digest } from '../shared/digest.ts'
+import type { Execution } from '../shared/execution.ts'
+import type { AgentRecord, JobInput } from '../shared/messages.ts'
+
+/** One workload, parameters, seed and condition on one agent. */
+export interface CellRecord {
+  /** Stable over runs: derived from agent, workload, parameters, seed and condition. */
+  readonly id: string
+  /** Place in the plan's order, for display. */
+  readonly position: number
+  readonly agent: string
+  readonly workload: string
+  readonly workloadVersion: number
+  /** As the plan wrote it. */
+  readonly params: Readonly<Record<string, unknown>>
+  readonly seed: string
+  readonly condition: RequestedCondition
+  readonly repetitions: number
+  readonly limits: { readonly timeMs: number; readonly memoryBytes: number }
+}
+
+export interface ExecutionRecord {
+  readonly cell: string
+  readonly repetition: number
+  readonly attempt: number
+  readonly execution: Execution
+}
+
+export type RunState = 'running' | 'comparing' | 'done' | 'cancelled' | 'failed'
+
+export interface RunRecord {
+  readonly id: string
+  readonly name: string
+  readonly state: RunState
+  readonly createdAt: string
+  readonly endedAt?: string
+  readonly planText: string
+  readonly planDigest: Digest
+  /** Warnings about the plan that a reader of the report must see. */
+  readonly planNotes: readonly string[]
+  readonly inputs: readonly JobInput[]
+  /** The agents that took part, as they were when the run began, ordered by id. */
+  readonly agents: readonly AgentRecord[]
+}
+
+/** All that is known of a run; comparison and report are pure functions of it and of the bytes behind its digests. */
+export interface RunData {
+  readonly run: RunRecord
+  readonly cells: readonly CellRecord[]
+  readonly executions: readonly ExecutionRecord[]
+}
+
+/** The bytes behind digests, or undefined where they were not kept. */
+export interface Artifacts {
+  /** @param digest of a tensor's bytes. */
+  tensor(digest: Digest): Promise<Uint8Array | undefined>
+  /** @param digest of a trace, bare hex. @returns its file form. */
+  trace(digest: string): Promise<string | undefined>
+}

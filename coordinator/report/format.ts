@@ -1,0 +1,226 @@
+import { z } from 'zod'
+import { conditionLabels, knobValueSchema } from '../../shared/condition.ts'
+import { digestSchema, hexDigestSchema, noteSchema, outputSchema } from '../../shared/execution.ts'
+import { agentRecordSchema } from '../../shared/messages.ts'
+import { dtypes } from '../../shared/tensor.ts'
+
+/** `bitfleet/report@1`: what `report.json` holds and every other form of the report is made of. */
+export const reportSchemaName = 'bitfleet/report@1'
+
+export const verdicts = ['nondeterministic', 'divergent', 'incomplete', 'identical'] as const
+export type Verdict = (typeof verdicts)[number]
+
+const facts = z.record(z.string(), z.string())
+
+const statuses = ['completed', 'unsupported', 'crashed', 'timed-out', 'failed', 'cancelled', 'missing'] as const
+
+export const checkpointPlaceSchema = z.object({
+  seq: z.number().int(),
+  step: z.number().int(),
+  name: z.string(),
+  dtype: z.enum(dtypes),
+  shape: z.array(z.number().int()),
+})
+
+/** Two tensors of one dtype and shape, element by element. Counts are over all elements. */
+export const elementComparisonSchema = z.object({
+  elements: z.number().int(),
+  /** Elements whose bit patterns differ. */
+  unequal: z.number().int(),
+  /** Of those: pairs that are +0 against −0. */
+  signOfZero: z.number().int(),
+  /** Pairs with a NaN whose patterns differ; they have no distance. */
+  nan: z.number().int(),
+  /** Largest distance in ULPs among pairs without a NaN, decimal; null for dtypes that are not floating point. */
+  maxUlp: z.string().nullable(),
+  /** ‖a − b‖₂ / ‖a‖₂ in binary64 over finite pairs; null where the denominator is zero or nothing is finite. */
+  relativeL2: z.number().nullable(),
+  /** Counts of all elements by ULP distance: `0`, `1`, `2`, `3-4`, `5-8`, …, `nan`, `sign-of-zero`; empty buckets left out. Not for integers. */
+  histogram: z.array(z.object({ bucket: z.string(), count: z.number().int() })),
+})
+export type ElementComparison = z.infer<typeof elementComparisonSchema>
+
+/** One difference of two tensors: the first in C order. */
+export const firstDifferenceSchema = z.object({
+  /** Index in C order. */
+  element: z.number().int(),
+  indices: z.array(z.number().int()),
+  /** Big-endian hex. */
+  bits: z.tuple([z.string(), z.string()]),
+  /** Shortest decimal text that reads back to the same value; for the eye, never compared. */
+  values: z.tuple([z.string(), z.string()]),
+  /** Decimal; null with a NaN, or where the dtype is not floating point. */
+  ulp: z.string().nullable(),
+})
+export type FirstDifference = z.infer<typeof firstDifferenceSchema>
+
+/** How far apart one named tensor is at each step: the growth of a difference. */
+export const growthSchema = z.object({
+  name: z.string(),
+  points: z.array(
+    z.object({
+      step: z.number().int(),
+      seq: z.number().int(),
+      maxUlp: z.string().nullable(),
+      relativeL2: z.number().nullable(),
+      /** Share of unequal elements, 0 to 1. */
+      unequal: z.number(),
+    }),
+  ),
+})
+export type Growth = z.infer<typeof growthSchema>
+
+export const divergenceSchema = z.object({
+  /** Cell ids: the first member of each class, in the order of classes. */
+  a: z.string(),
+  b: z.string(),
+  /** Letters of the two classes. */
+  classes: z.tuple([z.string(), z.string()]),
+  checkpoint: checkpointPlaceSchema,
+  /** Digests of the checkpoint's tensor in a and in b. */
+  digests: z.tuple([digestSchema, digestSchema]),
+  /** Comparisons of prefix digests that found it. */
+  comparisons: z.number().int(),
+  /** Absent members: the bytes were not kept; `missing` says why. */
+  element: z.number().int().nullable(),
+  indices: z.array(z.number().int()).nullable(),
+  bits: z.tuple([z.string(), z.string()]).nullable(),
+  values: z.tuple([z.string(), z.string()]).nullable(),
+  ulp: z.string().nullable(),
+  statistics: elementComparisonSchema.nullable(),
+  missing: z.string().optional(),
+  /** Checkpoints that part, and those that are equal again after the first divergence (masked differences). */
+  differing: z.number().int(),
+  healed: z.number().int(),
+  /** Statistics of the final tensors that differ, by name. */
+  outputs: z.array(
+    z.object({ name: z.string(), digests: z.tuple([digestSchema, digestSchema]), statistics: elementComparisonSchema.nullable() }),
+  ),
+  growth: z.array(growthSchema),
+  /** Predicted labels that differ between a and b: churn. Only for workloads that predict labels. */
+  decisions: z
+    .object({ labels: z.number().int(), changed: z.number().int(), churn: z.number() })
+    .nullable(),
+})
+export type Divergence = z.infer<typeof divergenceSchema>
+
+/** A minimal set of facts whose partition of the cells equals the classes (`equal`) or refines them. */
+export const explanationSchema = z.object({
+  facts: z.array(z.string()),
+  equal: z.boolean(),
+  /** For each fact of the set, the other facts that part the cells in the same way and cannot be told from it. */
+  inseparable: z.record(z.string(), z.array(z.string())),
+  /** How many other minimal sets of the same size explain as well. */
+  rivals: z.number().int(),
+  /** Share of random relabellings of the cells that some set of this size or smaller explains as well. */
+  chance: z.number(),
+  /** How many relabellings were drawn. */
+  draws: z.number().int(),
+  /** For each class letter, the values of the facts that its members have. */
+  values: z.record(z.string(), z.array(z.record(z.string(), z.string()))),
+})
+export type Explanation = z.infer<typeof explanationSchema>
+
+/** A cell that disagreed with itself: its executions grouped by trace. */
+export const selfDisagreementSchema = z.object({
+  cell: z.string(),
+  executions: z.number().int(),
+  distinct: z.number().int(),
+  divergence: divergenceSchema.nullable(),
+})
+export type SelfDisagreement = z.infer<typeof selfDisagreementSchema>
+
+export const comparisonSchema = z.object({
+  workload: z.string(),
+  workloadVersion: z.number().int(),
+  params: z.record(z.string(), z.unknown()),
+  seed: z.string(),
+  verdict: z.enum(verdicts),
+  classes: z.array(
+    z.object({
+      /** A, B, … by the order of each class's first cell in the plan; never by size. */
+      letter: z.string(),
+      trace: hexDigestSchema,
+      cells: z.array(z.string()),
+    }),
+  ),
+  nondeterministic: z.array(selfDisagreementSchema),
+  /** Cells that neither completed nor are unsupported. */
+  incomplete: z.array(z.string()),
+  unsupported: z.array(z.string()),
+  /**
+   * What agreement shows: the least number of executions of a compared cell, and 1 − 0.05^(1/k): with 95 %
+   * confidence all other outcomes of that cell together are rarer than this.
+   */
+  selfConsistency: z.object({ executions: z.number().int(), otherOutcomesBelow: z.number() }).nullable(),
+  /** Of the checkpoints that are inputs: `equal` over all classes, or the comparison is of different inputs. */
+  inputsEqual: z.boolean(),
+  divergences: z.array(divergenceSchema),
+  explanations: z.array(explanationSchema),
+  /** Why there is no explanation, where there is none and one would be expected. */
+  unexplained: z.string().optional(),
+})
+export type Comparison = z.infer<typeof comparisonSchema>
+
+export const reportCellSchema = z.object({
+  id: z.string(),
+  agent: z.string(),
+  workload: z.string(),
+  workloadVersion: z.number().int(),
+  params: z.record(z.string(), z.unknown()),
+  seed: z.string(),
+  condition: z.object({
+    backend: z.string(),
+    version: z.string().nullable(),
+    device: z.string(),
+    label: z.enum(conditionLabels),
+    knobs: z.record(z.string(), knobValueSchema),
+    effective: facts,
+  }),
+  repetitions: z.number().int(),
+  status: z.enum(statuses),
+  reason: z.string().optional(),
+  signal: z.string().optional(),
+  stderr: z.string().optional(),
+  limitMs: z.number().optional(),
+  code: z.string().optional(),
+  message: z.string().optional(),
+  /** One for each execution, in the order of repetitions; null for one that did not complete. */
+  traces: z.array(hexDigestSchema.nullable()),
+  outputs: z.array(outputSchema),
+  /** Facts of the cell's executions that are beyond its agent's, where all executions agree on them. */
+  facts,
+  /** Facts on which the executions of the cell disagreed, with the values seen. */
+  varying: z.record(z.string(), z.array(z.string())),
+  notes: z.array(noteSchema),
+  /** Executions that did not complete although others of this cell did. */
+  failures: z.array(z.object({ repetition: z.number().int(), status: z.enum(statuses), message: z.string() })),
+  /** Medians over the executions; times are no bits and are left out of comparisons. */
+  resources: z.object({ wallMs: z.number(), cpuMs: z.number().nullable(), maxRssBytes: z.number().nullable() }),
+})
+export type ReportCell = z.infer<typeof reportCellSchema>
+
+export const reportSchema = z.object({
+  schema: z.literal(reportSchemaName),
+  /** The verdict in one sentence, for people. */
+  sentence: z.string(),
+  verdict: z.enum(verdicts),
+  run: z.object({
+    id: z.string(),
+    name: z.string(),
+    state: z.enum(['done', 'cancelled', 'failed', 'running', 'comparing']),
+    createdAt: z.string(),
+    endedAt: z.string().optional(),
+    plan: z.string(),
+    planDigest: digestSchema,
+    software: z.string(),
+    notes: z.array(z.string()),
+  }),
+  agents: z.array(agentRecordSchema),
+  workloads: z.array(
+    z.object({ id: z.string(), version: z.number().int(), title: z.string(), summary: z.string() }),
+  ),
+  cells: z.array(reportCellSchema),
+  comparisons: z.array(comparisonSchema),
+})
+export type Report = z.infer<typeof reportSchema>

@@ -1,0 +1,57 @@
+import type * as tfjs from '@tensorflow/tfjs-core'
+import type { z } from 'zod'
+import type { DType, Tensor } from '../shared/tensor.ts'
+import type { Kernels, Unsupported } from './kernels.ts'
+
+export const granularities = ['end', 'epoch', 'step', 'operation'] as const
+export type Granularity = (typeof granularities)[number]
+
+/** One place of a checkpoint schema. Inputs come first; outputs are the final tensors a report names. */
+export interface CheckpointSpec {
+  readonly step: number
+  readonly name: string
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly role: 'input' | 'intermediate' | 'output'
+}
+
+/** What the coordinator must know of a workload: no kernels, no library. */
+export interface WorkloadDescription<Params = Record<string, unknown>> {
+  /** Such as `reduce.sum`. */
+  readonly id: string
+  /** Raised by any change that alters any of its bits or its schema. */
+  readonly version: number
+  readonly title: string
+  /** One paragraph for a report's reader: what is computed, from what, and where methods come from. */
+  readonly summary: string
+  /** What a plan may say; unknown keys are refused. */
+  readonly params: z.ZodType<Params>
+  /**
+   * The checkpoints it makes, in order, at the granularity the parameters ask for. `inputs` holds the user's own
+   * arrays' dtypes and shapes by digest.
+   */
+  schema(params: Params, inputs?: InputShapes): CheckpointSpec[]
+}
+
+export type InputShapes = ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>
+
+/** What a workload is given to run on. */
+export interface WorkloadContext<Params = Record<string, unknown>> {
+  readonly params: Params
+  /** Decimal. */
+  readonly seed: string
+  readonly backend: string
+  readonly kernels: Partial<Kernels>
+  /** The tfjs API on the condition's backend, for workloads written against it. */
+  readonly tf?: typeof tfjs
+  /** A user's own array, by the digest the plan pins it with. */
+  input(digest: string): Tensor
+  /** Hands over the next checkpoint of the schema; its step, name, dtype and shape must be the schema's. */
+  checkpoint(step: number, name: string, tensor: Tensor): void
+}
+
+/** A versioned, seeded, pure program: (parameters, seed) to named tensors. */
+export interface Workload<Params = Record<string, unknown>> extends WorkloadDescription<Params> {
+  /** Resolves to nothing when every checkpoint of the schema was made, or to why this backend cannot. */
+  run(context: WorkloadContext<Params>): Promise<Unsupported | undefined> | Unsupported | undefined
+}
