@@ -9,7 +9,7 @@ const run = (...argv) => {
   const { status } = spawnSync(process.execPath, argv, { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
 }
-run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json')
+run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json')
 
 const assets = new Set(['.sql', '.css', '.gz', '.wasm', '.json', '.npy', '.yaml', '.csv'])
 const copyAssets = (folder) => {
