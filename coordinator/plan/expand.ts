@@ -1,0 +1,189 @@
+import type { BackendDescription, KnobDescription } from '../../shared/backend-description.ts'
+import { publicBackendNames } from '../../shared/backend-description.ts'
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import type { Knobs, KnobValue, RequestedCondition } from '../../shared/condition.ts'
+import { sha256Hex } from '../../shared/digest.ts'
+import { BitfleetError } from '../../shared/errors.ts'
+import type { AgentRecord } from '../../shared/messages.ts'
+import { findDescription } from '../../workloads/catalogue.ts'
+import type { CellRecord } from '../records.ts'
+import { nearest } from './nearest.ts'
+import type { Factor, Factors, Plan, PlannedWorkload } from './plan.ts'
+
+const maxCells = 100_000
+
+/**
+ * Every workload × seed × condition × agent of a plan, in the plan's order. A factor applies to a backend where it
+ * sets one of that backend's knobs; conditions that come out equal are one.
+ *
+ * @returns cells, and what a reader of the report must know of how the plan was read
+ * @throws `usage` for a backend, knob or value that no agent knows; `unavailable` if no agent has the labels
+ */
+export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells: CellRecord[]; notes: string[] } {
+  const chosen = chooseAgents(plan, agents)
+  const notes = new Set<string>()
+  const cells = new Map<string, CellRecord>()
+  let position = 0
+  for (const workload of plan.workloads) {
+    const conditions = expandConditions(workload.factors, chosen, notes)
+    for (const seed of workload.seeds) {
+      for (const condition of conditions) {
+        position++
+        for (const agent of chosen) {
+          const cell = createCell(workload, seed, condition, agent, position)
+          const same = cells.get(cell.id)
+          if (!same || same.repetitions < cell.repetitions) cells.set(cell.id, { ...cell, position: same?.position ?? position })
+          if (cells.size > maxCells) {
+            throw new BitfleetError('usage', `${plan.name}: more than ${maxCells} cells; split the plan`)
+          }
+        }
+      }
+    }
+    if (workload.repetitions === 1) {
+      notes.add(`${workload.id} runs once a cell: one execution cannot show whether a cell agrees with itself`)
+    }
+  }
+  return { cells: [...cells.values()], notes: [...notes] }
+}
+
+function chooseAgents(plan: Plan, agents: readonly AgentRecord[]): AgentRecord[] {
+  const wanted = Object.entries(plan.agents)
+  const chosen = agents
+    .filter((agent) => wanted.every(([key, value]) => agent.labels[key] === value))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+  if (chosen.length === 0) {
+    const labels = wanted.map(([key, value]) => `${key}=${value}`).join(', ')
+    throw new BitfleetError(
+      'unavailable',
+      agents.length === 0
+        ? 'no agent is connected; start one with `bitfleet agent start`'
+        : `none of the ${agents.length} connected agents has the labels ${labels}`,
+    )
+  }
+  return chosen
+}
+
+function createCell(
+  workload: PlannedWorkload,
+  seed: string,
+  condition: RequestedCondition,
+  agent: AgentRecord,
+  position: number,
+): CellRecord {
+  const workloadVersion = findDescription(workload.id)?.version ?? 0
+  const key = { agent: agent.id, workload: workload.id, workloadVersion, params: workload.params, seed, condition }
+  return {
+    ...key,
+    id: `c-${sha256Hex(canonicalJson(key)).slice(0, 12)}`,
+    position,
+    repetitions: workload.repetitions ?? defaultRepetitions(condition.knobs),
+    limits: workload.limits,
+  }
+}
+
+/** Two executions are the least that can disagree; where threads race, two would mostly miss it. */
+function defaultRepetitions(knobs: Knobs): number {
+  const races = Object.entries(knobs).some(
+    ([name, value]) => (/threads$/i.test(name) && Number(value) > 1) || String(value).startsWith('atomic:'),
+  )
+  return races ? 10 : 2
+}
+
+/** The distinct conditions of some factors: backends in order, and for each the product of what applies to it. */
+export function expandConditions(
+  factors: Factors,
+  agents: readonly AgentRecord[],
+  notes: Set<string>,
+): RequestedCondition[] {
+  const conditions = new Map<string, RequestedCondition>()
+  const applied = new Set<Factor>()
+  for (const backend of factors.backends) {
+    const described = describe(backend, factors, agents, notes)
+    let knobSets: Knobs[] = [{}]
+    for (const factor of factors.others) {
+      const levels = factor.levels.map((level) => knobsOf(backend, level))
+      if (levels.every((level) => Object.keys(level).length === 0)) continue
+      applied.add(factor)
+      for (const level of levels) checkKnobs(backend, described, level, factor, notes)
+      knobSets = knobSets.flatMap((knobs) => levels.map((level) => merge(knobs, level, backend, factor)))
+    }
+    for (const knobs of knobSets) {
+      const condition = { backend, device: 'cpu', knobs: { ...knobs } }
+      conditions.set(canonicalJson(condition), condition)
+    }
+  }
+  for (const factor of factors.others) {
+    if (!applied.has(factor)) notes.add(`${factor.at}: factor "${factor.name}" sets no knob of any backend in the plan`)
+  }
+  return [...conditions.values()]
+}
+
+/** The knobs of a level that belong to a backend, by their bare names. */
+function knobsOf(backend: string, level: Readonly<Record<string, KnobValue>>): Knobs {
+  const base = baseName(backend)
+  return Object.fromEntries(
+    Object.entries(level).flatMap(([name, value]) => {
+      const dot = name.indexOf('.')
+      return name.slice(0, dot) === base ? [[name.slice(dot + 1), value]] : []
+    }),
+  )
+}
+
+function merge(knobs: Knobs, level: Knobs, backend: string, factor: Factor): Knobs {
+  for (const name of Object.keys(level)) {
+    if (name in knobs) {
+      throw new BitfleetError('usage', `${factor.at}: ${baseName(backend)}.${name} is set by two factors; keep one`)
+    }
+  }
+  return { ...knobs, ...level }
+}
+
+function baseName(backend: string): string {
+  return backend.split('@')[0] ?? backend
+}
+
+/** What the fleet says of a backend; undefined for a public name that nobody there has. */
+function describe(
+  backend: string,
+  factors: Factors,
+  agents: readonly AgentRecord[],
+  notes: Set<string>,
+): BackendDescription[] {
+  const all = agents.flatMap((agent) => agent.backends)
+  const described = all.filter(({ id }) => id === backend || id === baseName(backend))
+  if (described.length > 0) return described
+  const base = baseName(backend)
+  const known = [...new Set([...publicBackendNames, ...all.map(({ id }) => baseName(id))])]
+  if (!known.includes(base)) {
+    throw new BitfleetError(
+      'usage',
+      `${factors.at}: there is no backend "${backend}"${nearest(base, known)}; the agents here have ${[...new Set(all.map(({ id }) => id))].join(', ')}`,
+    )
+  }
+  notes.add(`no agent of this run has the backend ${backend}: its cells are unsupported`)
+  return []
+}
+
+function checkKnobs(
+  backend: string,
+  described: readonly BackendDescription[],
+  knobs: Knobs,
+  factor: Factor,
+  notes: Set<string>,
+): void {
+  for (const [name, value] of Object.entries(knobs)) {
+    const knob = described.flatMap((description) => description.knobs).find((candidate) => candidate.name === name)
+    if (knob) checkValue(backend, knob, value, factor)
+    else if (described.length === 0) notes.add(`${factor.at}: ${backend}.${name} could not be checked: no agent has ${backend}`)
+    else {
+      const names = [...new Set(described.flatMap((description) => description.knobs.map((candidate) => candidate.name)))]
+      const has = names.length > 0 ? `its knobs are ${names.join(', ')}` : 'it has no knobs'
+      throw new BitfleetError('usage', `${factor.at}: ${backend} has no knob "${name}"${nearest(name, names)}; ${has}`)
+    }
+  }
+}
+
+function checkValue(backend: string, knob: KnobDescription, value: KnobValue, factor: Factor): void {
+  if (new RegExp(knob.pattern).test(String(value))) return
+  throw new BitfleetError('usage', `${factor.at}: ${backend}.${knob.name} takes no "${value}"; it takes ${knob.values}`)
+}

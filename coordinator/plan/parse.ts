@@ -1,0 +1,182 @@
+import { z } from 'zod'
+import { isDigest } from '../../shared/digest.ts'
+import { findDescription } from '../../workloads/catalogue.ts'
+import type { Factor, Factors, Level, Limits, Plan, PlannedInput, PlannedWorkload } from './plan.ts'
+import { openSource, type Path, type PlanSource } from './source.ts'
+
+const seedSchema = z.string().regex(/^(0|[1-9][0-9]{0,38})$/)
+const scalarSchema = z.union([z.string(), z.number(), z.boolean()])
+const levelSchema = z.union([scalarSchema, z.null(), z.record(z.string(), scalarSchema)])
+const repetitionsSchema = z.int().min(1).max(10_000)
+const factorsSchema = z.record(z.string(), z.array(levelSchema).min(1))
+const limitsSchema = z.strictObject({
+  timeSeconds: z.number().positive().max(7 * 86_400).optional(),
+  memoryMiB: z.number().positive().optional(),
+})
+const seedsSchema = z.array(z.unknown()).min(1)
+
+const planSchema = z.strictObject({
+  name: z.string().min(1).max(200),
+  seed: z.unknown().optional(),
+  seeds: seedsSchema.optional(),
+  repetitions: repetitionsSchema.optional(),
+  agents: z.record(z.string(), scalarSchema).optional(),
+  limits: limitsSchema.optional(),
+  workloads: z.array(z.union([z.string(), z.record(z.string(), z.unknown())])).min(1),
+  factors: factorsSchema.optional(),
+})
+
+/** Keys that may stand beside the workload's own in its entry, and replace the plan's for it alone. */
+const entrySchema = z.strictObject({
+  factors: factorsSchema.optional(),
+  seeds: seedsSchema.optional(),
+  repetitions: repetitionsSchema.optional(),
+  limits: limitsSchema.optional(),
+})
+const entryKeys = ['factors', 'seeds', 'repetitions', 'limits']
+
+const defaultLimits: Limits = { timeMs: 300_000, memoryBytes: 4 * 2 ** 30 }
+
+/**
+ * Reads a plan and checks all that can be checked without knowing the fleet.
+ *
+ * @param fileName for messages, which read `FILE:LINE: the fact; the remedy`
+ * @throws `usage`
+ */
+export function parsePlan(text: string, fileName = 'plan'): Plan {
+  const source = openSource(text, fileName)
+  const plan = source.check(planSchema, source.value, [])
+  const seeds = plan.seeds
+    ? plan.seeds.map((_, i) => readSeed(source, ['seeds', i]))
+    : [plan.seed === undefined ? '0' : readSeed(source, ['seed'])]
+  const limits = readLimits(plan.limits, defaultLimits)
+  const workloads = plan.workloads.map((entry, i) =>
+    readWorkload(source, ['workloads', i], entry, {
+      seeds,
+      limits,
+      repetitions: plan.repetitions,
+      factors: plan.factors && readFactors(source, ['factors'], plan.factors),
+    }),
+  )
+  const labels = Object.fromEntries(Object.entries(plan.agents ?? {}).map(([key, value]) => [key, String(value)]))
+  return { name: plan.name, text, agents: labels, workloads, inputs: workloads.flatMap((w, i) => inputsOf(source, w, i)) }
+}
+
+function readWorkload(
+  source: PlanSource,
+  path: Path,
+  entry: string | Record<string, unknown>,
+  plan: { seeds: string[]; limits: Limits; repetitions: number | undefined; factors: Factors | undefined },
+): PlannedWorkload {
+  const fields: Record<string, unknown> = typeof entry === 'string' ? { [entry]: {} } : entry
+  const ids = Object.keys(fields).filter((key) => !entryKeys.includes(key))
+  const id = ids[0]
+  if (id === undefined || ids.length > 1) {
+    const found = ids.length > 1 ? `names ${ids.join(' and ')}` : 'names none'
+    throw source.error(path, `an entry of workloads names one workload and this one ${found}; give each its own "- "`)
+  }
+  const description = findDescription(id)
+  if (!description) throw source.error([...path, id], `there is no workload "${id}"; \`bitfleet workloads\` lists them`)
+  const own = source.check(
+    entrySchema,
+    Object.fromEntries(Object.entries(fields).filter(([key]) => key !== id)),
+    path,
+  )
+  const params = (fields[id] ?? {}) as Record<string, unknown>
+  checkPins(source, [...path, id], params)
+  source.check(description.params, params, [...path, id])
+  const factors = own.factors ? readFactors(source, [...path, 'factors'], own.factors) : plan.factors
+  if (!factors) {
+    throw source.error(path, `${id} has no factors; add \`factors: { backend: [js] }\` to the plan or to this entry`)
+  }
+  return {
+    id,
+    params,
+    factors,
+    seeds: own.seeds ? own.seeds.map((_, i) => readSeed(source, [...path, 'seeds', i])) : plan.seeds,
+    repetitions: own.repetitions ?? plan.repetitions,
+    limits: readLimits(own.limits, plan.limits),
+    at: source.at([...path, id]),
+  }
+}
+
+function readFactors(source: PlanSource, path: Path, factors: z.infer<typeof factorsSchema>): Factors {
+  const backends = (factors.backend ?? []).map((level, i) => {
+    if (typeof level === 'string' && /^[a-z][a-z0-9-]*(@[\w.+-]+)?$/.test(level)) return level
+    throw source.error([...path, 'backend', i], `a backend is NAME or NAME@VERSION, such as js or tensorflow@2.21.0`)
+  })
+  if (backends.length === 0) {
+    throw source.error(path, 'factors need `backend: [NAME, …]`; `bitfleet backends` lists what runs here')
+  }
+  const others: Factor[] = Object.entries(factors)
+    .filter(([name]) => name !== 'backend')
+    .map(([name, levels]) => ({
+      name,
+      at: source.at([...path, name]),
+      levels: levels.map((level, i) => readLevel(source, [...path, name, i], name, level)),
+    }))
+  return { backends, others, at: source.at(path) }
+}
+
+function readLevel(source: PlanSource, path: Path, factor: string, level: z.infer<typeof levelSchema>): Level {
+  if (level === null) return {}
+  if (typeof level !== 'object') {
+    if (!isKnobName(factor)) {
+      throw source.error(
+        path,
+        `factor "${factor}" is no BACKEND.KNOB, so each of its levels is a map of knobs, such as { js.order: exact }`,
+      )
+    }
+    return { [factor]: level }
+  }
+  for (const name of Object.keys(level)) {
+    if (!isKnobName(name)) throw source.error([...path, name], `"${name}" is no knob; a knob is BACKEND.KNOB`)
+  }
+  return level
+}
+
+function isKnobName(name: string): boolean {
+  return /^[a-z][a-z0-9-]*\.[a-z][A-Za-z0-9]*$/.test(name)
+}
+
+/** Seeds are decimal and may be longer than a JSON number holds, so their text counts and not their value. */
+function readSeed(source: PlanSource, path: Path): string {
+  const text = source.textAt(path)
+  const result = seedSchema.safeParse(text)
+  if (!result.success) throw source.error(path, `seed ${text || 'of no text'} is not a whole number in decimal`)
+  return result.data
+}
+
+function readLimits(own: z.infer<typeof limitsSchema> | undefined, otherwise: Limits): Limits {
+  return {
+    timeMs: own?.timeSeconds === undefined ? otherwise.timeMs : Math.round(own.timeSeconds * 1000),
+    memoryBytes: own?.memoryMiB === undefined ? otherwise.memoryBytes : Math.round(own.memoryMiB * 2 ** 20),
+  }
+}
+
+/** Whatever parameter is a map with `file` in it is a user's own array. */
+function inputParams(params: Readonly<Record<string, unknown>>): [string, { file: unknown; digest?: unknown }][] {
+  return Object.entries(params).filter(
+    (entry): entry is [string, { file: unknown; digest?: unknown }] =>
+      typeof entry[1] === 'object' && entry[1] !== null && 'file' in entry[1],
+  )
+}
+
+function checkPins(source: PlanSource, path: Path, params: Readonly<Record<string, unknown>>): void {
+  for (const [name, input] of inputParams(params)) {
+    if (typeof input.digest === 'string' && isDigest(input.digest)) continue
+    throw source.error(
+      [...path, name],
+      `${name} is not pinned: add \`digest: "sha256:…"\`, the digest of the array's payload; ` +
+        `\`bitfleet digest ${String(input.file)}\` prints it`,
+    )
+  }
+}
+
+function inputsOf(source: PlanSource, workload: PlannedWorkload, i: number): PlannedInput[] {
+  return inputParams(workload.params).map(([name, input]) => ({
+    file: String(input.file),
+    digest: String(input.digest),
+    at: source.at(['workloads', i, workload.id, name]),
+  }))
+}
