@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs what the full test suite uses beyond npm's packages: OpenBLAS, BLIS and Chromium from Debian, numpy from PyPI.
+# Without them `npm test` still runs, and lists what it could not run and why.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo="sudo"
+
+missing=()
+for package in libopenblas0-pthread libblis4-pthread chromium python3; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+# A folder of the project's own, so that no other Python environment changes.
+if ! PYTHONPATH=.test-tools/python python3 -c 'import numpy' 2>/dev/null; then
+  python3 -m pip install --quiet --target .test-tools/python 'numpy==2.3.5' \
+    || python3 -m pip install --quiet --break-system-packages --target .test-tools/python 'numpy==1.26.4'
+fi
