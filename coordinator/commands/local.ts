@@ -1,0 +1,182 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { connectCoordinator } from '../client/client.ts'
+import { watchToEnd } from '../client/progress.ts'
+import { parsePlan, collectInputs } from '../plan/index.ts'
+import { exitCodeOf } from '../report/exit-code.ts'
+import { exportArtifacts, writeReport } from '../report/files.ts'
+import type { Report } from '../report/format.ts'
+import { renderText } from '../report/text.ts'
+
+export interface LocalOptions {
+  /** The program's own file, to start the two sides from. */
+  readonly main: string
+  readonly out: string
+  readonly exit?: boolean
+  readonly artifacts?: 'outputs' | 'all'
+  readonly json?: boolean
+}
+
+/** A plan's text, and where it stands: its own paths are relative to its folder. */
+export interface PlanFile {
+  readonly text: string
+  readonly name: string
+  readonly folder: string
+}
+
+/** `bitfleet local`: coordinator, agent, run and report of one plan on this machine. */
+export async function local(planPath: string, options: LocalOptions): Promise<number> {
+  const path = resolve(planPath)
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new BitfleetError('not-found', `cannot read the plan ${planPath}: ${messageOf(cause)}`, { cause })
+  })
+  let code = 0
+  await runLocally({ text, name: planPath, folder: dirname(path) }, options, (report) => {
+    code = exitCodeOf(report)
+  })
+  return code
+}
+
+/**
+ * Starts a coordinator and an agent as processes of their own, runs the plan, and leaves its report under `out`. On a
+ * terminal it then serves the report until Ctrl-C, unless told to end.
+ *
+ * @param finished called with the report once it is written, before it is served
+ */
+export async function runLocally(
+  plan: PlanFile,
+  options: LocalOptions,
+  finished: (report: Report) => void | Promise<void>,
+): Promise<void> {
+  // What is wrong with the plan is said before anything is started or written.
+  const parsed = parsePlan(plan.text, plan.name)
+  const { inputs, payloads } = await collectInputs(parsed, plan.folder)
+
+  const out = resolve(options.out)
+  const storeDir = join(out, 'store')
+  await mkdir(join(out, 'logs'), { recursive: true })
+  const sides: Side[] = []
+  const stop = async () => {
+    // The agent first, so that it can hand in what it has.
+    for (const side of sides.splice(0).reverse()) await endSide(side)
+  }
+  const interruption = onInterrupt()
+  try {
+    const addressFile = join(storeDir, 'coordinator.json')
+    await rm(addressFile, { force: true })
+    const coordinator = startSide('coordinator', out, options.main, ['coordinator', '--store', storeDir, '--port', '0'])
+    sides.push(coordinator)
+    await untilFile(addressFile, coordinator)
+    const client = await connectCoordinator({ storeDir })
+    const before = new Set((await client.listAgents()).map((agent) => agent.id))
+    const agent = startSide('agent', out, options.main, [
+      ...['agent', 'start', '--coordinator', client.url, '--token-file', join(storeDir, 'agent.token')],
+      ...['--name', 'local', '--state', join(out, 'agent')],
+    ])
+    sides.push(agent)
+    await until(agent, async () => (await client.listAgents()).some(({ id }) => !before.has(id)))
+
+    const runId = await client.submitRun({ plan: plan.text, fileName: plan.name, inputs, payloads })
+    const ended = watchToEnd(client, runId)
+    await Promise.race([ended, interruption.happened, ...sides.map(diedEarly)])
+    const report = await client.getReport(runId)
+    await writeReport(report, out)
+    if (options.artifacts) await exportArtifacts(report, client.artifacts(runId), out, options.artifacts)
+
+    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    else process.stdout.write(renderText(report, { color: usesColor(process.stdout) }))
+    process.stderr.write(`\nReport: ${join(out, 'report.html')} (and .json, .md, .csv)\n`)
+    await finished(report)
+    process.stderr.write(`Web:    ${client.url}/runs/${runId}\n`)
+    if (process.stdout.isTTY && !options.exit) {
+      process.stderr.write('Serving until Ctrl-C.\n')
+      await Promise.race([interruption.asked, ...sides.map(diedEarly)])
+    }
+  } finally {
+    interruption.dispose()
+    await stop()
+  }
+}
+
+export function usesColor(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && stream.hasColors()
+}
+
+interface Side {
+  readonly name: string
+  readonly process: ChildProcess
+  readonly logFile: string
+  readonly exited: Promise<unknown>
+}
+
+/** Output goes to a log file; the channel between the processes ends the side if this process dies first. */
+function startSide(name: string, out: string, main: string, argv: readonly string[]): Side {
+  const logFile = join(out, 'logs', `${name}.log`)
+  const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
+  const log = createWriteStream(logFile)
+  child.stdout?.pipe(log, { end: false })
+  child.stderr?.pipe(log, { end: false })
+  return { name, process: child, logFile, exited: once(child, 'exit') }
+}
+
+async function endSide({ process: child, exited }: Side): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) {
+    child.kill('SIGTERM')
+    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+    await exited
+    clearTimeout(timer)
+  }
+}
+
+/** Rejects when a side ends that should be running. */
+async function diedEarly(side: Side): Promise<never> {
+  await side.exited
+  const log = await readFile(side.logFile, 'utf8').catch(() => '')
+  const last = log.trim().split('\n').slice(-5).join('\n')
+  throw new BitfleetError('unavailable', `the ${side.name} ended early; ${side.logFile} says:\n${last}`)
+}
+
+async function untilFile(path: string, side: Side): Promise<void> {
+  await until(side, () => readFile(path).then((text) => text.length > 0).catch(() => false))
+}
+
+const startupMs = 60_000
+
+async function until(side: Side, ready: () => Promise<boolean>): Promise<void> {
+  const died = diedEarly(side)
+  died.catch(() => {})
+  const deadline = performance.now() + startupMs
+  while (!(await ready())) {
+    if (performance.now() > deadline) {
+      throw new BitfleetError('unavailable', `the ${side.name} was not ready in ${startupMs / 1000} s; see ${side.logFile}`)
+    }
+    await Promise.race([delay(50), died])
+  }
+}
+
+/** Ctrl-C or SIGTERM: an error while a run is under way, the way to end while a report is served. */
+function onInterrupt(): { happened: Promise<never>; asked: Promise<void>; dispose(): void } {
+  let listener = () => {}
+  const asked = new Promise<void>((resolve) => {
+    listener = resolve
+  })
+  process.once('SIGINT', listener)
+  process.once('SIGTERM', listener)
+  const happened = asked.then(() => {
+    throw new BitfleetError('usage', 'interrupted; the run was not finished')
+  })
+  happened.catch(() => {})
+  return {
+    happened,
+    asked,
+    dispose() {
+      process.off('SIGINT', listener)
+      process.off('SIGTERM', listener)
+    },
+  }
+}
