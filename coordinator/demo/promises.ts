@@ -1,0 +1,78 @@
+import type { Comparison, Report, ReportCell } from '../report/format.ts'
+
+/** Something the demo is there to show, and the sentence it is shown by, or undefined where this run did not. */
+export interface ShownPromise {
+  readonly title: string
+  readonly shown: string | undefined
+}
+
+/**
+ * What a first look promises: real differences of known kinds on this very machine. Judged from the report alone, so
+ * that the demo cannot say more than its report does.
+ *
+ * @param glibc whether the plan had the part that needs the GNU C library on x86-64
+ */
+export function judgePromises(report: Report, glibc: boolean): ShownPromise[] {
+  const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
+  const partedBy = (workload: RegExp, key: (cell: ReportCell) => string | undefined) =>
+    report.comparisons.find((comparison) => workload.test(comparison.workload) && parts(comparison, cells, key))
+  const workloads = new Set(report.cells.map(({ workload }) => workload))
+  const conditions = new Set(report.cells.map(({ condition: { backend, knobs } }) => JSON.stringify([backend, knobs])))
+  const completed = report.cells.filter(({ status }) => status === 'completed').length
+  const reference = report.comparisons.find(({ workload }) => workload === 'train.mlp-reference')
+  const order = partedBy(/^reduce\./, ({ condition }) => text(condition.knobs.order))
+  const instructions = partedBy(/./, ({ condition }) => text(condition.knobs.variant))
+  const libm = partedBy(/^elementary\./, ({ condition }) => condition.backend === 'libm' ? text(condition.knobs.hwcaps) : undefined)
+  const training = partedBy(/^train\.(mlp|cnn)$/, ({ condition }) => condition.backend)
+  const race = report.comparisons.find(({ nondeterministic }) => nondeterministic.length > 0)
+  const racing = race?.nondeterministic[0]
+
+  return [
+    {
+      title: 'eight workloads over ten conditions, every cell completed',
+      shown:
+        workloads.size >= 8 && conditions.size >= 10 && completed === report.cells.length
+          ? `${workloads.size} workloads, ${conditions.size} conditions, ${completed} of ${report.cells.length} cells completed`
+          : undefined,
+    },
+    {
+      title: 'a training that is the same everywhere',
+      shown: reference?.verdict === 'identical' ? `train.mlp-reference: one class of ${reference.classes[0]?.cells.length} cells` : undefined,
+    },
+    { title: 'a sum that differs by accumulation order', shown: order && describe(order) },
+    { title: 'a result that differs by instruction set', shown: instructions && describe(instructions) },
+    ...(glibc ? [{ title: "a function that differs by the C library's code path", shown: libm && describe(libm) }] : []),
+    { title: 'a training that parts between two libraries', shown: training && describe(training) },
+    {
+      title: 'a sum that differs from itself',
+      shown: race && racing && `${race.workload}: ${racing.distinct} results in ${racing.executions} executions`,
+    },
+  ]
+}
+
+function text(value: unknown): string {
+  return value === undefined ? '' : String(value)
+}
+
+/** Whether two cells of different classes have different keys, both of them having one. */
+function parts(
+  comparison: Comparison,
+  cells: ReadonlyMap<string, ReportCell>,
+  key: (cell: ReportCell) => string | undefined,
+): boolean {
+  if (comparison.classes.length < 2) return false
+  const keys = comparison.classes.map(({ cells: members }) =>
+    members.flatMap((id) => {
+      const cell = cells.get(id)
+      const value = cell && key(cell)
+      return value === undefined ? [] : [`${cell?.condition.backend} ${value}`]
+    }),
+  )
+  return keys.some((mine, i) => keys.some((theirs, j) => i < j && mine.some((a) => theirs.some((b) => a !== b))))
+}
+
+function describe({ workload, classes, divergences }: Comparison): string {
+  const first = divergences[0]
+  const where = first ? `, first at ${first.checkpoint.name}` : ''
+  return `${workload}: ${classes.length} classes${where}`
+}
