@@ -1,0 +1,6 @@
+/** libuv's thread pool as its own rule gives it: 4 unless told otherwise, never more than 1024. */
+export function libuvPoolSize(): number {
+  const asked = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? '', 10)
+  if (Number.isNaN(asked)) return 4
+  return Math.min(Math.max(asked, 1), 1024)
+}
