@@ -12,6 +12,7 @@ import { exitCodeOf } from '../report/exit-code.ts'
 import { exportArtifacts, writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
 import { renderText } from '../report/text.ts'
+import { usesColor } from './terminal.ts'
 
 export interface LocalOptions {
   /** The program's own file, to start the two sides from. */
@@ -101,10 +102,6 @@ export async function runLocally(
     interruption.dispose()
     await stop()
   }
-}
-
-export function usesColor(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY === true && stream.hasColors()
 }
 
 interface Side {

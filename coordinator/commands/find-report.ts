@@ -1,0 +1,52 @@
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
+import { type Report, reportSchema } from '../report/format.ts'
+
+/** How a command that takes a RUN may be told where its coordinator is. */
+export interface RunOptions {
+  readonly url?: string
+  readonly store?: string
+  readonly tokenFile?: string
+}
+
+/** A report, and where its bytes can be had: a folder it was written to, or the coordinator that made it. */
+export type FoundReport =
+  | { readonly from: 'folder'; readonly report: Report; readonly folder: string }
+  | { readonly from: 'coordinator'; readonly report: Report; readonly client: CoordinatorClient }
+
+/**
+ * @param run a folder that holds a `report.json`, that file itself, or the id of a run at the coordinator
+ * @throws `not-found`, `format`
+ */
+export async function findReport(run: string, options: RunOptions): Promise<FoundReport> {
+  const file = await reportFile(run)
+  if (file) return { from: 'folder', report: await readReport(file), folder: dirname(file) }
+  const client = await connectCoordinator({ url: options.url, storeDir: options.store, tokenFile: options.tokenFile })
+  return { from: 'coordinator', report: await client.getReport(run), client }
+}
+
+/** The report file that a path means, or undefined where it means none. */
+export async function reportFile(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined)
+  if (!found) return undefined
+  const file = found.isDirectory() ? join(path, 'report.json') : path
+  if (found.isDirectory() && !(await stat(file).catch(() => undefined))) {
+    throw new BitfleetError('not-found', `${path} is a folder without a report.json`)
+  }
+  return file
+}
+
+async function readReport(file: string): Promise<Report> {
+  let value: unknown
+  try {
+    value = JSON.parse(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw new BitfleetError('format', `${file} is not JSON: ${messageOf(cause)}`, { cause })
+  }
+  const result = reportSchema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw new BitfleetError('format', `${file} is no bitfleet/report@1: ${issue?.path.join('.')}: ${issue?.message}`)
+}

@@ -1,0 +1,59 @@
+import { BitfleetError } from '../../shared/errors.ts'
+import { renderCsv } from '../report/csv.ts'
+import { exportArtifacts, writeReport } from '../report/files.ts'
+import type { Report } from '../report/format.ts'
+import { renderHtml } from '../report/html/index.tsx'
+import { renderMarkdown } from '../report/markdown.ts'
+import { renderText } from '../report/text.ts'
+import { explainReport } from './explain.ts'
+import { findReport, type RunOptions } from './find-report.ts'
+import { usesColor } from './terminal.ts'
+
+export interface ReportOptions extends RunOptions {
+  readonly format: 'text' | 'html' | 'json' | 'csv' | 'md'
+  readonly out?: string
+  readonly artifacts?: 'outputs' | 'all'
+}
+
+/** `bitfleet report RUN`: one form of it on standard output, or all of them into a folder. */
+export async function report(run: string, options: ReportOptions): Promise<number> {
+  const found = await findReport(run, options)
+  if (options.artifacts && !options.out) {
+    throw new BitfleetError('usage', '--artifacts needs --out DIR, the folder that the tensors go to')
+  }
+  if (options.out) {
+    await writeReport(found.report, options.out)
+    if (options.artifacts) {
+      if (found.from === 'folder') {
+        throw new BitfleetError('usage', `${found.folder} holds a report and no store; name the run at its coordinator`)
+      }
+      await exportArtifacts(found.report, found.client.artifacts(found.report.run.id), options.out, options.artifacts)
+    }
+    process.stderr.write(`Report: ${options.out}\n`)
+    return 0
+  }
+  process.stdout.write(render(found.report, options.format))
+  return 0
+}
+
+function render(report: Report, format: ReportOptions['format']): string {
+  switch (format) {
+    case 'text':
+      return renderText(report, { color: usesColor(process.stdout) })
+    case 'html':
+      return renderHtml(report)
+    case 'json':
+      return `${JSON.stringify(report, null, 2)}\n`
+    case 'csv':
+      return renderCsv(report)
+    case 'md':
+      return renderMarkdown(report)
+  }
+}
+
+/** `bitfleet explain RUN`. */
+export async function explain(run: string, options: RunOptions & { json?: boolean }): Promise<number> {
+  const { report: found } = await findReport(run, options)
+  process.stdout.write(explainReport(found, { json: options.json ?? false }))
+  return 0
+}

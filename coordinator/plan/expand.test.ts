@@ -1,0 +1,108 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { BackendDescription } from '../../shared/backend-description.ts'
+import type { AgentRecord } from '../../shared/messages.ts'
+import { expandPlan } from './expand.ts'
+import { parsePlan } from './parse.ts'
+
+function backend(id: string, knobs: Record<string, string> = {}): BackendDescription {
+  return {
+    id,
+    title: id,
+    status: 'ready',
+    version: '1',
+    kernels: [],
+    knobs: Object.entries(knobs).map(([name, pattern]) => ({
+      name,
+      description: '',
+      source: 'IF.parallel',
+      pattern,
+      values: 'what the test says',
+      override: false,
+      apply: { by: 'call' },
+    })),
+  }
+}
+
+function agent(id: string, labels: Record<string, string> = {}): AgentRecord {
+  return {
+    id,
+    name: id,
+    labels,
+    software: '0',
+    facts: {},
+    attributes: {},
+    devices: [],
+    slots: 1,
+    backends: [backend('js', { order: '^[a-z]+(:[0-9]+)?$', jit: '^(default|off)$' }), backend('tfjs-wasm', { variant: '^(plain|simd)$' })],
+  }
+}
+
+function plan(factors: string, more = '') {
+  return parsePlan(`name: t\nseed: 1\n${more}workloads:\n  - reduce.sum: { dtype: f32, n: 16, data: uniform }\nfactors:\n${factors}`, 'p.yaml')
+}
+
+const conditionsOf = (factors: string) =>
+  expandPlan(plan(factors), [agent('a')]).cells.map(({ condition }) => [condition.backend, condition.knobs])
+
+describe('expanding a plan', () => {
+  it('applies a knob where its backend is, and nowhere else', () => {
+    expect(conditionsOf('  backend: [js, tfjs-wasm]\n  js.order: [exact, reverse]\n  tfjs-wasm.variant: [plain]\n')).toEqual([
+      ['js', { order: 'exact' }],
+      ['js', { order: 'reverse' }],
+      ['tfjs-wasm', { variant: 'plain' }],
+    ])
+  })
+
+  it('makes one condition of levels that come out equal', () => {
+    expect(conditionsOf('  backend: [tfjs-wasm]\n  as: [{}, { js.order: exact }, { tfjs-wasm.variant: simd }]\n')).toEqual([
+      ['tfjs-wasm', {}],
+      ['tfjs-wasm', { variant: 'simd' }],
+    ])
+  })
+
+  it('says when a factor sets no knob of any backend in the plan', () => {
+    const { notes } = expandPlan(plan('  backend: [js]\n  tfjs-wasm.variant: [plain]\n'), [agent('a')])
+    expect(notes).toEqual([expect.stringMatching(/p\.yaml:7: factor "tfjs-wasm\.variant" sets no knob/)])
+  })
+
+  it('keeps a public backend that nobody has as cells, and says so', () => {
+    const { cells, notes } = expandPlan(plan('  backend: [js, "tensorflow@2.21.0"]\n'), [agent('a')])
+    expect(cells.map(({ condition }) => condition.backend)).toEqual(['js', 'tensorflow@2.21.0'])
+    expect(notes.join()).toMatch(/no agent of this run has the backend tensorflow@2\.21\.0/)
+  })
+
+  it.each([
+    ['  backend: [jss]\n', /no backend "jss", did you mean "js"\?/],
+    ['  backend: [js]\n  js.ordr: [exact]\n', /p\.yaml:7: js has no knob "ordr", did you mean "order"\?; its knobs are order, jit/],
+    ['  backend: [js]\n  js.jit: [fast]\n', /p\.yaml:7: js\.jit takes no "fast"; it takes what the test says/],
+    ['  backend: [js]\n  js.order: [exact]\n  as: [{ js.order: reverse }]\n', /js\.order is set by two factors/],
+  ])('refuses %j', (factors, message) => {
+    expect(() => expandPlan(plan(factors), [agent('a')])).toThrow(message)
+  })
+
+  it('aims at agents by labels', () => {
+    const aimed = plan('  backend: [js]\n', 'agents: { site: x }\n')
+    const agents = [agent('a', { site: 'y' }), agent('b', { site: 'x', rack: '1' })]
+    expect(expandPlan(aimed, agents).cells.map((cell) => cell.agent)).toEqual(['b'])
+    expect(() => expandPlan(aimed, [agent('a')])).toThrow(/none of the 1 connected agents has the labels site=x/)
+    expect(() => expandPlan(aimed, [])).toThrow(/no agent is connected/)
+  })
+
+  it('repeats more where threads race, and as often as the plan says where it says', () => {
+    const racing = plan('  backend: [js]\n  js.order: [exact, "atomic:4"]\n')
+    expect(expandPlan(racing, [agent('a')]).cells.map(({ repetitions }) => repetitions)).toEqual([2, 10])
+    const said = plan('  backend: [js]\n  js.order: ["atomic:4"]\n', 'repetitions: 3\n')
+    expect(expandPlan(said, [agent('a')]).cells.map(({ repetitions }) => repetitions)).toEqual([3])
+  })
+
+  it('gives the same cells whatever order the agents came in', () => {
+    const agents = ['c', 'a', 'b', 'd'].map((id) => agent(id))
+    const expected = expandPlan(plan('  backend: [js, tfjs-wasm]\n'), agents)
+    fc.assert(
+      fc.property(fc.shuffledSubarray(agents, { minLength: agents.length }), (shuffled) => {
+        expect(expandPlan(plan('  backend: [js, tfjs-wasm]\n'), shuffled)).toEqual(expected)
+      }),
+    )
+  })
+})
