@@ -40,10 +40,15 @@ export function ulpDistance(dtype: FloatDType, a: bigint | number, b: bigint | n
 
 /** The histogram bucket a distance falls in: `0`, `1`, `2`, `3-4`, `5-8`, …, each ending at a power of two. */
 export function ulpBucket(distance: bigint): string {
-  return bucketName(distance < 2n ? Number(distance) : 1 + (distance - 1n).toString(2).length)
+  return bucketName(ulpRank(distance))
 }
 
-/** Name of the bucket of rank 0, 1, 2, 3, …: `0`, `1`, `2`, `3-4`, … */
+/** Number of the bucket a distance falls in, counted from 0. */
+export function ulpRank(distance: bigint): number {
+  return distance < 2n ? Number(distance) : 1 + (distance - 1n).toString(2).length
+}
+
+/** Name of the bucket of a rank. */
 export function bucketName(rank: number): string {
   if (rank < 3) return String(rank)
   const end = 1n << BigInt(rank - 1)

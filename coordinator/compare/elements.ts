@@ -1,0 +1,145 @@
+import { BitfleetError } from '../../shared/errors.ts'
+import { decimalText, decodeFloats } from '../../shared/half.ts'
+import { type DType, type FloatDType, type Tensor, asBits, bitsHex, createTensor, dtypeBytes, elementCount, isFloat } from '../../shared/tensor.ts'
+import { bucketName, ulpDistance } from '../../shared/ulp.ts'
+import type { ElementComparison, FirstDifference } from '../report/format.ts'
+import { tallyPlain } from './kernels/plain.ts'
+
+export interface TensorComparison {
+  /** Whether every bit is equal. */
+  readonly equal: boolean
+  /** The first difference in C order. */
+  readonly first: FirstDifference | null
+  readonly statistics: ElementComparison
+}
+
+/**
+ * Compares two tensors of one dtype and shape, bit by bit.
+ *
+ * Equal patterns are bucket `0` of the histogram even where they are NaNs; `nan` and `sign-of-zero` hold unequal
+ * patterns only. So the buckets add up to the elements. How the sums of `relativeL2` are formed: `kernels/tally.ts`.
+ *
+ * @throws `usage` if dtype or shape differ
+ */
+export function compareTensors(a: Tensor, b: Tensor): TensorComparison {
+  if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) {
+    throw new BitfleetError(
+      'usage',
+      `${a.dtype}[${a.shape}] and ${b.dtype}[${b.shape}] cannot be compared: dtypes and shapes must be equal`,
+    )
+  }
+  const element = firstUnequal(a, b)
+  return {
+    equal: element === undefined,
+    first: element === undefined ? null : firstDifference(a, b, element),
+    statistics: element === undefined ? statisticsOfEqual(a) : statisticsOfUnequal(a, b),
+  }
+}
+
+const scanBytes = 1 << 20
+
+/** The first element of which a byte differs, found with the C library's memcmp. */
+function firstUnequal(a: Tensor, b: Tensor): number | undefined {
+  const width = dtypeBytes[a.dtype]
+  const [left, right] = [Buffer.from(a.bytes.buffer, a.bytes.byteOffset, a.bytes.byteLength), b.bytes]
+  for (let start = 0; start < left.length; start += scanBytes) {
+    const end = Math.min(left.length, start + scanBytes)
+    if (left.compare(right, start, end, start, end) === 0) continue
+    for (let at = start; at < end; at++) if (left[at] !== right[at]) return Math.floor(at / width)
+  }
+  return undefined
+}
+
+function firstDifference(a: Tensor, b: Tensor, element: number): FirstDifference {
+  const { dtype, shape } = a
+  const [p, q] = [elementAt(a, element), elementAt(b, element)]
+  const [bitsA, bitsB] = [asBits(p)[0] as number | bigint, asBits(q)[0] as number | bigint]
+  return {
+    element,
+    indices: indicesOf(element, shape),
+    bits: [bitsHex(p)[0] as string, bitsHex(q)[0] as string],
+    values: [decimalText(dtype, bitsA), decimalText(dtype, bitsB)],
+    ulp: isFloat(dtype) ? (ulpDistance(dtype, bitsA, bitsB)?.toString() ?? null) : null,
+  }
+}
+
+function elementAt({ dtype, bytes }: Tensor, element: number): Tensor {
+  const width = dtypeBytes[dtype]
+  return createTensor(dtype, [], bytes.subarray(element * width, (element + 1) * width))
+}
+
+/** Indices of an element counted in C order. */
+export function indicesOf(element: number, shape: readonly number[]): number[] {
+  let rest = element
+  return shape
+    .toReversed()
+    .map((extent) => {
+      const index = rest % extent
+      rest = Math.floor(rest / extent)
+      return index
+    })
+    .reverse()
+}
+
+function statisticsOfEqual(a: Tensor): ElementComparison {
+  const elements = elementCount(a.shape)
+  const floating = isFloat(a.dtype)
+  return {
+    elements,
+    unequal: 0,
+    signOfZero: 0,
+    nan: 0,
+    maxUlp: floating ? '0' : null,
+    relativeL2: floating && hasFiniteNonzero(a.dtype as FloatDType, a.bytes) ? 0 : null,
+    histogram: floating && elements > 0 ? [{ bucket: '0', count: elements }] : [],
+  }
+}
+
+/** Whether ‖a‖₂ over the finite elements is above zero; the first such element ends the search. */
+function hasFiniteNonzero(dtype: FloatDType, bytes: Uint8Array): boolean {
+  const width = dtypeBytes[dtype]
+  for (let start = 0; start < bytes.length; start += scanBytes) {
+    const piece = bytes.subarray(start, start + scanBytes)
+    const values = decodeFloats(createTensor(dtype, [piece.length / width], piece))
+    if (values.some((value) => value !== 0 && Number.isFinite(value))) return true
+  }
+  return false
+}
+
+function statisticsOfUnequal(a: Tensor, b: Tensor): ElementComparison {
+  const elements = elementCount(a.shape)
+  const { dtype } = a
+  if (!isFloat(dtype)) {
+    const unequal = countUnequal(dtype, a.bytes, b.bytes)
+    return { elements, unequal, signOfZero: 0, nan: 0, maxUlp: null, relativeL2: null, histogram: [] }
+  }
+  const { unequal, signOfZero, nan, ranks, maxUlp, squares, squaredDifferences } = tallyPlain(dtype, a.bytes, b.bytes)
+  const counts: [string, number][] = [
+    ['0', elements - unequal],
+    ...Array.from(ranks, (count, rank): [string, number] => [bucketName(rank), count]).slice(1),
+    ['nan', nan],
+    ['sign-of-zero', signOfZero],
+  ]
+  return {
+    elements,
+    unequal,
+    signOfZero,
+    nan,
+    maxUlp: maxUlp.toString(),
+    relativeL2: squares === 0 ? null : Math.sqrt(squaredDifferences) / Math.sqrt(squares),
+    histogram: counts.filter(([, count]) => count > 0).map(([bucket, count]) => ({ bucket, count })),
+  }
+}
+
+function countUnequal(dtype: DType, a: Uint8Array, b: Uint8Array): number {
+  const width = dtypeBytes[dtype]
+  let unequal = 0
+  for (let at = 0; at < a.length; at += width) {
+    for (let k = 0; k < width; k++) {
+      if (a[at + k] === b[at + k]) continue
+      unequal++
+      break
+    }
+  }
+  return unequal
+}
