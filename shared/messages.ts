@@ -6,6 +6,9 @@ import { dtypes } from './tensor.ts'
 
 export const protocolVersion = 1
 
+/** Path of the agents' lines on the coordinator's HTTP server. */
+export const agentEndpoint = '/agents/connect'
+
 /** Largest frame either side accepts, in bytes: a header and up to 1 MiB of tensor, or a long trace. */
 export const maxFrameBytes = 64 << 20
 
