@@ -1,4 +1,13 @@
-import { type DType, type FloatDType, type Tensor, asBits, asFloat32, asFloat64, bytesOf, dtypeBytes } from './tensor.ts'
+import {
+  type DType,
+  type FloatDType,
+  type Tensor,
+  asBits,
+  asFloat32,
+  asFloat64,
+  bytesOf,
+  dtypeBytes,
+} from './tensor.ts'
 
 const scratch64 = new Float64Array(1)
 const scratchWords = new Uint32Array(scratch64.buffer)

@@ -56,9 +56,11 @@ export function npyFileName(base: string, dtype: DType): string {
 export function parseNpyHeader(bytes: Uint8Array): NpyHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]
-  if (bytes.length < 10 || !magic.every((byte, i) => bytes[i] === byte)) throw refusal('it does not begin with \\x93NUMPY')
+  if (bytes.length < 10 || !magic.every((byte, i) => bytes[i] === byte))
+    throw refusal('it does not begin with \\x93NUMPY')
   const [major, minor] = [bytes[6] as number, bytes[7] as number]
-  if (minor !== 0 || major < 1 || major > 3) throw refusal(`version ${major}.${minor} is unknown; 1.0, 2.0 and 3.0 are read`)
+  if (minor !== 0 || major < 1 || major > 3)
+    throw refusal(`version ${major}.${minor} is unknown; 1.0, 2.0 and 3.0 are read`)
   const start = major === 1 ? 10 : 12
   if (bytes.length < start) throw refusal('it ends inside its header')
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true)

@@ -53,7 +53,9 @@ export function parseSafetensors(bytes: Uint8Array): Map<string, Tensor> {
   let covered = 0
   for (const { name, dtype, shape, begin, end } of entries) {
     if (begin !== covered) {
-      throw refusal(`tensor "${name}" begins at byte ${begin} where ${covered} was due: ranges must neither overlap nor leave holes`)
+      throw refusal(
+        `tensor "${name}" begins at byte ${begin} where ${covered} was due: ranges must neither overlap nor leave holes`,
+      )
     }
     if (end > payload.length) throw refusal(`tensor "${name}" ends at byte ${end} of ${payload.length}`)
     if (end - begin !== elementCount(shape) * dtypeBytes[dtype]) {
@@ -77,7 +79,8 @@ export function formatSafetensors(
 ): Uint8Array {
   const sorted = [...tensors].sort(
     ([a, left], [b, right]) =>
-      dtypeOrder.indexOf(left.dtype) - dtypeOrder.indexOf(right.dtype) || Buffer.compare(Buffer.from(a), Buffer.from(b)),
+      dtypeOrder.indexOf(left.dtype) - dtypeOrder.indexOf(right.dtype) ||
+      Buffer.compare(Buffer.from(a), Buffer.from(b)),
   )
   const items: string[] = []
   const keys = Object.keys(metadata).sort()
@@ -121,7 +124,8 @@ function parseEntry(name: string, value: unknown): Entry {
   if (!isRecord(value)) throw refusal(`tensor "${name}" is not described by an object`)
   const { dtype: dtypeName, shape, data_offsets: offsets } = value
   const dtype = dtypeByName.get(String(dtypeName))
-  if (dtype === undefined) throw refusal(`tensor "${name}" has dtype ${String(dtypeName)}; known: ${[...dtypeByName.keys()].join(' ')}`)
+  if (dtype === undefined)
+    throw refusal(`tensor "${name}" has dtype ${String(dtypeName)}; known: ${[...dtypeByName.keys()].join(' ')}`)
   if (!isWholeNumbers(shape) || shape.length > 64) throw refusal(`tensor "${name}" has no proper shape`)
   if (!isWholeNumbers(offsets) || offsets.length !== 2) throw refusal(`tensor "${name}" has no proper data_offsets`)
   return { name, dtype, shape, begin: offsets[0] as number, end: offsets[1] as number }

@@ -1,6 +1,16 @@
 import { BitfleetError } from '../../shared/errors.ts'
 import { decimalText, decodeFloats } from '../../shared/half.ts'
-import { type DType, type FloatDType, type Tensor, asBits, bitsHex, createTensor, dtypeBytes, elementCount, isFloat } from '../../shared/tensor.ts'
+import {
+  type DType,
+  type FloatDType,
+  type Tensor,
+  asBits,
+  bitsHex,
+  createTensor,
+  dtypeBytes,
+  elementCount,
+  isFloat,
+} from '../../shared/tensor.ts'
 import { bucketName, ulpDistance } from '../../shared/ulp.ts'
 import type { ElementComparison, FirstDifference } from '../report/format.ts'
 import { tallyPlain } from './kernels/plain.ts'

@@ -88,8 +88,7 @@ interface Wide {
 function drawWide(dtype: FloatDType, stream: Stream): Wide {
   const layout = layouts[dtype]
   const word = stream.u32()
-  const significand =
-    dtype === 'f64' ? (word & 0xfffff) * 2 ** 32 + stream.u32() : word & (2 ** layout.significand - 1)
+  const significand = dtype === 'f64' ? (word & 0xfffff) * 2 ** 32 + stream.u32() : word & (2 ** layout.significand - 1)
   const exponent = stream.below(2 * layout.exponent + 1) - layout.exponent
   return { sign: word >>> 31 ? -1 : 1, significand, exponent }
 }

@@ -36,6 +36,15 @@ export type TallyFunction = (dtype: FloatDType, a: Uint8Array, b: Uint8Array) =>
 
 /** Sum of a block's accumulators. */
 export function combineLanes(lane: Float64Array): number {
-  const [l0, l1, l2, l3, l4, l5, l6, l7] = lane as unknown as [number, number, number, number, number, number, number, number]
+  const [l0, l1, l2, l3, l4, l5, l6, l7] = lane as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   return l0 + l1 + (l2 + l3) + (l4 + l5 + (l6 + l7))
 }
