@@ -1,0 +1,71 @@
+import { createRequire } from 'node:module'
+import type * as tfjs from '@tensorflow/tfjs-core'
+import type { BackendDescription } from '../../../shared/backend-description.ts'
+import { BitfleetError } from '../../../shared/errors.ts'
+
+type Detected = Pick<BackendDescription, 'status' | 'version' | 'reason' | 'add'>
+
+/** Whether a package of tfjs is installed, without loading it. */
+export function detectTfjs(packageName: string): Detected {
+  try {
+    return { status: 'ready', version: versionOf(packageName) }
+  } catch {
+    return { status: 'unavailable', reason: `the package ${packageName} is not installed`, add: 'npm ci' }
+  }
+}
+
+function versionOf(packageName: string): string {
+  const require = createRequire(import.meta.url)
+  return (require(`${packageName}/package.json`) as { version: string }).version
+}
+
+export interface TfjsLibrary {
+  readonly tf: typeof tfjs
+  readonly facts: Record<string, string>
+  close(): void
+}
+
+/**
+ * Loads tfjs with one backend and puts that backend into force. tfjs is one per process, and falls back to another
+ * backend without an error where one does not start; hence the question afterwards.
+ *
+ * @param name    as tfjs names the backend: `cpu` or `wasm`
+ * @param load    imports the package that registers it
+ * @param prepare sets flags before it starts
+ * @throws `unavailable` if another backend is in force afterwards
+ */
+export async function openTfjs(
+  name: 'cpu' | 'wasm',
+  load: () => Promise<unknown>,
+  prepare: (tf: typeof tfjs) => void = () => {},
+): Promise<TfjsLibrary> {
+  const tf = await import('@tensorflow/tfjs-core')
+  await load()
+  // Registers the gradients, which tfjs-core with a bare backend lacks.
+  await import('@tensorflow/tfjs-layers')
+  // Spares the log an advertisement; bits do not depend on it.
+  tf.env().set('PROD', true)
+  const factory = tf.findBackendFactory(name)
+  if (tf.findBackend(name)) {
+    // Opened before in this process: flags are read when a backend starts, so it starts anew.
+    tf.removeBackend(name)
+    tf.registerBackend(name, factory)
+  }
+  prepare(tf)
+  const started = await tf.setBackend(name)
+  if (!started || tf.getBackend() !== name) {
+    throw new BitfleetError('unavailable', `tfjs: backend ${name} did not start; in force is ${tf.getBackend()}`)
+  }
+  return {
+    tf,
+    facts: {
+      'lib.tfjs-core.version': tf.version_core,
+      'lib.tfjs-layers.version': versionOf('@tensorflow/tfjs-layers'),
+      [`lib.tfjs-backend-${name}.version`]: versionOf(`@tensorflow/tfjs-backend-${name}`),
+    },
+    close() {
+      tf.removeBackend(name)
+      tf.registerBackend(name, factory)
+    },
+  }
+}

@@ -1,0 +1,75 @@
+import type { z } from 'zod'
+import { BitfleetError } from '../shared/errors.ts'
+import type { Tensor } from '../shared/tensor.ts'
+import { type Computed, type Kernels, isUnsupported, unsupported } from './kernels.ts'
+import { type FindShape, type Operand, reshaped } from './operand.ts'
+import type { InputShapes, Workload } from './workload.ts'
+
+/** A workload that is one call of one kernel: operands in, one result out. */
+export interface KernelWorkload<Params, Operands extends readonly [Operand, ...Operand[]]> {
+  readonly id: string
+  readonly version: number
+  readonly title: string
+  readonly summary: string
+  readonly params: z.ZodType<Params>
+  readonly kernel: keyof Kernels
+  /** @throws `usage` if the user's arrays do not fit the parameters or each other */
+  operands(params: Params, find: FindShape): Operands
+  resultShape(operands: Operands): readonly number[]
+  compute(kernels: Kernels, tensors: { readonly [Index in keyof Operands]: Tensor }, params: Params): Computed
+}
+
+/**
+ * The operands are the first checkpoints, each named after its stream; the result is the last, named by the last part
+ * of the workload's id. All are of step 0, at every granularity.
+ */
+export function createKernelWorkload<Params, const Operands extends readonly [Operand, ...Operand[]]>(
+  definition: KernelWorkload<Params, Operands>,
+): Workload<Params> {
+  const { id, version, title, summary, kernel } = definition
+  const resultName = id.slice(id.lastIndexOf('.') + 1)
+  return {
+    id,
+    version,
+    title,
+    summary,
+    params: definition.params,
+    schema(written, inputs) {
+      const params = definition.params.parse(written)
+      const operands = definition.operands(params, (digest) => findIn(inputs, digest))
+      return [
+        ...operands.map(({ name, dtype, shape }) => ({ step: 0, name, dtype, shape, role: 'input' as const })),
+        {
+          step: 0,
+          name: resultName,
+          dtype: operands[0].dtype,
+          shape: definition.resultShape(operands),
+          role: 'output' as const,
+        },
+      ]
+    },
+    async run(context) {
+      if (!context.kernels[kernel]) return unsupported(`${context.backend} has no kernel ${kernel}`)
+      const params = definition.params.parse(context.params)
+      const operands = definition.operands(params, (digest) => context.input(digest))
+      const tensors = operands.map((operand) => {
+        const tensor = operand.make(context.seed, (digest) => context.input(digest))
+        context.checkpoint(0, operand.name, tensor)
+        return tensor
+      }) as { [Index in keyof Operands]: Tensor }
+      const result = await definition.compute(context.kernels as Kernels, tensors, params)
+      if (isUnsupported(result)) return result
+      if (result.dtype !== operands[0].dtype) {
+        throw new BitfleetError('workload', `${id}: kernel ${kernel} of ${context.backend} gave ${result.dtype}`)
+      }
+      context.checkpoint(0, resultName, reshaped(result, definition.resultShape(operands)))
+      return undefined
+    },
+  }
+}
+
+function findIn(inputs: InputShapes | undefined, digest: string) {
+  const found = inputs?.get(digest)
+  if (!found) throw new BitfleetError('not-found', `the array ${digest} was not given with the plan`)
+  return found
+}
