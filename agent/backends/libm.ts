@@ -144,8 +144,9 @@ async function readBack({ version }: Found, asked: Knobs) {
       }
     }
   }
+  const settings: Record<string, string> = hwcaps === undefined ? {} : { hwcaps: hwcaps === '' ? 'native' : hwcaps }
   return {
-    settings: hwcaps === undefined ? {} : { hwcaps: hwcaps === '' ? 'native' : hwcaps },
+    settings,
     facts: { 'lib.libm.version': version },
     notes,
   }
