@@ -39,7 +39,7 @@ const howToAdd: Partial<Record<NodeJS.Platform, string>> = {
 }
 
 /** BLIS by the C interface to BLAS. */
-export const blisDriver: BackendDriver = {
+export const blis: BackendDriver = {
   id: 'blis',
   title: 'BLIS',
   kernels: ['dot', 'norm2', 'gemv', 'gemm'],

@@ -1,8 +1,14 @@
 import { createRegistry } from '../../shared/registry.ts'
 import type { BackendDriver } from './backend.ts'
+import { blis } from './blis.ts'
 import { js } from './js.ts'
+import { libm } from './libm.ts'
+import { openblas } from './openblas.ts'
 
 /** Every backend there is, whether it runs here or not; adding one is a file and a line here. */
 export const backends: BackendDriver[] = createRegistry('backend', [
   js,
+  libm,
+  openblas,
+  blis,
 ])

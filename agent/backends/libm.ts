@@ -27,7 +27,7 @@ const knobs: readonly KnobDescription[] = [
 ]
 
 /** The system's C library: one call of its scalar function an element, on the calling thread. */
-export const libmDriver: BackendDriver = {
+export const libm: BackendDriver = {
   id: 'libm',
   title: "the system's C mathematics library",
   kernels: ['elementary'],

@@ -46,7 +46,7 @@ const howToAdd: Partial<Record<NodeJS.Platform, string>> = {
 }
 
 /** OpenBLAS by the C interface to BLAS. */
-export const openblasDriver: BackendDriver = {
+export const openblas: BackendDriver = {
   id: 'openblas',
   title: 'OpenBLAS',
   kernels: ['dot', 'norm2', 'gemv', 'gemm'],
