@@ -49,11 +49,15 @@ export const tfjsWasm: BackendDriver = {
     const opened: TfjsLibrary[] = []
     const instantiated = await watchInstantiation(async () => {
       opened.push(
-        await openTfjs('wasm', async () => wasm, (tf) => {
-          tf.env().set('WASM_HAS_SIMD_SUPPORT', variant === undefined ? hasWasmSimd() : variant === 'simd')
-          // Node refuses the worker that the threaded module starts from a blob, and tfjs would fall back to `cpu`.
-          tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false)
-        }),
+        await openTfjs(
+          'wasm',
+          async () => wasm,
+          (tf) => {
+            tf.env().set('WASM_HAS_SIMD_SUPPORT', variant === undefined ? hasWasmSimd() : variant === 'simd')
+            // Node refuses the worker that the threaded module starts from a blob, and tfjs would fall back to `cpu`.
+            tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false)
+          },
+        ),
       )
     })
     const library = opened[0] as TfjsLibrary

@@ -75,7 +75,8 @@ export function createTfjsKernels(tf: typeof tfjs, name: string, hasEmpty: boole
         const normal = tf.div(tf.sub(a, mean), tf.sqrt(tf.add(variance, tf.scalar(epsilon))))
         return tf.add(tf.mul(normal, scale), offset)
       }),
-    conv2d: (x, kernel) => compute([x, kernel], (a, b) => tf.conv2d(a as tfjs.Tensor4D, b as tfjs.Tensor4D, 1, 'valid')),
+    conv2d: (x, kernel) =>
+      compute([x, kernel], (a, b) => tf.conv2d(a as tfjs.Tensor4D, b as tfjs.Tensor4D, 1, 'valid')),
   }
 }
 

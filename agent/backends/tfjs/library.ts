@@ -46,11 +46,12 @@ export async function openTfjs(
   // Spares the log an advertisement; bits do not depend on it.
   tf.env().set('PROD', true)
   const factory = tf.findBackendFactory(name)
-  if (tf.findBackend(name)) {
-    // Opened before in this process: flags are read when a backend starts, so it starts anew.
-    tf.removeBackend(name)
+  // Flags are read when a backend starts; one that was opened before in this process has to start anew.
+  const forget = () => {
+    if (tf.findBackendFactory(name)) tf.removeBackend(name)
     tf.registerBackend(name, factory)
   }
+  forget()
   prepare(tf)
   const started = await tf.setBackend(name)
   if (!started || tf.getBackend() !== name) {
@@ -63,9 +64,6 @@ export async function openTfjs(
       'lib.tfjs-layers.version': versionOf('@tensorflow/tfjs-layers'),
       [`lib.tfjs-backend-${name}.version`]: versionOf(`@tensorflow/tfjs-backend-${name}`),
     },
-    close() {
-      tf.removeBackend(name)
-      tf.registerBackend(name, factory)
-    },
+    close: forget,
   }
 }
