@@ -1,4 +1,10 @@
 import { createRegistry } from '../shared/registry.ts'
+import { elementary } from './elementary/elementary.ts'
+import { gemm } from './linear-algebra/gemm.ts'
+import { gemv } from './linear-algebra/gemv.ts'
+import { conv2d } from './neural/conv2d.ts'
+import { layernorm } from './neural/layernorm.ts'
+import { softmax } from './neural/softmax.ts'
 import { dot } from './reductions/dot.ts'
 import { norm2 } from './reductions/norm2.ts'
 import { sum } from './reductions/sum.ts'
@@ -9,6 +15,12 @@ export const workloads: Workload[] = createRegistry<Workload>('workload', [
   sum,
   dot,
   norm2,
+  gemv,
+  gemm,
+  ...elementary,
+  softmax,
+  layernorm,
+  conv2d,
 ])
 
 const byId = new Map(workloads.map((workload) => [workload.id, workload]))

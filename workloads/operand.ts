@@ -20,12 +20,15 @@ export interface Operand {
   make(seed: string, input: (digest: string) => Tensor): Tensor
 }
 
+/** A data kind of FORMATS, or a workload's own. */
+export type Draw = DataKind | ((dtype: FloatDType, shape: readonly number[], stream: Stream) => Tensor)
+
 /** Drawn from the stream of its name, row by row. */
 export function drawnOperand(
   name: string,
   dtype: FloatDType,
   shape: readonly number[],
-  data: DataKind | ((dtype: FloatDType, shape: readonly number[], stream: Stream) => Tensor),
+  data: Draw,
 ): Operand {
   const draw = typeof data === 'function' ? data : drawTensor.bind(undefined, data)
   return { name, dtype, shape, make: (seed) => draw(dtype, shape, createStream(seed, name)) }
