@@ -10,6 +10,7 @@ const run = (...argv) => {
   if (status !== 0) process.exit(status ?? 1)
 }
 run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json')
+run('coordinator/compare/kernels/build.mjs')
 
 const assets = new Set(['.sql', '.css', '.gz', '.wasm', '.json', '.npy', '.yaml', '.csv'])
 const copyAssets = (folder) => {

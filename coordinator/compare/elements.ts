@@ -13,7 +13,7 @@ import {
 } from '../../shared/tensor.ts'
 import { bucketName, ulpDistance } from '../../shared/ulp.ts'
 import type { ElementComparison, FirstDifference } from '../report/format.ts'
-import { tallyPlain } from './kernels/plain.ts'
+import { tally } from './kernels/index.ts'
 
 export interface TensorComparison {
   /** Whether every bit is equal. */
@@ -123,7 +123,7 @@ function statisticsOfUnequal(a: Tensor, b: Tensor): ElementComparison {
     const unequal = countUnequal(dtype, a.bytes, b.bytes)
     return { elements, unequal, signOfZero: 0, nan: 0, maxUlp: null, relativeL2: null, histogram: [] }
   }
-  const { unequal, signOfZero, nan, ranks, maxUlp, squares, squaredDifferences } = tallyPlain(dtype, a.bytes, b.bytes)
+  const { unequal, signOfZero, nan, ranks, maxUlp, squares, squaredDifferences } = tally(dtype, a.bytes, b.bytes)
   const counts: [string, number][] = [
     ['0', elements - unequal],
     ...Array.from(ranks, (count, rank): [string, number] => [bucketName(rank), count]).slice(1),

@@ -1,0 +1,83 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { arbitraryBits, hostileBits, unaligned } from '../../../test/hostile-bits.ts'
+import { createStream } from '../../../shared/random/stream.ts'
+import { type FloatDType, bytesOf, createTensor, dtypeBytes, tensorFromBits } from '../../../shared/tensor.ts'
+import { tallyPlain } from './plain.ts'
+import { createSimdTally } from './simd.ts'
+import { type Tally, blockElements } from './tally.ts'
+
+const floats: FloatDType[] = ['f64', 'f32', 'f16', 'bf16']
+const simd = createSimdTally()
+if (simd === undefined) throw new Error('this processor cannot run the fast kernel')
+const tallySimd = simd
+
+function bothAgree(dtype: FloatDType, a: Uint8Array, b: Uint8Array) {
+  const [fast, plain] = [tallySimd(dtype, a, b), tallyPlain(dtype, a, b)]
+  // Told apart as toEqual would, which is slow where it runs for thousands of pairs.
+  if (line(fast) !== line(plain)) expect(fast).toEqual(plain)
+}
+
+function line({ unequal, signOfZero, nan, ranks, maxUlp, squares, squaredDifferences }: Tally): string {
+  return [unequal, signOfZero, nan, ...ranks, maxUlp, squares, squaredDifferences].join(' ')
+}
+
+test('fast and plain agree on every pair of hostile patterns', () => {
+  for (const dtype of floats) {
+    const bits = hostileBits[dtype]
+    const pairs = bits.flatMap((p) => bits.map((q) => [p, q] as const))
+    const [a, b] = [0, 1].map((side) =>
+      tensorFromBits(
+        dtype,
+        [pairs.length],
+        pairs.map((pair) => pair[side] as string),
+      ),
+    )
+    if (a === undefined || b === undefined) throw new Error('two sides')
+    bothAgree(dtype, a.bytes, b.bytes)
+    for (const [p, q] of pairs)
+      bothAgree(dtype, tensorFromBits(dtype, [], [p]).bytes, tensorFromBits(dtype, [], [q]).bytes)
+  }
+})
+
+test('fast and plain agree on any patterns, lengths and alignments', () => {
+  const pairs = fc.constantFrom(...floats).chain((dtype) => {
+    const bits = arbitraryBits(dtype)
+    const pair = fc.oneof(
+      fc.tuple(bits, bits),
+      bits.map((pattern): [string, string] => [pattern, pattern]),
+    )
+    return fc.tuple(fc.constant(dtype), fc.array(pair, { maxLength: 40 }))
+  })
+  fc.assert(
+    fc.property(pairs, ([dtype, list]) => {
+      const a = tensorFromBits(
+        dtype,
+        [list.length],
+        list.map(([p]) => p),
+      )
+      const b = tensorFromBits(
+        dtype,
+        [list.length],
+        list.map(([, q]) => q),
+      )
+      bothAgree(dtype, a.bytes, b.bytes)
+      bothAgree(dtype, unaligned(a).bytes, unaligned(b).bytes)
+    }),
+    { numRuns: 400 },
+  )
+})
+
+test('fast and plain agree over several blocks, and a call leaves nothing to the next', () => {
+  const words = bytesOf(createStream('1', 'tally').fillU32(blockElements * 5))
+  for (const dtype of floats) {
+    const length = (blockElements * 2 + 13) * dtypeBytes[dtype]
+    const a = words.subarray(0, length)
+    const near = a.slice()
+    for (let at = 0; at < length; at += 97 * dtypeBytes[dtype]) near[at] = (near[at] as number) ^ 3
+    const far = words.subarray(words.length - length)
+    for (const b of [far, near, a]) bothAgree(dtype, a, b)
+    expect(tallySimd(dtype, a, a).unequal).toBe(0)
+    expect(createTensor(dtype, [length / dtypeBytes[dtype]], near).bytes).not.toEqual(a)
+  }
+})
