@@ -65,7 +65,9 @@ async function find(): Promise<Found | { readonly absent: string }> {
   if (opened === undefined) return { absent: `no C library is known here for ${process.platform}` }
   if (!isLibrary(opened.library)) return { absent: `the C library could not be loaded (${opened.library.absent})` }
   if (!scalarsCrossExactly(opened.library)) {
-    return { absent: `under the calling convention of ${process.platform} ${process.arch} numbers lose bits on their way` }
+    return {
+      absent: `under the calling convention of ${process.platform} ${process.arch} numbers lose bits on their way`,
+    }
   }
   if (opened.version !== undefined) return { library: opened.library, version: opened.version }
   const libc = openLibrary(['libc.so.6'])

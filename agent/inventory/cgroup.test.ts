@@ -33,9 +33,9 @@ describe('parsers', () => {
   })
 
   it('read mounts', () => {
-    expect(parseCgroupMounts(`22 1 8:1 / / rw - ext4 /dev/sda1 rw\n${v2Mount}${v1Mount}`).map((mount) => mount.version)).toEqual([
-      2, 1, 1,
-    ])
+    expect(
+      parseCgroupMounts(`22 1 8:1 / / rw - ext4 /dev/sda1 rw\n${v2Mount}${v1Mount}`).map((mount) => mount.version),
+    ).toEqual([2, 1, 1])
   })
 
   it('read quotas, and none', () => {

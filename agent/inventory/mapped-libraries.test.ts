@@ -52,10 +52,13 @@ describe('isNumericLibrary', () => {
     expect(isNumericLibrary(path)).toBe(true)
   })
 
-  it.each(['/usr/lib/libssl.so.3', '/usr/lib/libmount.so.1', '/usr/lib/libz.so.1', '/a/bufferutil.node', '/usr/lib/libmd.so.0'])(
-    'leaves out %s',
-    (path) => {
-      expect(isNumericLibrary(path)).toBe(false)
-    },
-  )
+  it.each([
+    '/usr/lib/libssl.so.3',
+    '/usr/lib/libmount.so.1',
+    '/usr/lib/libz.so.1',
+    '/a/bufferutil.node',
+    '/usr/lib/libmd.so.0',
+  ])('leaves out %s', (path) => {
+    expect(isNumericLibrary(path)).toBe(false)
+  })
 })

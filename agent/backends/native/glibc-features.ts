@@ -45,7 +45,8 @@ const nameOfBit = new Map(Object.entries(featureBits).map(([name, at]) => [at, n
 export function parseDiagnostics(text: string): Set<string> {
   const used = new Set<string>()
   for (const line of text.split('\n')) {
-    const active = /^x86\.cpu_features\.features\[0x([0-9a-f]+)\]\.(?:active|usable)\[0x([0-9a-f]+)\]=0x([0-9a-f]+)/.exec(line)
+    const active =
+      /^x86\.cpu_features\.features\[0x([0-9a-f]+)\]\.(?:active|usable)\[0x([0-9a-f]+)\]=0x([0-9a-f]+)/.exec(line)
     if (active !== null) {
       const [leaf, register, value] = active.slice(1).map((hex) => Number.parseInt(hex, 16)) as [number, number, number]
       for (let bit = 0; bit < 32; bit++) {
