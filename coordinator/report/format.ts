@@ -57,6 +57,8 @@ export type FirstDifference = z.infer<typeof firstDifferenceSchema>
 /** How far apart one named tensor is at each step: the growth of a difference. */
 export const growthSchema = z.object({
   name: z.string(),
+  /** How many checkpoints of this name there are from the first divergence on; more than `points` where sampled. */
+  of: z.number().int().optional(),
   points: z.array(
     z.object({
       step: z.number().int(),
@@ -71,14 +73,14 @@ export const growthSchema = z.object({
 export type Growth = z.infer<typeof growthSchema>
 
 export const divergenceSchema = z.object({
-  /** Cell ids: the first member of each class, in the order of classes. */
+  /** Cell ids: the first member of each class, in the order of classes; twice the same where a cell parts from itself. */
   a: z.string(),
   b: z.string(),
-  /** Letters of the two classes. */
+  /** Letters of the two classes; `#0` and `#3`, the repetitions, where a cell parts from itself. */
   classes: z.tuple([z.string(), z.string()]),
   checkpoint: checkpointPlaceSchema,
-  /** Digests of the checkpoint's tensor in a and in b. */
-  digests: z.tuple([digestSchema, digestSchema]),
+  /** Digests of the checkpoint's tensor in a and in b; null where that trace has no such checkpoint. */
+  digests: z.tuple([digestSchema.nullable(), digestSchema.nullable()]),
   /** Comparisons of prefix digests that found it. */
   comparisons: z.number().int(),
   /** Absent members: the bytes were not kept; `missing` says why. */
@@ -97,6 +99,8 @@ export const divergenceSchema = z.object({
     z.object({ name: z.string(), digests: z.tuple([digestSchema, digestSchema]), statistics: elementComparisonSchema.nullable() }),
   ),
   growth: z.array(growthSchema),
+  /** What of the growth was not measured, and why. */
+  growthNote: z.string().optional(),
   /** Predicted labels that differ between a and b: churn. Only for workloads that predict labels. */
   decisions: z
     .object({ labels: z.number().int(), changed: z.number().int(), churn: z.number() })
@@ -159,6 +163,8 @@ export const comparisonSchema = z.object({
   explanations: z.array(explanationSchema),
   /** Why there is no explanation, where there is none and one would be expected. */
   unexplained: z.string().optional(),
+  /** What was not compared or not searched, and why. */
+  notes: z.array(z.string()).optional(),
 })
 export type Comparison = z.infer<typeof comparisonSchema>
 

@@ -1,0 +1,113 @@
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import type { Execution, Note, Outcome } from '../../shared/execution.ts'
+import type { Facts } from '../../shared/facts.ts'
+import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
+
+/** How a repetition ended; `missing` where nothing came back. */
+export type Ending = Outcome | { readonly status: 'missing' }
+
+export interface Repetition {
+  readonly repetition: number
+  readonly ending: Ending
+  readonly execution?: Execution
+}
+
+/** A cell with its executions, and what they agree on. */
+export interface CellOutcome {
+  readonly cell: CellRecord
+  /** By repetition, then by attempt; a repetition without a result has an entry of its own. */
+  readonly repetitions: readonly Repetition[]
+  readonly completed: readonly CompletedExecution[]
+  /** `completed` where every repetition is; else the first that is not, an error before an `unsupported`. */
+  readonly ending: Ending
+  readonly version: string | null
+  readonly label: Execution['label']
+  /** Settings read back, where all executions agree on them. */
+  readonly effective: Facts
+  /** Facts beyond the agent's own, where all executions agree on them. */
+  readonly facts: Facts
+  /** Facts and settings on which executions disagreed, with the values seen; `` for none. */
+  readonly varying: Readonly<Record<string, string[]>>
+  readonly notes: readonly Note[]
+}
+
+export interface CompletedExecution {
+  readonly repetition: number
+  readonly trace: string
+  readonly execution: Execution
+}
+
+/** Every cell of a run with what became of it, in the plan's order: by position, then by agent. */
+export function cellOutcomes({ run, cells, executions }: RunData): CellOutcome[] {
+  const byCell = new Map<string, ExecutionRecord[]>()
+  for (const record of executions) {
+    const records = byCell.get(record.cell)
+    if (records) records.push(record)
+    else byCell.set(record.cell, [record])
+  }
+  const agentFacts = new Map(run.agents.map(({ id, facts }) => [id, facts]))
+  return cells
+    .toSorted((a, b) => a.position - b.position || compareText(a.agent, b.agent) || compareText(a.id, b.id))
+    .map((cell) => cellOutcome(cell, byCell.get(cell.id) ?? [], agentFacts.get(cell.agent) ?? {}))
+}
+
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function cellOutcome(cell: CellRecord, records: readonly ExecutionRecord[], agentFacts: Facts): CellOutcome {
+  const repetitions = Array.from({ length: cell.repetitions }, (_, i) => repetitionsOf(i, records)).flat()
+  const completed = repetitions.flatMap(({ repetition, ending, execution }) =>
+    ending.status === 'completed' && execution?.trace ? [{ repetition, trace: execution.trace, execution }] : [],
+  )
+  const failures = repetitions.map(({ ending }) => ending).filter(({ status }) => status !== 'completed')
+  // Where any completed, they speak for the cell: a runner that died could not read anything back.
+  const speaking = completed.length > 0 ? completed : repetitions
+  const said = speaking.flatMap(({ execution }) => (execution ? [execution] : []))
+  const settings = agreement(said.map(({ effective }) => effective))
+  const facts = agreement(said.map((execution) => execution.facts))
+  const prefixed = Object.entries(settings.varying).map(([name, values]) => [`knob.effective.${name}`, values] as const)
+  return {
+    cell,
+    repetitions,
+    completed,
+    ending: failures.find(({ status }) => status !== 'unsupported') ?? failures[0] ?? { status: 'completed' },
+    version: said.find(({ version }) => version !== undefined)?.version ?? null,
+    label: said[0]?.label ?? 'native',
+    effective: settings.agreed,
+    facts: Object.fromEntries(Object.entries(facts.agreed).filter(([key, value]) => agentFacts[key] !== value)),
+    varying: { ...facts.varying, ...Object.fromEntries(prefixed) },
+    notes: distinctNotes(repetitions),
+  }
+}
+
+/** An attempt that failed and was made again says nothing of the repetition, as long as one completed. */
+function repetitionsOf(repetition: number, records: readonly ExecutionRecord[]): Repetition[] {
+  const attempts = records
+    .filter((record) => record.repetition === repetition)
+    .sort((a, b) => a.attempt - b.attempt || compareText(a.execution.trace ?? '', b.execution.trace ?? ''))
+    .map(({ execution }) => ({ repetition, ending: execution.outcome, execution }))
+  const completed = attempts.filter(({ ending }) => ending.status === 'completed')
+  if (completed.length > 0) return completed
+  return [attempts.at(-1) ?? { repetition, ending: { status: 'missing' } }]
+}
+
+/** Keys that all have with one value, and those where values differ or somebody has none. */
+function agreement(all: readonly Facts[]): { agreed: Facts; varying: Record<string, string[]> } {
+  const agreed: Record<string, string> = {}
+  const varying: Record<string, string[]> = {}
+  for (const key of [...new Set(all.flatMap((facts) => Object.keys(facts)))].sort()) {
+    const values = [...new Set(all.map((facts) => facts[key] ?? ''))].sort()
+    if (values.length === 1) agreed[key] = values[0] as string
+    else varying[key] = values
+  }
+  return { agreed, varying }
+}
+
+function distinctNotes(repetitions: readonly Repetition[]): Note[] {
+  const notes = new Map<string, Note>()
+  for (const { execution } of repetitions) {
+    for (const note of execution?.notes ?? []) notes.set(canonicalJson([note.kind, note.subject, note.message]), note)
+  }
+  return [...notes].sort(([a], [b]) => compareText(a, b)).map(([, note]) => note)
+}

@@ -1,0 +1,206 @@
+import { messageOf } from '../../shared/errors.ts'
+import type { Facts } from '../../shared/facts.ts'
+import { parseTrace, type Trace } from '../../shared/trace.ts'
+import { findDescription } from '../../workloads/catalogue.ts'
+import { minimalFacts } from '../explain/minimal-facts.ts'
+import { unitFacts } from '../explain/unit-facts.ts'
+import type { Artifacts, RunData } from '../records.ts'
+import type { Comparison, Divergence, Explanation, Verdict } from '../report/format.ts'
+import { type CellOutcome, type CompletedExecution, cellOutcomes } from './cells.ts'
+import { type Classes, classify, type Group, groupOutcomes, otherOutcomesBelow, type TraceClass } from './classes.ts'
+import { measureDivergence, type Side } from './divergence.ts'
+import type { GrowthLimits } from './growth.ts'
+import { firstDivergence, type Parting, prefixTreeBranches } from './prefix-tree.ts'
+import { createTensorReader } from './tensor-reader.ts'
+
+const growthLimits: GrowthLimits = { names: 12, points: 64, bytes: 64 << 20 }
+/** Divergences of one comparison whose growth is measured. */
+const maxGrown = 12
+
+/**
+ * Compares all cells of a run that are to be equal, in the plan's order. Depends on what was computed and on nothing
+ * else: not on when results came or in which order, nor on how many agree.
+ */
+export async function compareRun(data: RunData, artifacts: Artifacts): Promise<Comparison[]> {
+  const agentFacts = new Map(data.run.agents.map(({ id, facts }) => [id, facts]))
+  const comparisons: Comparison[] = []
+  for (const group of groupOutcomes(cellOutcomes(data))) {
+    comparisons.push(await compareGroup(group, data, agentFacts, artifacts))
+  }
+  return comparisons
+}
+
+async function compareGroup(
+  group: Group,
+  data: RunData,
+  agentFacts: ReadonlyMap<string, Facts>,
+  artifacts: Artifacts,
+): Promise<Comparison> {
+  const found = classify(group.outcomes)
+  const notes: string[] = []
+  const { divergences, inputsEqual } = await compareClasses(
+    found.classes,
+    inputPositions(group, data),
+    artifacts,
+    notes,
+  )
+  return {
+    workload: group.workload,
+    workloadVersion: group.workloadVersion,
+    params: { ...group.params },
+    seed: group.seed,
+    verdict: verdictOf(found),
+    classes: found.classes.map(({ letter, trace, members }) => ({ letter, trace, cells: members.map(idOf) })),
+    nondeterministic: await compareWithThemselves(found.nondeterministic, artifacts, notes),
+    incomplete: found.incomplete.map(idOf),
+    unsupported: found.unsupported.map(idOf),
+    selfConsistency:
+      found.leastExecutions === null
+        ? null
+        : { executions: found.leastExecutions, otherOutcomesBelow: otherOutcomesBelow(found.leastExecutions) },
+    inputsEqual,
+    divergences,
+    ...explain(found.classes, agentFacts, notes),
+    ...(notes.length > 0 ? { notes } : {}),
+  }
+}
+
+function idOf({ cell }: CellOutcome): string {
+  return cell.id
+}
+
+/** The first that holds, in the order of FORMATS. */
+function verdictOf({ classes, nondeterministic, incomplete }: Classes): Verdict {
+  if (nondeterministic.length > 0) return 'nondeterministic'
+  if (classes.length > 1) return 'divergent'
+  return incomplete.length > 0 ? 'incomplete' : 'identical'
+}
+
+async function compareClasses(
+  classes: readonly TraceClass[],
+  inputs: readonly number[],
+  artifacts: Artifacts,
+  notes: string[],
+): Promise<{ divergences: Divergence[]; inputsEqual: boolean }> {
+  if (classes.length < 2) return { divergences: [], inputsEqual: true }
+  const sides: Side[] = []
+  for (const { letter, trace: digest, members } of classes) {
+    const trace = await readTrace(digest, artifacts)
+    const [first] = members as [CellOutcome]
+    const [execution] = first.completed as [CompletedExecution]
+    if (typeof trace === 'string') notes.push(`class ${letter} is not located among the others: ${trace}`)
+    else sides.push({ cell: first.cell.id, name: letter, trace, outputs: execution.execution.outputs })
+  }
+  const divergences: Divergence[] = []
+  for (const branch of prefixTreeBranches(sides.map(({ trace }) => trace))) {
+    const [a, b] = [sides[branch.a] as Side, sides[branch.b] as Side]
+    const read = createTensorReader(artifacts, [...a.outputs, ...b.outputs])
+    divergences.push(
+      await measureDivergence(a, b, branch, read, divergences.length < maxGrown ? growthLimits : undefined),
+    )
+  }
+  const digestsAt = (position: number) => sides.map(({ trace }) => trace.checkpoints[position]?.digest)
+  return { divergences, inputsEqual: inputs.every((position) => new Set(digestsAt(position)).size < 2) }
+}
+
+/** The trace behind a digest, or why it cannot be used: what was stored is digested again. */
+async function readTrace(digest: string, artifacts: Artifacts): Promise<Trace | string> {
+  const text = await artifacts.trace(digest)
+  if (text === undefined) return `the trace ${digest} was not kept`
+  try {
+    const trace = parseTrace(text)
+    return trace.digest === digest ? trace : `what is kept as trace ${digest} has the digest ${trace.digest}`
+  } catch (error) {
+    return `what is kept as trace ${digest} is none: ${messageOf(error)}`
+  }
+}
+
+/** Places of the workload's inputs in its checkpoint schema; none where this coordinator does not know the workload. */
+function inputPositions({ workload, workloadVersion, params }: Group, { run }: RunData): number[] {
+  const description = findDescription(workload)
+  const parsed = description?.version === workloadVersion ? description.params.safeParse(params) : undefined
+  if (!description || !parsed?.success) return []
+  const shapes = new Map(run.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
+  return description.schema(parsed.data, shapes).flatMap(({ role }, position) => (role === 'input' ? [position] : []))
+}
+
+async function compareWithThemselves(
+  found: Classes['nondeterministic'],
+  artifacts: Artifacts,
+  notes: string[],
+): Promise<Comparison['nondeterministic']> {
+  const disagreements: Comparison['nondeterministic'] = []
+  for (const { outcome, byTrace } of found) {
+    const sides: Side[] = []
+    for (const [{ repetition, trace: digest, execution }] of byTrace.slice(0, 2) as [CompletedExecution][]) {
+      const trace = await readTrace(digest, artifacts)
+      if (typeof trace === 'string') notes.push(`${outcome.cell.id} is not compared with itself: ${trace}`)
+      else sides.push({ cell: outcome.cell.id, name: `#${repetition}`, trace, outputs: execution.outputs })
+    }
+    const limits = disagreements.length < maxGrown ? growthLimits : undefined
+    const [a, b] = sides
+    disagreements.push({
+      cell: outcome.cell.id,
+      executions: outcome.completed.length,
+      distinct: byTrace.length,
+      divergence: a && b ? await measurePair(a, b, firstDivergence(a.trace, b.trace), artifacts, limits) : null,
+    })
+  }
+  return disagreements
+}
+
+function measurePair(a: Side, b: Side, parting: Parting, artifacts: Artifacts, limits: GrowthLimits | undefined) {
+  return measureDivergence(a, b, parting, createTensorReader(artifacts, [...a.outputs, ...b.outputs]), limits)
+}
+
+function explain(
+  classes: readonly TraceClass[],
+  agentFacts: ReadonlyMap<string, Facts>,
+  notes: string[],
+): Pick<Comparison, 'explanations' | 'unexplained'> {
+  if (classes.length < 2) return { explanations: [] }
+  const units = classes.flatMap(({ letter, members }) =>
+    members.map((outcome) => {
+      const { cell, version, effective } = outcome
+      const condition = { ...cell.condition, version, effective }
+      return {
+        id: cell.id,
+        class: letter,
+        facts: unitFacts(agentFacts.get(cell.agent) ?? {}, { ...outcome, condition }),
+      }
+    }),
+  )
+  const found = minimalFacts(units)
+  if (found.bounded !== undefined) notes.push(`explanations: ${found.bounded}`)
+  return {
+    explanations: found.explanations.map(({ facts, inseparable, ...set }): Explanation => {
+      const values = classes.map(({ letter }) => [letter, distinctValues(units, letter, facts)] as const)
+      return {
+        ...set,
+        facts: [...facts],
+        inseparable: Object.fromEntries(Object.entries(inseparable).map(([name, others]) => [name, [...others]])),
+        values: Object.fromEntries(values),
+      }
+    }),
+    ...(found.unexplained === undefined ? {} : { unexplained: found.unexplained }),
+  }
+}
+
+/** The combinations of values that the members of a class have; a fact that one lacks is left out of its own. */
+function distinctValues(
+  units: readonly { readonly class: string; readonly facts: Facts }[],
+  letter: string,
+  names: readonly string[],
+): Record<string, string>[] {
+  const distinct = new Map<string, Record<string, string>>()
+  for (const unit of units) {
+    if (unit.class !== letter) continue
+    const values: Record<string, string> = {}
+    for (const name of names) {
+      const value = unit.facts[name]
+      if (value !== undefined) values[name] = value
+    }
+    distinct.set(JSON.stringify(values), values)
+  }
+  return [...distinct.values()]
+}

@@ -1,0 +1,64 @@
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import type { CellOutcome } from '../compare/cells.ts'
+import type { Comparison } from './format.ts'
+
+const namedAtMost = 4
+
+/**
+ * The verdict in one sentence: "9 of 12 workloads identical over 24 conditions on 1 machine; 3 part: reduce.sum by
+ * knob.order, …; 1 disagrees with itself". A workload with its parameters and seed counts as one.
+ */
+export function verdictSentence(outcomes: readonly CellOutcome[], comparisons: readonly Comparison[]): string {
+  if (comparisons.length === 0) return 'Nothing was compared: the plan has no cells'
+  const conditions = new Set(outcomes.map(({ cell }) => canonicalJson(cell.condition))).size
+  const machines = new Set(outcomes.map(({ cell }) => cell.agent)).size
+  const where = `over ${count(conditions, 'condition')} on ${count(machines, 'machine')}`
+  const having = (holds: (comparison: Comparison) => boolean) => comparisons.filter(holds)
+
+  const identical = having(({ verdict }) => verdict === 'identical').length
+  const total = comparisons.length
+  const head =
+    identical === total && total > 1
+      ? `All ${total} workloads identical ${where}`
+      : total === 1
+        ? `1 workload ${identical === 1 ? 'identical ' : ''}${where}`
+        : `${identical} of ${total} workloads identical ${where}`
+
+  const inputs = having(({ inputsEqual }) => !inputsEqual)
+  const part = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual)
+  const unstable = having(({ nondeterministic }) => nondeterministic.length > 0)
+  const incomplete = having((comparison) => comparison.incomplete.length > 0)
+  const clauses = [
+    clause(part, ['parts', 'part'], partedBy),
+    clause(inputs, ['computed on different inputs', 'computed on different inputs'], ({ workload }) => workload),
+    clause(unstable, ['disagrees with itself', 'disagree with themselves'], ({ workload }) => workload),
+    clause(incomplete, ['is incomplete', 'are incomplete'], ({ workload }) => workload),
+  ]
+  return [head, ...clauses.filter((text) => text !== '')].join('; ')
+}
+
+function clause(
+  comparisons: readonly Comparison[],
+  [one, many]: readonly [string, string],
+  describe: (comparison: Comparison) => string,
+): string {
+  if (comparisons.length === 0) return ''
+  const names = [...new Set(comparisons.map(describe))]
+  const named = names.slice(0, namedAtMost).join(', ')
+  const more = names.length > namedAtMost ? `, and ${names.length - namedAtMost} more` : ''
+  return `${comparisons.length} ${comparisons.length === 1 ? one : many}: ${named}${more}`
+}
+
+/**
+ * With the set of facts that goes along with the classes, where there is no rival of its size, and either chance rarely
+ * does as well or there is no other set at all.
+ */
+function partedBy({ workload, explanations }: Comparison): string {
+  const [first] = explanations
+  const telling = first && first.rivals === 0 && (first.chance <= 0.05 || explanations.length === 1)
+  return telling ? `${workload} by ${first.facts.join(' and ')}` : workload
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${n === 1 ? noun : `${noun}s`}`
+}
