@@ -35,6 +35,8 @@ export interface RunRecord {
   readonly state: RunState
   readonly createdAt: string
   readonly endedAt?: string
+  /** Why a run failed. */
+  readonly failure?: string
   readonly planText: string
   readonly planDigest: Digest
   /** Warnings about the plan that a reader of the report must see. */

@@ -1,0 +1,148 @@
+import type { Execution } from '../../shared/execution.ts'
+import type { Job } from '../../shared/messages.ts'
+import type { CellRecord, RunRecord, RunState } from '../records.ts'
+import type { Store } from '../store/index.ts'
+import { checkResult, failedExecution, type FindDescription } from './check-result.ts'
+import { createJobQueue, type QueuedJob } from './job-queue.ts'
+import { createEventLog, type RunEvent } from './run-events.ts'
+import type { CellProgress, RunProgress } from './run-progress.ts'
+
+/** A run while its executions come in and are compared. */
+export interface ActiveRun {
+  readonly record: RunRecord
+  readonly cancelled: boolean
+  next(agent: string): Job | undefined
+  /**
+   * What a result from an agent is: its job to be recorded; `late` for one recorded before; `not-yours` for another
+   * agent's; undefined for no job of this run, or once comparing began.
+   */
+  claim(agent: string, job: string, attempt: number): QueuedJob | 'late' | 'not-yours' | undefined
+  /** Puts a result on disk, or a failure where it does not hold what it claims. */
+  accept(job: QueuedJob, attempt: number, execution: Execution, body: Uint8Array | undefined): Promise<void>
+  /** An agent went away with the job. */
+  lost(job: string): void
+  /** An agent will not come back. */
+  abandon(agent: string): void
+  /** @returns jobs still running */
+  cancel(): QueuedJob[]
+  /** What runs after a cancel and does not end counts as cancelled. */
+  abandonRunning(): void
+  /** True once, when every job has ended. */
+  startComparing(): boolean
+  /** Tells followers how far it is. */
+  announce(): void
+  enter(state: RunState, failure?: string): void
+  progress(): RunProgress
+  follow(after: number, signal?: AbortSignal): AsyncIterable<RunEvent>
+  /** Lets followers go. */
+  end(): void
+}
+
+export function createActiveRun(
+  record: RunRecord,
+  cells: readonly CellRecord[],
+  store: Store,
+  findDescription: FindDescription,
+): ActiveRun {
+  const queue = createJobQueue(record, cells)
+  const events = createEventLog()
+  const inputs = record.inputs
+  let state: RunState = 'running'
+  let cancelled = false
+  let comparing = false
+  /** Results being written; comparing waits for them. */
+  let writing = 0
+  let announced = ''
+  events.push({ type: 'state', state })
+
+  const announceMissing = ({ cell, repetition, given }: QueuedJob) => {
+    events.push({ type: 'execution', cell: cell.id, repetition, attempt: Math.max(given, 1), status: 'missing' })
+  }
+
+  return {
+    record,
+    get cancelled() {
+      return cancelled
+    },
+    next: (agent) => queue.next(agent),
+    claim(agent, id, attempt) {
+      const job = comparing ? undefined : queue.find(id)
+      if (!job) return undefined
+      if (job.cell.agent !== agent) return 'not-yours'
+      if (job.state.state === 'ended' && job.state.status !== 'missing') return 'late'
+      return attempt >= 1 ? job : undefined
+    },
+    async accept(job, attempt, execution, body) {
+      const { cell, repetition } = job
+      const given = attempt <= job.given
+      const { execution: checked, traceText } = given
+        ? checkResult(cell, inputs, execution, body, findDescription)
+        : { execution: failedExecution('protocol', `attempt ${attempt} of ${job.id} was never given to this agent`) }
+      const status = checked.outcome.status
+      writing++
+      // Ended from now on, so that a duplicate that comes while this one is being written is late.
+      queue.end(job.id, status)
+      try {
+        await store.recordExecution(record.id, { cell: cell.id, repetition, attempt, execution: checked }, traceText)
+      } catch (error) {
+        // Not on disk, so not acknowledged: the agent sends it again, or the job is given once more.
+        queue.reopen(job.id)
+        throw error
+      } finally {
+        writing--
+      }
+      const trace = checked.trace === undefined ? {} : { trace: checked.trace }
+      events.push({ type: 'execution', cell: cell.id, repetition, attempt, status, ...trace })
+    },
+    lost(id) {
+      const job = queue.find(id)
+      if (job?.state.state !== 'running') return
+      if (cancelled) return queue.end(id, 'cancelled')
+      if (queue.lost(id)) announceMissing(job)
+    },
+    abandon(agent) {
+      for (const job of queue.abandon(agent)) announceMissing(job)
+    },
+    cancel() {
+      cancelled = true
+      return queue.cancel()
+    },
+    abandonRunning() {
+      for (const { id, state: job } of queue.jobs()) if (job.state === 'running') queue.end(id, 'cancelled')
+    },
+    startComparing() {
+      if (comparing || writing > 0 || !queue.finished()) return false
+      comparing = true
+      return true
+    },
+    announce() {
+      const counts = queue.counts()
+      const text = JSON.stringify(counts)
+      if (text === announced) return
+      announced = text
+      events.push({ type: 'progress', ...counts })
+    },
+    enter(next, failure) {
+      state = next
+      events.push({ type: 'state', state, ...(failure === undefined ? {} : { failure }) })
+      if (state !== 'running' && state !== 'comparing') events.end()
+    },
+    progress() {
+      const byCell = new Map<string, CellProgress & { executions: string[] }>()
+      const ordered: CellProgress[] = []
+      for (const { cell, repetition, state: job } of queue.jobs()) {
+        const status = job.state === 'ended' ? job.status : job.state
+        let entry = byCell.get(cell.id)
+        if (!entry) {
+          entry = { cell, executions: [] }
+          byCell.set(cell.id, entry)
+          ordered.push(entry)
+        }
+        entry.executions[repetition] = status
+      }
+      return { run: { ...record, state }, counts: queue.counts(), cells: ordered }
+    },
+    follow: (after, signal) => events.follow(after, signal),
+    end: () => events.end(),
+  }
+}

@@ -1,0 +1,154 @@
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import { digestOf } from '../../shared/digest.ts'
+import { BitfleetError, type ErrorCode, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import type { Execution } from '../../shared/execution.ts'
+import type { JobInput } from '../../shared/messages.ts'
+import { elementCount, tensorFromBits } from '../../shared/tensor.ts'
+import { parseTrace, type Trace } from '../../shared/trace.ts'
+import type { WorkloadDescription } from '../../workloads/workload.ts'
+import type { CellRecord } from '../records.ts'
+
+export type FindDescription = (workload: string) => WorkloadDescription | undefined
+
+export interface CheckedResult {
+  /** What the agent said, or a failed execution that says what was wrong with it. */
+  readonly execution: Execution
+  /** The trace in its file form, exactly where the execution completed. */
+  readonly traceText?: string
+}
+
+const maxOutputBits = 16
+
+/**
+ * Holds a result against what can be recomputed of it: the trace's digest, the outputs' bits, the workload's checkpoint
+ * schema. A lie is recorded as a failure of that execution, never as its bits.
+ */
+export function checkResult(
+  cell: CellRecord,
+  inputs: readonly JobInput[],
+  execution: Execution,
+  body: Uint8Array | undefined,
+  findDescription: FindDescription,
+): CheckedResult {
+  try {
+    // Text that no record can hold is found here, not when it is written.
+    canonicalJson(execution)
+    if (execution.outcome.status !== 'completed') {
+      if (execution.trace !== undefined || execution.outputs.length > 0) {
+        throw new BitfleetError('protocol', `the execution ${execution.outcome.status} and yet has a trace or outputs`)
+      }
+      return { execution }
+    }
+    const traceText = readBody(execution, body)
+    const trace = parseTrace(traceText)
+    if (trace.digest !== execution.trace) {
+      throw new BitfleetError(
+        'digest-mismatch',
+        `the agent claims trace ${execution.trace}, the lines it sent have ${trace.digest}`,
+      )
+    }
+    const description = findDescription(cell.workload)
+    if (description) checkSchema(trace, cell, inputs, description)
+    for (const output of execution.outputs) checkOutput(output, trace)
+    return { execution, traceText }
+  } catch (error) {
+    const code = isBitfleetError(error) ? error.code : 'protocol'
+    return { execution: failedExecution(code === 'digest-mismatch' ? code : 'protocol', messageOf(error), execution) }
+  }
+}
+
+/** An execution that failed for what its agent said; what it said of its surroundings is kept where it is text. */
+export function failedExecution(code: ErrorCode, message: string, said?: Execution): Execution {
+  const failed: Execution = {
+    outcome: { status: 'failed', code, message: message.toWellFormed(), stderr: '' },
+    label: said?.label ?? 'native',
+    effective: said?.effective ?? {},
+    facts: said?.facts ?? {},
+    notes: said?.notes ?? [],
+    ...(said?.version === undefined ? {} : { version: said.version }),
+    outputs: [],
+    resources: said?.resources ?? { wallMs: 0 },
+    log: said?.log ?? '',
+  }
+  if (said === undefined || isWellFormed(failed)) return failed
+  return failedExecution(code, message)
+}
+
+function isWellFormed(value: unknown): boolean {
+  try {
+    canonicalJson(value)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function readBody(execution: Execution, body: Uint8Array | undefined): string {
+  if (execution.trace === undefined || body === undefined) {
+    throw new BitfleetError('protocol', 'the execution completed, but no trace came with it')
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch (cause) {
+    throw new BitfleetError('protocol', 'the trace is not UTF-8', { cause })
+  }
+}
+
+function checkOutput({ name, dtype, shape, digest, bits }: Execution['outputs'][number], trace: Trace): void {
+  const checkpoint = trace.checkpoints.findLast((candidate) => candidate.name === name)
+  if (!checkpoint || checkpoint.dtype !== dtype || !equalShapes(checkpoint.shape, shape)) {
+    throw new BitfleetError('protocol', `output "${name}" ${dtype}[${shape}] is no checkpoint of the trace`)
+  }
+  if (checkpoint.digest !== digest) {
+    throw new BitfleetError(
+      'digest-mismatch',
+      `output "${name}" is said to be ${digest}, its checkpoint in the trace is ${checkpoint.digest}`,
+    )
+  }
+  if (bits === undefined) return
+  if (elementCount(shape) > maxOutputBits) {
+    throw new BitfleetError('protocol', `output "${name}" has bits for ${elementCount(shape)} elements; at most ${maxOutputBits} go along`)
+  }
+  const actual = digestOf(tensorFromBits(dtype, shape, bits).bytes)
+  if (actual !== digest) {
+    throw new BitfleetError('digest-mismatch', `the bits of output "${name}" have the digest ${actual}, not ${digest}`)
+  }
+}
+
+/** @throws `protocol` for the first checkpoint that is not the schema's */
+function checkSchema(
+  { checkpoints }: Trace,
+  cell: CellRecord,
+  inputs: readonly JobInput[],
+  description: WorkloadDescription,
+): void {
+  if (description.version !== cell.workloadVersion) return
+  const specs = description.schema(
+    description.params.parse(cell.params),
+    new Map(inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }])),
+  )
+  const what = `${description.id} v${description.version}`
+  if (specs.length !== checkpoints.length) {
+    throw new BitfleetError('protocol', `the trace has ${checkpoints.length} checkpoints, ${what} makes ${specs.length}`)
+  }
+  specs.forEach((spec, i) => {
+    const found = checkpoints[i]
+    if (
+      found?.name === spec.name &&
+      found.step === spec.step &&
+      found.dtype === spec.dtype &&
+      equalShapes(found.shape, spec.shape)
+    ) {
+      return
+    }
+    throw new BitfleetError(
+      'protocol',
+      `checkpoint ${i} of the trace is "${found?.name}" ${found?.dtype}[${found?.shape}] at step ${found?.step}; ` +
+        `${what} makes "${spec.name}" ${spec.dtype}[${spec.shape}] at step ${spec.step}`,
+    )
+  })
+}
+
+function equalShapes(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((extent, i) => extent === b[i])
+}

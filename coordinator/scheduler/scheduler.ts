@@ -1,0 +1,288 @@
+import { randomBytes } from 'node:crypto'
+import { digestOf } from '../../shared/digest.ts'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import type { AgentRecord, JobInput } from '../../shared/messages.ts'
+import { createTensor } from '../../shared/tensor.ts'
+import type { Connection } from '../../shared/transports/transport.ts'
+import { expandPlan, parsePlan } from '../plan/index.ts'
+import type { Artifacts, RunData, RunRecord } from '../records.ts'
+import type { Report } from '../report/format.ts'
+import type { Store } from '../store/index.ts'
+import { type ActiveRun, createActiveRun } from './active-run.ts'
+import { type AgentSession, type SentResult, serveAgent, type SessionOptions } from './agent-session.ts'
+import type { FindDescription } from './check-result.ts'
+import { createRunArtifacts } from './run-artifacts.ts'
+import type { RunEvent } from './run-events.ts'
+import { readProgress, type RunProgress } from './run-progress.ts'
+
+export interface RunRequest {
+  readonly plan: string
+  /** For messages about the plan. */
+  readonly fileName?: string
+  /** In place of the plan's own name. */
+  readonly name?: string
+  /** Users' arrays that the plan names; their bytes are kept already. */
+  readonly inputs: readonly JobInput[]
+}
+
+/** Brings runs to agents and their results home, and compares once all have ended. */
+export interface Scheduler {
+  /** Talks to one agent until its line closes. */
+  serve(connection: Connection): Promise<void>
+  /** Connected agents, ordered by id. */
+  agents(): AgentRecord[]
+  /** @throws `usage` for what is wrong with the plan; `unavailable` where no agent fits; `not-found` for missing bytes */
+  submit(request: RunRequest): Promise<RunRecord>
+  /** Ends a run early; what completed is compared. @throws `not-found`, `conflict` if it has ended */
+  cancel(run: string): Promise<void>
+  /** @throws `not-found` */
+  progress(run: string): Promise<RunProgress>
+  /** Events after number `after`, until the run has ended. @throws `not-found` */
+  follow(run: string, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>
+  /** The run's bytes, asked of its agents where they are not kept here. @throws `not-found` */
+  artifacts(run: string): Promise<Artifacts>
+  /** Closes every line. Runs under way are found as such by the next start. */
+  stop(): Promise<void>
+}
+
+export interface SchedulerOptions extends SessionOptions {
+  readonly store: Store
+  /** Compares a run whose executions have ended. */
+  readonly buildReport: (data: RunData, artifacts: Artifacts) => Promise<Report>
+  readonly findDescription: FindDescription
+  readonly log?: (message: string) => void
+  /** How long a run waits for an agent that went away before its jobs are missing. */
+  readonly absenceMs?: number
+  /** How long a cancelled run waits for what is running. */
+  readonly cancelMs?: number
+}
+
+/** More than any machine runs at a time; what an agent says is not taken on trust. */
+const maxSlots = 1024
+
+/** Marks what an earlier process left under way as failed; taking runs up again is not done yet. */
+export async function closeInterruptedRuns(store: Store): Promise<void> {
+  for (const { id, state } of await store.listRuns()) {
+    if (state !== 'running' && state !== 'comparing') continue
+    const failure = `the coordinator ended while the run was ${state}; submit the plan again`
+    await store.setRunState(id, 'failed', { endedAt: new Date().toISOString(), failure })
+  }
+}
+
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { store, log = () => {}, absenceMs = 120_000, cancelMs = 15_000 } = options
+  const sessions = new Map<string, AgentSession>()
+  /** Agents that went away, until their jobs are given up. */
+  const absences = new Map<string, NodeJS.Timeout>()
+  /** In the order of submission, which is the order they are served in. */
+  const active = new Map<string, ActiveRun>()
+  const serving = new Set<Promise<void>>()
+  let comparing: Promise<void> = Promise.resolve()
+  let stopped = false
+
+  const fetchFrom = async (agent: string, digest: Parameters<AgentSession['fetch']>[0]) => sessions.get(agent)?.fetch(digest)
+
+  const fill = (session: AgentSession) => {
+    if (sessions.get(session.agent.id) !== session) return
+    for (const run of active.values()) {
+      while (session.running.size < Math.min(session.agent.slots, maxSlots)) {
+        const job = run.next(session.agent.id)
+        if (!job) break
+        session.give(job)
+      }
+    }
+  }
+  /** After whatever may have ended a run's last job. Comparisons wait for each other. */
+  const settle = (run: ActiveRun) => {
+    run.announce()
+    if (!run.startComparing()) return
+    comparing = comparing.then(async () => {
+      if (stopped) return
+      try {
+        await compareRun(run)
+      } catch (error) {
+        log(`run ${run.record.id}: comparing failed: ${error instanceof Error ? error.stack : messageOf(error)}`)
+        await endRun(run, 'failed', messageOf(error))
+      }
+      active.delete(run.record.id)
+    })
+    comparing = comparing.catch((error: unknown) => log(`run ${run.record.id}: ${messageOf(error)}`))
+  }
+
+  const compareRun = async (run: ActiveRun) => {
+    const { id } = run.record
+    await store.setRunState(id, 'comparing')
+    run.enter('comparing')
+    const data = await store.loadRun(id)
+    const state = run.cancelled ? 'cancelled' : 'done'
+    const endedAt = new Date().toISOString()
+    const final = { ...data, run: { ...data.run, state, endedAt } } as const
+    const report = await options.buildReport(final, createRunArtifacts(final, store, fetchFrom))
+    await store.saveReport(id, report)
+    await endRun(run, state, undefined, endedAt)
+    log(`run ${id}: ${state}`)
+  }
+
+  const endRun = async (run: ActiveRun, state: RunRecord['state'], failure?: string, endedAt = new Date().toISOString()) => {
+    await store.setRunState(run.record.id, state, failure === undefined ? { endedAt } : { endedAt, failure })
+    run.enter(state, failure)
+  }
+
+  const takeResult = async (session: AgentSession, { job, attempt, execution, body }: SentResult) => {
+    const run = active.get(job.slice(0, job.indexOf('/')))
+    const claim = run?.claim(session.agent.id, job, attempt)
+    if (!run || !claim) {
+      fill(session)
+      return log(`agent ${session.agent.id}: result of ${job}, which is not under way, was dropped`)
+    }
+    if (claim === 'not-yours') {
+      throw new BitfleetError('protocol', `job ${job} is another agent's`)
+    }
+    // The next job starts while this one is being written.
+    fill(session)
+    if (claim !== 'late') await run.accept(claim, attempt, execution, body)
+    // A second attempt may be under way for what an earlier one has just brought.
+    if (session.running.has(job)) session.cancel(job)
+    settle(run)
+  }
+
+  const handlers = {
+    admit: (agent: AgentRecord) => store.saveAgent(agent),
+    joined(session: AgentSession) {
+      const { id } = session.agent
+      sessions.get(id)?.close('this agent connected again')
+      sessions.set(id, session)
+      clearTimeout(absences.get(id))
+      absences.delete(id)
+      log(`agent ${id} connected`)
+      fill(session)
+    },
+    result: takeResult,
+    ended(session: AgentSession, reason: string) {
+      const { id } = session.agent
+      for (const job of session.running.keys()) {
+        const run = active.get(job.slice(0, job.indexOf('/')))
+        run?.lost(job)
+        if (run) settle(run)
+      }
+      if (stopped) return
+      if (sessions.get(id) === session) {
+        sessions.delete(id)
+        absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+      }
+      log(`agent ${id} gone: ${reason}`)
+      const successor = sessions.get(id)
+      if (successor) fill(successor)
+    },
+    read: (digest: Parameters<Store['getObject']>[0]) => store.getObject(digest),
+    warn: log,
+  }
+
+  const giveUp = (agent: string) => {
+    absences.delete(agent)
+    for (const run of active.values()) {
+      run.abandon(agent)
+      settle(run)
+    }
+  }
+
+  return {
+    serve(connection) {
+      const served = serveAgent(connection, options, handlers).finally(() => serving.delete(served))
+      serving.add(served)
+      return served
+    },
+    agents: () => connectedAgents(sessions),
+    async submit(request) {
+      const run = await prepareRun(request, connectedAgents(sessions), store)
+      await store.createRun(run.record, run.cells)
+      const started = createActiveRun(run.record, run.cells, store, options.findDescription)
+      active.set(run.record.id, started)
+      log(`run ${run.record.id}: ${run.cells.length} cells on ${run.record.agents.length} agents`)
+      // An agent that went away between is waited for like any other.
+      for (const { id } of run.record.agents) {
+        if (!sessions.has(id) && !absences.has(id)) absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+      }
+      settle(started)
+      for (const session of sessions.values()) fill(session)
+      return run.record
+    },
+    async cancel(id) {
+      const run = active.get(id)
+      if (!run) {
+        const { run: ended } = await store.loadPlan(id)
+        throw new BitfleetError('conflict', `run ${id} has ended already: it is ${ended.state}`)
+      }
+      const under = run.cancel()
+      for (const { id: job, cell } of under) sessions.get(cell.agent)?.cancel(job)
+      setTimeout(() => {
+        run.abandonRunning()
+        settle(run)
+      }, cancelMs).unref()
+      settle(run)
+    },
+    async progress(id) {
+      const run = active.get(id)
+      return run ? run.progress() : readProgress(store, id)
+    },
+    async *follow(id, after, signal) {
+      const run = active.get(id)
+      if (run) return yield* run.follow(after, signal)
+      const { run: ended } = await store.loadPlan(id)
+      const failure = ended.failure === undefined ? {} : { failure: ended.failure }
+      yield { id: 1, type: 'state', state: ended.state, ...failure }
+    },
+    async artifacts(id) {
+      return createRunArtifacts(await store.loadRun(id), store, fetchFrom)
+    },
+    async stop() {
+      stopped = true
+      for (const timer of absences.values()) clearTimeout(timer)
+      for (const session of sessions.values()) session.close('the coordinator is stopping')
+      await Promise.all(serving)
+      await comparing
+      for (const run of active.values()) run.end()
+    },
+  }
+}
+
+function connectedAgents(sessions: ReadonlyMap<string, AgentSession>): AgentRecord[] {
+  return [...sessions.values()].map(({ agent }) => agent).sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** A run of a plan on the agents there are now. */
+async function prepareRun({ plan: text, fileName, name, inputs }: RunRequest, agents: AgentRecord[], store: Store) {
+  const plan = parsePlan(text, fileName)
+  await checkInputs(plan.inputs, inputs, store)
+  const { cells, notes } = expandPlan(plan, agents)
+  const taking = new Set(cells.map(({ agent }) => agent))
+  const now = new Date()
+  const record: RunRecord = {
+    id: runId(now),
+    name: name ?? plan.name,
+    state: 'running',
+    createdAt: now.toISOString(),
+    planText: text,
+    planDigest: digestOf(text),
+    planNotes: notes,
+    inputs,
+    agents: agents.filter(({ id }) => taking.has(id)),
+  }
+  return { record, cells }
+}
+
+/** Sorts by time, and is short enough to say. */
+function runId(now: Date): string {
+  const [day, time] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T')
+  return `${day}-${time}-${randomBytes(3).toString('hex')}`
+}
+
+async function checkInputs(planned: readonly { digest: string; at: string; file: string }[], inputs: readonly JobInput[], store: Store) {
+  for (const { digest, at, file } of planned) {
+    const input = inputs.find((candidate) => candidate.digest === digest)
+    if (!input) throw new BitfleetError('usage', `${at}: dtype and shape of ${file} were not sent along with the plan`)
+    const bytes = await store.getObject(input.digest)
+    if (!bytes) throw new BitfleetError('not-found', `${at}: the bytes of ${file} are not here; upload ${digest} first`)
+    createTensor(input.dtype, input.shape, bytes)
+  }
+}

@@ -1,0 +1,131 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type Digest, digestOf, parseDigest } from '../../shared/digest.ts'
+import { BitfleetError } from '../../shared/errors.ts'
+
+/** Files named by the SHA-256 of their content: `sha256/ab/cdef…`. */
+export interface ContentFiles {
+  /** @throws `digest-mismatch`; `limit` if there are more than `limitBytes` */
+  put(content: Uint8Array | AsyncIterable<Uint8Array>, expected: Digest, limitBytes?: number): Promise<void>
+  /** @throws `digest-mismatch` if the file is not what its name says */
+  get(digest: Digest): Promise<Uint8Array | undefined>
+  has(digest: Digest): Promise<boolean>
+  /** Digests of all files, in no order. */
+  list(): AsyncIterable<Digest>
+}
+
+/** @param root folder of the files; `scratch` holds what is being written and may be emptied at start */
+export function createContentFiles(root: string, scratch: string): ContentFiles {
+  const pathOf = (digest: Digest) => {
+    const hex = parseDigest(digest).slice('sha256:'.length)
+    return join(root, 'sha256', hex.slice(0, 2), hex.slice(2))
+  }
+  const has = (digest: Digest) =>
+    stat(pathOf(digest)).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return false
+        throw error
+      },
+    )
+
+  return {
+    has,
+    async put(content, expected, limitBytes = Number.POSITIVE_INFINITY) {
+      const path = pathOf(expected)
+      if (content instanceof Uint8Array) {
+        checkSize(content.byteLength, limitBytes, expected)
+        checkDigest(digestOf(content), expected)
+        if (await has(expected)) return
+      }
+      const draft = join(scratch, randomUUID())
+      const file = await open(draft, 'wx', 0o600)
+      try {
+        const hash = createHash('sha256')
+        let size = 0
+        for await (const piece of content instanceof Uint8Array ? [content] : content) {
+          size += piece.byteLength
+          checkSize(size, limitBytes, expected)
+          hash.update(piece)
+          await writeAll(file, piece)
+        }
+        checkDigest(`sha256:${hash.digest('hex')}`, expected)
+        await file.sync()
+        await file.close()
+        await createFolder(dirname(path))
+        await rename(draft, path)
+        await syncFolder(dirname(path))
+      } catch (error) {
+        await file.close().catch(() => {})
+        await rm(draft, { force: true })
+        throw error
+      }
+    },
+    async get(digest) {
+      const path = pathOf(digest)
+      let bytes: Uint8Array
+      try {
+        bytes = await readFile(path)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+        throw error
+      }
+      const actual = digestOf(bytes)
+      if (actual === digest) return bytes
+      throw new BitfleetError(
+        'digest-mismatch',
+        `${path} was damaged: its content has the digest ${actual}; restore the file, or remove it to have its bytes fetched again`,
+      )
+    },
+    async *list() {
+      for (const head of await names(join(root, 'sha256'))) {
+        for (const tail of await names(join(root, 'sha256', head))) yield parseDigest(`sha256:${head}${tail}`)
+      }
+    },
+  }
+}
+
+function checkSize(size: number, limitBytes: number, expected: Digest): void {
+  if (size <= limitBytes) return
+  throw new BitfleetError('limit', `${expected}: more than ${limitBytes} bytes came; no more are kept in one artifact`)
+}
+
+function checkDigest(actual: Digest, expected: Digest): void {
+  if (actual === expected) return
+  throw new BitfleetError('digest-mismatch', `bytes said to be ${expected} have the digest ${actual}; they were not kept`)
+}
+
+/** A write may take less than it was given. */
+async function writeAll(file: Awaited<ReturnType<typeof open>>, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.byteLength; ) at += (await file.write(bytes, at)).bytesWritten
+}
+
+/** Makes a folder and what is above it, and has each new name on disk before going on. */
+async function createFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let at = path; ; at = dirname(at)) {
+    await syncFolder(dirname(at))
+    if (at === first) return
+  }
+}
+
+/** A renamed file is there after a crash only once its folder is on disk too. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function names(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,83 @@
+import type { Digest } from '../../shared/digest.ts'
+import type { Outcome } from '../../shared/execution.ts'
+import type { AgentRecord } from '../../shared/messages.ts'
+import type { Artifacts, CellRecord, ExecutionRecord, RunData, RunRecord, RunState } from '../records.ts'
+import type { Report } from '../report/format.ts'
+
+/** A run as a list shows it. */
+export interface RunSummary {
+  readonly id: string
+  readonly name: string
+  readonly state: RunState
+  readonly createdAt: string
+  readonly endedAt?: string
+  readonly cells: number
+  readonly agents: number
+}
+
+export interface RunEnd {
+  readonly endedAt: string
+  /** Why it failed. */
+  readonly failure?: string
+}
+
+/** What the index knows of an execution without opening its record. */
+export interface ExecutionSummary {
+  readonly cell: string
+  readonly repetition: number
+  readonly attempt: number
+  readonly status: Outcome['status']
+  /** Bare hex. */
+  readonly trace?: string
+}
+
+/**
+ * Where runs live. A resolved promise of anything that writes means: on disk, and found again after a crash. Bytes
+ * are kept by their digest, which is recomputed whenever they are written and whenever they are read.
+ */
+export interface Store {
+  readonly dir: string
+
+  /**
+   * Keeps bytes; keeping them twice is keeping them once.
+   *
+   * @throws `digest-mismatch` if they do not have the digest; `limit` if there are more than `limitBytes`
+   */
+  putObject(content: Uint8Array | AsyncIterable<Uint8Array>, expected: Digest, limitBytes?: number): Promise<void>
+  /** @throws `digest-mismatch` if the file was damaged */
+  getObject(digest: Digest): Promise<Uint8Array | undefined>
+  hasObject(digest: Digest): Promise<boolean>
+  /** Tensors and traces that are kept here. */
+  artifacts(): Artifacts
+
+  saveAgent(agent: AgentRecord): Promise<void>
+  /** Every agent ever seen, as it was last, ordered by id. */
+  listAgents(): Promise<AgentRecord[]>
+
+  /** @throws `conflict` if a run of this id exists */
+  createRun(run: RunRecord, cells: readonly CellRecord[]): Promise<void>
+  /**
+   * @param traceText the trace in its file form, where the execution has one
+   * @returns false if this repetition of the cell was recorded before, whatever the attempt: the first one stays
+   */
+  recordExecution(run: string, record: ExecutionRecord, traceText?: string): Promise<boolean>
+  /** @throws `not-found` */
+  setRunState(run: string, state: RunState, end?: RunEnd): Promise<void>
+  /**
+   * All of a run: cells by position, executions by cell and repetition, whatever order they arrived in.
+   *
+   * @throws `not-found`
+   */
+  loadRun(run: string): Promise<RunData>
+  /** The run and its cells without opening any execution. @throws `not-found` */
+  loadPlan(run: string): Promise<Omit<RunData, 'executions'>>
+  listExecutions(run: string): Promise<ExecutionSummary[]>
+  /** Newest first. */
+  listRuns(): Promise<RunSummary[]>
+
+  saveReport(run: string, report: Report): Promise<void>
+  /** Undefined while there is none. @throws `not-found` for no such run */
+  loadReport(run: string): Promise<Report | undefined>
+
+  close(): Promise<void>
+}
