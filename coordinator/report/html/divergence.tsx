@@ -1,0 +1,169 @@
+import { isFloat } from '../../../shared/tensor.ts'
+import type { Comparison, Divergence, ElementComparison } from '../format.ts'
+import { visibleLine } from '../visible.ts'
+import { elementText, grouped, percent, plural, rounded, ulpText } from '../wording.ts'
+import { Bits } from './bits.tsx'
+import { Growth } from './growth.tsx'
+import { Histogram } from './histogram.tsx'
+import { Letter } from './letter.tsx'
+
+type Names = readonly [string, string]
+
+function classIndex(comparison: Comparison | undefined, letter: string): number | undefined {
+  const index = comparison?.classes.findIndex((found) => found.letter === letter) ?? -1
+  return index < 0 ? undefined : index
+}
+
+/** One line: which classes, where, how far. */
+export function DivergenceLine({ divergence, comparison }: { divergence: Divergence; comparison: Comparison }) {
+  const { classes, checkpoint, element, ulp } = divergence
+  return (
+    <span class="line">
+      <Letter letter={classes[0]} index={classIndex(comparison, classes[0])} />
+      <Letter letter={classes[1]} index={classIndex(comparison, classes[1])} />
+      <span>
+        part at <code>{visibleLine(checkpoint.name)}</code>
+        <span class="quiet"> step {grouped(checkpoint.step)}</span>
+      </span>
+      <span class="number">{element === null ? '' : ulpText(ulp)}</span>
+    </span>
+  )
+}
+
+export interface DivergenceProps {
+  readonly divergence: Divergence
+  /** Unique in the page. */
+  readonly id: string
+  /** What the two sides are called. */
+  readonly names: Names
+  readonly comparison?: Comparison
+}
+
+export function DivergenceDetail({ divergence, id, names, comparison }: DivergenceProps) {
+  const { checkpoint, bits, values, statistics, growth } = divergence
+  const { seq, step, name, dtype, shape } = checkpoint
+  const where = elementText(divergence.indices, divergence.element)
+  return (
+    <div class="detail">
+      <p>
+        First difference: checkpoint {grouped(seq)}, <code>{visibleLine(name)}</code> at step {grouped(step)},{' '}
+        <code>
+          {dtype}[{shape.join(', ')}]
+        </code>
+        {divergence.element === null ? '.' : `, ${where}${shape.length > 1 ? ` (number ${grouped(divergence.element)} in C order)` : ''}.`}{' '}
+        <span class="quiet">Found in {plural(divergence.comparisons, 'comparison')} of prefix digests.</span>
+      </p>
+      {divergence.missing ? (
+        <p class="warning">The tensors were not looked into: {visibleLine(divergence.missing)}</p>
+      ) : null}
+      {bits && values ? (
+        <Bits dtype={dtype} bits={bits} values={values} ulp={divergence.ulp} names={names} label={`Bit patterns of ${where}`} />
+      ) : null}
+      <Digests digests={divergence.digests} names={names} />
+      {statistics ? <Statistics statistics={statistics} /> : null}
+      <Extent divergence={divergence} />
+      <div class="figures">
+        {statistics && isFloat(dtype) ? <Histogram statistics={statistics} id={`${id}-h`} title={`ULP distances in ${name}`} /> : null}
+        {growth.length > 0 ? <Growth growth={growth} id={`${id}-g`} from={step} note={divergence.growthNote} /> : null}
+      </div>
+      <Outputs divergence={divergence} id={id} {...(comparison ? { comparison } : {})} />
+    </div>
+  )
+}
+
+function Digests({ digests, names }: { digests: Divergence['digests']; names: Names }) {
+  return (
+    <p class="digests quiet">
+      {digests.map((digest, i) => (
+        <span>
+          {names[i]} {digest === null ? 'has no such checkpoint' : <code class="digest">{digest}</code>}
+        </span>
+      ))}
+    </p>
+  )
+}
+
+/** The tensor as a whole, in figures. */
+function Statistics({ statistics }: { statistics: ElementComparison }) {
+  const { elements, unequal, maxUlp, relativeL2, nan, signOfZero } = statistics
+  const figures: [string, string][] = [
+    ['Unequal elements', `${grouped(unequal)} of ${grouped(elements)} (${percent(elements === 0 ? 0 : unequal / elements)})`],
+  ]
+  if (maxUlp !== null) figures.push(['Largest distance', `${grouped(maxUlp)} ULP`])
+  if (relativeL2 !== null) figures.push(['Relative L2', rounded(relativeL2)])
+  if (nan > 0) figures.push(['Unequal with a NaN', grouped(nan)])
+  if (signOfZero > 0) figures.push(['+0 against −0', grouped(signOfZero)])
+  return (
+    <dl class="facts">
+      {figures.map(([term, text]) => (
+        <div>
+          <dt>{term}</dt>
+          <dd>{text}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+/** How much of the rest of the trace differs, and whether it mattered to any decision. */
+function Extent({ divergence: { differing, healed, decisions } }: { divergence: Divergence }) {
+  return (
+    <p>
+      {plural(differing, 'checkpoint differs', 'checkpoints differ')} in all
+      {healed > 0
+        ? `; ${plural(healed, 'checkpoint')} after the first difference ${healed === 1 ? 'is' : 'are'} equal again: there the difference healed, and a coarser instrument would have missed it`
+        : ''}
+      .
+      {decisions
+        ? ` Predicted labels that differ: ${grouped(decisions.changed)} of ${grouped(decisions.labels)} (churn ${percent(decisions.churn)}).`
+        : ''}
+    </p>
+  )
+}
+
+function Outputs({ divergence, id, comparison }: { divergence: Divergence; id: string; comparison?: Comparison }) {
+  const { outputs } = divergence
+  if (outputs.length === 0) return null
+  const where = comparison ? ` of ${visibleLine(comparison.workload)}` : ''
+  return (
+    <details class="aside">
+      <summary>Final tensors that differ: {outputs.length}</summary>
+      <div class="scroll" tabindex={0} role="region" aria-label={`Final tensors${where} that differ, ${id}`}>
+        <table class="list">
+          <thead>
+            <tr>
+              <th scope="col">Tensor</th>
+              <th scope="col" class="number">
+                Unequal
+              </th>
+              <th scope="col" class="number">
+                Largest ULP
+              </th>
+              <th scope="col" class="number">
+                Relative L2
+              </th>
+              <th scope="col">Digests</th>
+            </tr>
+          </thead>
+          <tbody>
+            {outputs.map(({ name, digests, statistics }) => (
+              <tr>
+                <th scope="row">
+                  <code>{visibleLine(name)}</code>
+                </th>
+                <td class="number">{statistics ? `${grouped(statistics.unequal)} of ${grouped(statistics.elements)}` : 'not kept'}</td>
+                <td class="number">{statistics?.maxUlp == null ? '' : grouped(statistics.maxUlp)}</td>
+                <td class="number">{statistics?.relativeL2 == null ? '' : rounded(statistics.relativeL2)}</td>
+                <td>
+                  <code class="digest">{digests[0]}</code>
+                  <br />
+                  <code class="digest">{digests[1]}</code>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  )
+}

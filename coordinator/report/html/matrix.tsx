@@ -1,0 +1,229 @@
+import { type Column, type Fold, type Mark, type Matrix, buildMatrix, foldRows, runsOf, signs } from '../matrix.ts'
+import { visibleLine } from '../visible.ts'
+import { grouped, knobsText, paramsText, plural } from '../wording.ts'
+import { classColour, paletteSize } from './palette.ts'
+import type { View } from './view.ts'
+
+/** Beyond these, a row is one strip of runs: never an element a cell. */
+const maxColumns = 64
+const maxCells = 4096
+/** Rows drawn at all; report.csv has the rest. */
+const maxRows = 1000
+
+/** Workloads × conditions, coloured and lettered by class. */
+export function MatrixSection({ view }: { view: View }) {
+  const matrix = buildMatrix(view.report)
+  const folds = foldRows(matrix.rows)
+  const wide = matrix.columns.length > maxColumns || matrix.columns.length * folds.length > maxCells
+  return (
+    <section aria-labelledby="matrix-title">
+      <div class="wide">
+        <h2 id="matrix-title">Workloads × conditions</h2>
+        <p class="lead">
+          Cells with the same letter in a row computed the same bits. Letters start again in every row and follow the
+          order of the plan; none is the right one.
+        </p>
+        <Legend folds={folds} />
+        <div class={`scroll matrix ${wide ? 'strips' : ''}`} tabindex={0} role="region" aria-labelledby="matrix-title">
+          {wide ? (
+            <StripTable view={view} matrix={matrix} folds={folds} />
+          ) : (
+            <LetterTable view={view} matrix={matrix} folds={folds} />
+          )}
+        </div>
+      </div>
+    </section>
+  )
+}
+
+function Legend({ folds }: { folds: readonly Fold[] }) {
+  const used = new Set(folds.flatMap(({ marks }) => marks.map((mark) => mark?.text)))
+  const found = Object.entries(signs).filter(([sign]) => used.has(sign))
+  return (
+    <ul class="legend">
+      <li>
+        <b class="letter k0">A</b>
+        <b class="letter k1">B</b>
+        <b class="letter k2">C</b> … classes of equal bits
+      </li>
+      {found.map(([sign, meaning]) => (
+        <li>
+          <b class={`letter ${signClass(sign)}`}>{sign}</b> {meaning}
+        </li>
+      ))}
+      {folds.some(({ marks }) => Array.from(marks).some((mark) => mark === undefined)) ? (
+        <li>
+          <b class="letter absent">{'\u00a0'}</b> not in the plan
+        </li>
+      ) : null}
+    </ul>
+  )
+}
+
+interface TableProps {
+  readonly view: View
+  readonly matrix: Matrix
+  readonly folds: readonly Fold[]
+}
+
+function LetterTable({ view, matrix: { columns }, folds }: TableProps) {
+  const { names, severalAgents } = view
+  const edges = new Set(backendRuns(columns).map(([, start]) => start))
+  const edge = (i: number) => (i > 0 && edges.has(i) ? ' edge' : '')
+  return (
+    <table class="letters">
+      <thead>
+        {severalAgents ? (
+          <tr>
+            <td />
+            {runsOf(columns, (a, b) => a.agent === b.agent).map(([{ agent }, start, length]) => (
+              <th scope="colgroup" colspan={length} class={`agent${edge(start)}`}>
+                {visibleLine(names.get(agent) ?? agent)}
+              </th>
+            ))}
+          </tr>
+        ) : null}
+        <tr>
+          <td />
+          {backendRuns(columns).map(([{ condition }, start, length]) => (
+            <th scope="colgroup" colspan={length} class={`backend${edge(start)}${length === 1 ? ' single' : ''}`}>
+              <span>{visibleLine(condition.backend)}</span>
+            </th>
+          ))}
+        </tr>
+        <tr>
+          <th scope="col" class="corner">
+            Workload
+          </th>
+          {columns.map(({ condition }, i) => (
+            <th scope="col" class={`knobs${edge(i)}`}>
+              <span>
+                {visibleLine(knobsText(condition)) || <span class="quiet">as it comes</span>}
+                {condition.label === 'native' ? null : <i> {condition.label}</i>}
+              </span>
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {folds.map((fold) => (
+          <tr>
+            <RowHead fold={fold} withSeed={view.withSeed} />
+            {columns.map((_, i) => {
+              const mark = fold.marks[i]
+              return <td class={`${markClass(mark)}${edge(i)}`}>{mark?.text ?? ''}</td>
+            })}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+function RowHead({ fold, withSeed }: { fold: Fold; withSeed: boolean }) {
+  const [only] = fold.rows
+  if (fold.rows.length === 1 && only) {
+    const { workload, params, seed } = only.comparison
+    return (
+      <th scope="row">
+        <a href={`#w${only.index}`}>{visibleLine(workload)}</a>
+        <span class="params">
+          {visibleLine(paramsText(params))}
+          {withSeed ? ` seed=${visibleLine(seed)}` : ''}
+        </span>
+      </th>
+    )
+  }
+  return (
+    <th scope="row">
+      <details>
+        <summary>{fold.rows.length} identical workloads</summary>
+        <ul class="plain">
+          {fold.rows.slice(0, maxRows).map(({ comparison, index }) => (
+            <li>
+              <a href={`#w${index}`}>{visibleLine(comparison.workload)}</a>
+              <span class="params">
+                {visibleLine(paramsText(comparison.params))}
+                {withSeed ? ` seed=${visibleLine(comparison.seed)}` : ''}
+              </span>
+            </li>
+          ))}
+        </ul>
+      </details>
+    </th>
+  )
+}
+
+/** A row as a picture of runs with its counts in words beside it. */
+function StripTable({ view, matrix: { columns }, folds }: TableProps) {
+  const { names, report } = view
+  return (
+    <table class="strip">
+      <caption>
+        {grouped(columns.length)} conditions on {plural(report.agents.length, 'agent')}, too many to letter one by one: each
+        row is a strip of its columns, ordered by agent and backend. report.csv has every cell.
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Workload</th>
+          <th scope="col" class="picture">
+            {runsOf(columns, (a, b) => a.agent === b.agent)
+              .slice(0, 6)
+              .map(([{ agent }, start, length]) => `${start + 1}–${start + length}: ${visibleLine(names.get(agent) ?? agent)}`)
+              .join(', ')}
+            {report.agents.length > 6 ? ', …' : ''}
+          </th>
+          <th scope="col">Cells by class</th>
+        </tr>
+      </thead>
+      <tbody>
+        {folds.slice(0, maxRows).map((fold) => (
+          <tr>
+            <RowHead fold={fold} withSeed={view.withSeed} />
+            <td class="picture">
+              <Strip marks={fold.marks} width={columns.length} />
+            </td>
+            <td>{countsText(fold.marks)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+/** One path for each colour, made of horizontal runs. */
+function Strip({ marks, width }: { marks: Fold['marks']; width: number }) {
+  const paths = new Map<string, string>()
+  const dense = Array.from({ length: width }, (_, i) => markClass(marks[i]))
+  for (const [name, start, length] of runsOf(dense)) {
+    if (name === 'absent') continue
+    paths.set(name, `${paths.get(name) ?? ''}M${start} 0h${length}v1h-${length}z`)
+  }
+  return (
+    <svg viewBox={`0 0 ${width} 1`} preserveAspectRatio="none" aria-hidden="true">
+      {[...paths].map(([name, d]) => (
+        <path class={name} d={d} />
+      ))}
+    </svg>
+  )
+}
+
+function countsText(marks: Fold['marks']): string {
+  const counts = new Map<string, number>()
+  for (const mark of marks) if (mark) counts.set(mark.text, (counts.get(mark.text) ?? 0) + 1)
+  const parts = [...counts].map(([text, count]) => `${text} ${grouped(count)}`)
+  return parts.length > paletteSize + 3 ? `${parts.slice(0, paletteSize + 3).join(' · ')} · …` : parts.join(' · ')
+}
+
+function backendRuns(columns: readonly Column[]) {
+  return runsOf(columns, (a, b) => a.agent === b.agent && a.condition.backend === b.condition.backend)
+}
+
+function signClass(sign: string): string {
+  return sign === '~' ? 'nondeterministic' : sign === '–' ? 'unsupported' : 'failed'
+}
+
+function markClass(mark: Mark | undefined): string {
+  if (!mark) return 'absent'
+  return mark.class === undefined ? signClass(mark.text) : classColour(mark.class)
+}

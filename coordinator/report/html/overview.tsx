@@ -1,0 +1,161 @@
+import type { Comparison, Report } from '../format.ts'
+import { visibleLine } from '../visible.ts'
+import {
+  agreementRange,
+  agreementText,
+  comparisonTitle,
+  duration,
+  grouped,
+  listed,
+  percent,
+  plural,
+  seedsOf,
+  ulpText,
+} from '../wording.ts'
+import { Letter, VerdictBadge } from './letter.tsx'
+import type { View } from './view.ts'
+
+/** The sentence first, then what was run. */
+export function Summary({ report }: { report: Report }) {
+  const { run, agents, cells } = report
+  const executions = cells.reduce((sum, { traces }) => sum + traces.length, 0)
+  const completed = cells.reduce((sum, { traces }) => sum + traces.filter((trace) => trace !== null).length, 0)
+  const seeds = seedsOf(report)
+  const elapsed = run.endedAt === undefined ? undefined : Date.parse(run.endedAt) - Date.parse(run.createdAt)
+  const facts: [string, string][] = [
+    ['Plan', run.name],
+    ['Agents', agents.length <= 3 ? listed(agents.map(({ name }) => name)) : grouped(agents.length)],
+    ['Workloads', grouped(report.comparisons.length)],
+    ['Cells', grouped(cells.length)],
+    ['Executions', completed === executions ? grouped(executions) : `${grouped(completed)} of ${grouped(executions)} completed`],
+    [seeds.length === 1 ? 'Seed' : 'Seeds', seeds.length <= 6 ? seeds.join(', ') : `${seeds.length} seeds`],
+    ['Duration', elapsed === undefined || Number.isNaN(elapsed) ? run.state : duration(elapsed)],
+    ['Began', run.createdAt],
+    ['Software', run.software],
+    ['Run', run.id],
+  ]
+  return (
+    <section class="summary" aria-labelledby="sentence">
+      <div class="wide">
+        <VerdictBadge verdict={report.verdict} />
+        <h1 id="sentence">{visibleLine(report.sentence)}</h1>
+        <dl class="facts">
+          {facts.map(([term, text]) => (
+            <div>
+              <dt>{term}</dt>
+              <dd>{visibleLine(text)}</dd>
+            </div>
+          ))}
+        </dl>
+        <Agreement report={report} />
+      </div>
+    </section>
+  )
+}
+
+function Agreement({ report }: { report: Report }) {
+  const range = agreementRange(report)
+  if (!range) return null
+  const [least, most] = range
+  return (
+    <details class="aside">
+      <summary>
+        What agreement shows: no difference in {least.executions}
+        {least.executions === most.executions ? '' : ` to ${most.executions}`} executions of a cell
+      </summary>
+      <p>
+        {agreementText(least)}
+        {least.executions === most.executions
+          ? null
+          : ` Where cells ran ${most.executions} times, rarer than ${percent(most.otherOutcomesBelow)}.`}
+      </p>
+      <p>
+        Equal bits mean equal bits for these inputs and these settings. They do not show that other inputs would agree,
+        nor that the result is accurate. Letters of classes follow the order of the plan: no class is the right one, and
+        the largest is not either.
+      </p>
+    </details>
+  )
+}
+
+/** One line for each workload that is not identical. */
+export function Overview({ view }: { view: View }) {
+  const rows = view.report.comparisons.flatMap((comparison, index) => (comparison.verdict === 'identical' ? [] : [{ comparison, index }]))
+  if (rows.length === 0) return null
+  return (
+    <section aria-labelledby="overview-title">
+      <div class="wide">
+        <h2 id="overview-title">Where they part, and why</h2>
+        <div class="scroll" tabindex={0} role="region" aria-labelledby="overview-title">
+          <table class="list overview">
+            <thead>
+              <tr>
+                <th scope="col">Workload</th>
+                <th scope="col">Verdict</th>
+                <th scope="col">Classes</th>
+                <th scope="col">First part at</th>
+                <th scope="col">Distance there</th>
+                <th scope="col">Goes along with</th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map(({ comparison, index }) => (
+                <tr>
+                  <th scope="row">
+                    <a href={`#w${index}`}>{visibleLine(comparisonTitle(comparison, view.withSeed))}</a>
+                  </th>
+                  <td>
+                    <VerdictBadge verdict={comparison.verdict} />
+                  </td>
+                  <td class="letters">
+                    {comparison.classes.slice(0, 12).map(({ letter }, i) => (
+                      <Letter letter={letter} index={i} />
+                    ))}
+                    {comparison.classes.length > 12 ? <span> and {comparison.classes.length - 12} more</span> : null}
+                  </td>
+                  <Place comparison={comparison} />
+                  <td>{whyInShort(comparison)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </div>
+    </section>
+  )
+}
+
+function Place({ comparison }: { comparison: Comparison }) {
+  const first = comparison.divergences.toSorted((a, b) => a.checkpoint.seq - b.checkpoint.seq)[0]
+  const self = comparison.nondeterministic[0]
+  const divergence = first ?? self?.divergence ?? undefined
+  if (!divergence) return <td colspan={2}>{self ? `${self.distinct} results in ${self.executions} executions` : ''}</td>
+  return (
+    <>
+      <td>
+        <code>{visibleLine(divergence.checkpoint.name)}</code>
+        <span class="quiet"> step {grouped(divergence.checkpoint.step)}</span>
+      </td>
+      <td class="number">{divergence.element === null ? 'not known' : ulpText(divergence.ulp)}</td>
+    </>
+  )
+}
+
+function whyInShort(comparison: Comparison) {
+  const [best] = comparison.explanations
+  if (best) {
+    return (
+      <>
+        {best.facts.map((fact, i) => (
+          <>
+            {i > 0 ? ' and ' : ''}
+            <code>{visibleLine(fact)}</code>
+          </>
+        ))}
+        {best.rivals > 0 ? <span class="quiet"> or {plural(best.rivals, 'rival')}</span> : null}
+      </>
+    )
+  }
+  if (comparison.verdict === 'nondeterministic') return 'differs from run to run'
+  return comparison.classes.length > 1 ? <em>unexplained</em> : ''
+}

@@ -1,0 +1,170 @@
+import type { Comparison } from '../format.ts'
+import { membersByCondition } from '../matrix.ts'
+import { visibleLine } from '../visible.ts'
+import { agreementText, conditionText, failureText, grouped, paramsText, plural } from '../wording.ts'
+import { DivergenceDetail, DivergenceLine } from './divergence.tsx'
+import { Explanations } from './explanation.tsx'
+import { Letter, VerdictBadge } from './letter.tsx'
+import type { View } from './view.ts'
+
+export interface WorkloadProps {
+  readonly view: View
+  readonly comparison: Comparison
+  /** Place in `report.comparisons`: the section's address. */
+  readonly index: number
+}
+
+/** Divergences of one workload drawn in full; report.json has them all. */
+const maxDivergences = 24
+const maxNondeterministic = 24
+const maxMembers = 24
+const maxAgents = 8
+
+export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
+  const { workload, workloadVersion, params, seed, verdict, divergences, nondeterministic, selfConsistency } = comparison
+  const described = view.report.workloads.find(({ id }) => id === workload)
+  return (
+    <article class="workload" id={`w${index}`} aria-labelledby={`w${index}-title`}>
+      <header>
+        <h3 id={`w${index}-title`}>
+          {visibleLine(workload)} <span class="params">{visibleLine(paramsText(params))}</span>
+        </h3>
+        <VerdictBadge verdict={verdict} />
+      </header>
+      <p class="quiet">
+        {described ? `${visibleLine(described.title)}. ` : ''}
+        Version {workloadVersion}, seed {visibleLine(seed)}.{' '}
+        {selfConsistency ? agreementText(selfConsistency) : 'No cell completed and agreed with itself.'}
+      </p>
+      {comparison.inputsEqual ? null : (
+        <p class="warning">
+          <b>The inputs differ between the classes.</b> What follows compares different inputs, not different arithmetic.
+        </p>
+      )}
+      {comparison.notes?.map((note) => (
+        <p class="warning">{visibleLine(note)}</p>
+      ))}
+      <Classes view={view} comparison={comparison} />
+      <WithoutClass view={view} comparison={comparison} />
+      <Explanations view={view} comparison={comparison} />
+      {nondeterministic.slice(0, maxNondeterministic).map((self, i) => (
+        <section class="divergence">
+          <h4>
+            <b class="letter nondeterministic">~</b> {conditionOf(view, self.cell)} disagreed with itself:{' '}
+            {grouped(self.distinct)} distinct results in {grouped(self.executions)} executions
+          </h4>
+          {self.divergence ? (
+            <DivergenceDetail divergence={self.divergence} id={`w${index}-s${i}`} names={self.divergence.classes} />
+          ) : (
+            <p class="quiet">Where they part is not known: the bytes of its executions were not kept.</p>
+          )}
+        </section>
+      ))}
+      {nondeterministic.length > maxNondeterministic ? (
+        <p class="quiet">And {plural(nondeterministic.length - maxNondeterministic, 'more such cell')}, in report.json.</p>
+      ) : null}
+      {divergences.slice(0, maxDivergences).map((divergence, i) => (
+        <details class="divergence" open={i === 0}>
+          <summary>
+            <DivergenceLine divergence={divergence} comparison={comparison} />
+          </summary>
+          <DivergenceDetail divergence={divergence} id={`w${index}-d${i}`} names={divergence.classes} comparison={comparison} />
+        </details>
+      ))}
+      {divergences.length > maxDivergences ? (
+        <p class="quiet">And {plural(divergences.length - maxDivergences, 'more branching')}, in report.json.</p>
+      ) : null}
+    </article>
+  )
+}
+
+function conditionOf(view: View, id: string): string {
+  const cell = view.cells.get(id)
+  if (!cell) return visibleLine(id)
+  const agent = view.severalAgents ? ` on ${view.names.get(cell.agent) ?? cell.agent}` : ''
+  return visibleLine(`${conditionText(cell.condition)}${agent}`)
+}
+
+/** Classes with their members and the digest their traces share. */
+function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
+  if (comparison.classes.length === 0) return null
+  return (
+    <div class="scroll" tabindex={0} role="region" aria-label={`Classes of ${visibleLine(comparison.workload)}`}>
+      <table class="list classes">
+        <thead>
+          <tr>
+            <th scope="col">Class</th>
+            <th scope="col">Conditions</th>
+            <th scope="col" class="number">
+              Cells
+            </th>
+            <th scope="col">Trace digest</th>
+          </tr>
+        </thead>
+        <tbody>
+          {comparison.classes.map(({ letter, trace, cells }, i) => (
+            <tr>
+              <th scope="row">
+                <Letter letter={letter} index={i} />
+              </th>
+              <td>
+                <MemberList view={view} cells={cells} />
+              </td>
+              <td class="number">{grouped(cells.length)}</td>
+              <td>
+                <code class="digest">{trace}</code>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function MemberList({ view, cells }: { view: View; cells: readonly string[] }) {
+  const members = membersByCondition(cells, view.cells)
+  return (
+    <ul class="members">
+      {members.slice(0, maxMembers).map(({ condition, agents }) => (
+        <li>
+          {visibleLine(condition)}
+          {view.severalAgents ? <span class="quiet"> on {agentsText(view, agents)}</span> : null}
+        </li>
+      ))}
+      {members.length > maxMembers ? <li class="quiet">and {plural(members.length - maxMembers, 'more condition')}</li> : null}
+    </ul>
+  )
+}
+
+function agentsText(view: View, agents: readonly string[]): string {
+  const names = agents.slice(0, maxAgents).map((id) => visibleLine(view.names.get(id) ?? id))
+  const more = agents.length - names.length
+  return `${names.join(', ')}${more > 0 ? ` and ${plural(more, 'other agent')}` : ''}`
+}
+
+/** Cells that could not be compared, said where they are missed. */
+function WithoutClass({ view, comparison }: { view: View; comparison: Comparison }) {
+  const line = (ids: readonly string[], sign: string, name: string) => {
+    if (ids.length === 0) return null
+    const groups = new Map<string, string[]>()
+    for (const id of ids) {
+      const cell = view.cells.get(id)
+      const why = cell ? failureText(cell) : 'not in the report'
+      groups.set(why, [...(groups.get(why) ?? []), id])
+    }
+    return [...groups].slice(0, maxMembers).map(([why, members]) => (
+      <li>
+        <b class={`letter ${name}`}>{sign}</b> {members.slice(0, maxAgents).map((id) => conditionOf(view, id)).join('; ')}
+        {members.length > maxAgents ? ` and ${members.length - maxAgents} more` : ''}: {visibleLine(why)}
+      </li>
+    ))
+  }
+  if (comparison.incomplete.length + comparison.unsupported.length === 0) return null
+  return (
+    <ul class="plain without">
+      {line(comparison.incomplete, '✕', 'failed')}
+      {line(comparison.unsupported, '–', 'unsupported')}
+    </ul>
+  )
+}

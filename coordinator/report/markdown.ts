@@ -1,0 +1,155 @@
+import type { Comparison, Divergence, Report } from './format.ts'
+import { buildMatrix, foldRows, signs } from './matrix.ts'
+import { collectNotices } from './notices.ts'
+import { visible, visibleLine } from './visible.ts'
+import {
+  agentNames,
+  agreementRange,
+  agreementText,
+  chanceText,
+  checkpointText,
+  comparisonTitle,
+  conditionText,
+  elementText,
+  explanationStrength,
+  explanationText,
+  grouped,
+  percent,
+  plural,
+  rounded,
+  seedsOf,
+  ulpText,
+} from './wording.ts'
+
+/** The report for a repository, an issue or a notebook: CommonMark with tables. */
+export function renderMarkdown(report: Report): string {
+  const seeds = seedsOf(report)
+  const title = (comparison: Comparison) => comparisonTitle(comparison, seeds.length > 1)
+  return `${[
+    `# ${escaped(report.sentence)}`,
+    facts(report, seeds),
+    agreement(report),
+    notices(report),
+    matrix(report, title),
+    '## Where they part, and why',
+    ...report.comparisons.filter(({ verdict }) => verdict !== 'identical').map((comparison) => detail(comparison, title(comparison))),
+    `## Configuration\n\n${fenced(report.run.plan, 'yaml')}`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')}\n`
+}
+
+function facts({ run, verdict, agents, cells }: Report, seeds: readonly string[]): string {
+  const executions = cells.reduce((sum, { traces }) => sum + traces.length, 0)
+  return table(
+    ['', ''],
+    [
+      ['verdict', `**${verdict}**`],
+      ['run', `${escaped(run.name)}, \`${escaped(run.id)}\``],
+      ['software', escaped(run.software)],
+      ['agents', agents.map(({ name }) => escaped(name)).join(', ')],
+      ['cells, executions', `${grouped(cells.length)}, ${grouped(executions)}`],
+      [seeds.length === 1 ? 'seed' : 'seeds', escaped(seeds.join(', '))],
+      ['began, ended', `${escaped(run.createdAt)}, ${escaped(run.endedAt ?? 'not ended')}`],
+    ],
+  )
+}
+
+function agreement(report: Report): string {
+  const range = agreementRange(report)
+  return range ? escaped(agreementText(range[0])) : ''
+}
+
+function notices(report: Report): string {
+  const found = collectNotices(report)
+  if (found.length === 0) return ''
+  const lines = found.map(
+    ({ subject, message, cells }) =>
+      `- **${escaped(subject)}**: ${escaped(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
+  )
+  return `## Must be known\n\n${lines.join('\n')}`
+}
+
+/** Columns are numbered and listed below: forty conditions' names do not fit on a line. */
+function matrix(report: Report, title: (comparison: Comparison) => string): string {
+  const { columns, rows } = buildMatrix(report)
+  const names = agentNames(report)
+  const several = report.agents.length > 1
+  const folds = foldRows(rows)
+  const body = folds.map(({ rows: members, marks }) => [
+    members.map(({ comparison }) => escaped(title(comparison))).join('; '),
+    ...columns.map((_, i) => marks[i]?.text ?? ''),
+  ])
+  const key = columns.map(
+    ({ agent, condition }, i) =>
+      `${i + 1}. ${escaped(conditionText(condition))}${several ? ` on ${escaped(names.get(agent) ?? agent)}` : ''}`,
+  )
+  const legend = Object.entries(signs).map(([sign, meaning]) => `${sign} ${meaning}`)
+  return [
+    '## Classes',
+    'Equal letters in a row: equal bits. Letters go by the order of the plan; none is the right one.',
+    table(['workload', ...columns.map((_, i) => String(i + 1))], body),
+    key.join('\n'),
+    `${legend.join('; ')}.`,
+  ].join('\n\n')
+}
+
+function detail(comparison: Comparison, title: string): string {
+  const classes = comparison.classes.map(({ letter, trace, cells }) => [letter, `\`${trace.slice(0, 16)}…\``, plural(cells.length, 'cell')])
+  const [best] = comparison.explanations
+  const why = best
+    ? `Why: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}. ${best.rivals > 0 ? `${plural(best.rivals, 'other set')} of that size explain as well. ` : ''}${explanationStrength}`
+    : comparison.verdict === 'divergent'
+      ? `Why: unexplained. ${escaped(comparison.unexplained ?? '')}`.trim()
+      : ''
+  return [
+    `### ${escaped(title)}: ${comparison.verdict}`,
+    classes.length > 0 ? table(['class', 'trace', 'cells'], classes) : '',
+    ...comparison.divergences.map(divergenceText),
+    ...comparison.nondeterministic.map(
+      ({ cell, distinct, executions }) => `Cell \`${escaped(cell)}\` disagreed with itself: ${distinct} distinct results in ${executions} executions.`,
+    ),
+    why,
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')
+}
+
+function divergenceText(divergence: Divergence): string {
+  const { classes, bits, values, ulp, statistics, missing } = divergence
+  const parts = [`${classes.join(' and ')} part at ${checkpointText(divergence)}, ${elementText(divergence.indices, divergence.element)}`]
+  if (bits && values) parts.push(`${bits[0]} (${values[0]}) against ${bits[1]} (${values[1]}), ${ulpText(ulp)}`)
+  if (missing) parts.push(`not looked into: ${missing}`)
+  if (statistics) {
+    const { unequal, elements, maxUlp, relativeL2 } = statistics
+    const most = maxUlp === null ? '' : `, at most ${grouped(maxUlp)} ULP`
+    const norm = relativeL2 === null ? '' : `, relative L2 ${rounded(relativeL2)}`
+    parts.push(`${grouped(unequal)} of ${grouped(elements)} elements unequal (${percent(unequal / elements)})${most}${norm}`)
+  }
+  return `${escaped(parts.join('; '))}.`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+/** Text that reads as itself: no markup, no HTML, no link, no table cell's end, no line break. */
+function escaped(text: string): string {
+  return visibleLine(text)
+    .replace(/[\\`*_{}[\]|~$]/g, '\\$&')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('://', ':\\//')
+    .replace(/\bwww\./gi, 'www\\.')
+    .replace(/^(\d+)([.)])/, '$1\\$2')
+    .replace(/^[-+#=]/, '\\$&')
+}
+
+/** A code block whose fence is longer than any in the text. */
+function fenced(text: string, language: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length))
+  const fence = '`'.repeat(longest + 1)
+  return `${fence}${language}\n${visible(text).trimEnd()}\n${fence}`
+}

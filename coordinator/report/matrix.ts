@@ -1,0 +1,132 @@
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import type { Comparison, Report, ReportCell } from './format.ts'
+import { conditionText } from './wording.ts'
+
+/** What one workload did under one condition on one agent. */
+export interface Mark {
+  readonly cell: ReportCell
+  /** The class's letter, or the sign of a cell that has none; a sign is one of `signs`. */
+  readonly text: string
+  /** Place of the class in its comparison, for colour; undefined for a sign. */
+  readonly class?: number
+}
+
+export const signs = {
+  '~': 'nondeterministic: it disagreed with itself',
+  '–': 'unsupported: that backend cannot compute this',
+  '✕': 'not completed: crashed, timed out, failed, cancelled or missing',
+} as const
+
+export interface Column {
+  readonly agent: string
+  readonly condition: ReportCell['condition']
+}
+
+export interface Row {
+  readonly comparison: Comparison
+  /** Place in `report.comparisons`. */
+  readonly index: number
+  /** One for each column; undefined where the plan has no such cell. */
+  readonly marks: readonly (Mark | undefined)[]
+}
+
+export interface Matrix {
+  readonly columns: readonly Column[]
+  readonly rows: readonly Row[]
+}
+
+/**
+ * Workloads × conditions. Columns go by agent in the report's order, then backend, then by where the plan first names
+ * the condition; so two runs of one plan have the same columns.
+ */
+export function buildMatrix(report: Report): Matrix {
+  const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
+  const agentOrder = new Map(report.agents.map(({ id }, i) => [id, i]))
+  const backendOrder = new Map<string, number>()
+  for (const { condition } of report.cells) {
+    if (!backendOrder.has(condition.backend)) backendOrder.set(condition.backend, backendOrder.size)
+  }
+  const columns = new Map<string, Column>()
+  for (const cell of report.cells) {
+    const key = columnKey(cell)
+    if (!columns.has(key)) columns.set(key, { agent: cell.agent, condition: cell.condition })
+  }
+  const rank = ({ agent, condition }: Column) => [agentOrder.get(agent) ?? 0, backendOrder.get(condition.backend) ?? 0]
+  const ordered = [...columns].sort(([, a], [, b]) => {
+    const [x, y] = [rank(a), rank(b)]
+    return (x[0] as number) - (y[0] as number) || (x[1] as number) - (y[1] as number)
+  })
+  const place = new Map(ordered.map(([key], i) => [key, i]))
+
+  const rows = report.comparisons.map((comparison, index) => {
+    const marks: (Mark | undefined)[] = new Array(ordered.length)
+    const put = (id: string, text: string, classIndex?: number) => {
+      const cell = cells.get(id)
+      const at = cell && place.get(columnKey(cell))
+      if (cell && at !== undefined) marks[at] = { cell, text, ...(classIndex === undefined ? {} : { class: classIndex }) }
+    }
+    comparison.classes.forEach(({ letter, cells: members }, i) => members.forEach((id) => put(id, letter, i)))
+    comparison.nondeterministic.forEach(({ cell }) => put(cell, '~'))
+    comparison.unsupported.forEach((id) => put(id, '–'))
+    comparison.incomplete.forEach((id) => put(id, '✕'))
+    return { comparison, index, marks }
+  })
+  return { columns: ordered.map(([, column]) => column), rows }
+}
+
+function columnKey({ agent, condition: { backend, device, knobs } }: ReportCell): string {
+  return canonicalJson([agent, backend, device, knobs])
+}
+
+/** Rows that read the same in every column, folded together; only identical ones are, the others need their names. */
+export interface Fold {
+  readonly rows: readonly Row[]
+  readonly marks: readonly (Mark | undefined)[]
+}
+
+/** Rows with a difference stand alone and first, in the plan's order; identical ones are folded by what they read. */
+export function foldRows(rows: readonly Row[]): Fold[] {
+  const folds = new Map<string, Row[]>()
+  for (const row of rows) {
+    const key = row.comparison.verdict === 'identical' ? row.marks.map((mark) => mark?.text ?? '').join(' ') : `#${row.index}`
+    folds.set(key, [...(folds.get(key) ?? []), row])
+  }
+  return [...folds.values()]
+    .map((group) => ({ rows: group, marks: (group[0] as Row).marks }))
+    .sort((a, b) => Number(isIdentical(a)) - Number(isIdentical(b)))
+}
+
+export function isIdentical(fold: Fold): boolean {
+  return (fold.rows[0] as Row).comparison.verdict === 'identical'
+}
+
+/** Consecutive equal items as runs: `[item, start, length]`. */
+export function runsOf<T>(items: readonly T[], same: (a: T, b: T) => boolean = Object.is): [T, number, number][] {
+  const runs: [T, number, number][] = []
+  items.forEach((item, i) => {
+    const last = runs.at(-1)
+    if (last && same(last[0], item)) last[2]++
+    else runs.push([item, i, 1])
+  })
+  return runs
+}
+
+/** Cells of one condition, wherever they ran. */
+export interface Members {
+  readonly condition: string
+  readonly agents: readonly string[]
+}
+
+/** A class's cells by condition, in the order given. */
+export function membersByCondition(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): Members[] {
+  const groups = new Map<string, string[]>()
+  for (const id of ids) {
+    const cell = cells.get(id)
+    if (!cell) continue
+    const condition = conditionText(cell.condition)
+    const agents = groups.get(condition)
+    if (agents) agents.push(cell.agent)
+    else groups.set(condition, [cell.agent])
+  }
+  return [...groups].map(([condition, agents]) => ({ condition, agents }))
+}

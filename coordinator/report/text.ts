@@ -1,0 +1,138 @@
+import { createColors } from 'picocolors'
+import type { Comparison, Report } from './format.ts'
+import { type Column, type Fold, buildMatrix, foldRows, isIdentical, runsOf, signs } from './matrix.ts'
+import { collectNotices } from './notices.ts'
+import { visibleLine } from './visible.ts'
+import {
+  agentNames,
+  agreementRange,
+  agreementText,
+  chanceText,
+  checkpointText,
+  comparisonTitle,
+  conditionText,
+  elementText,
+  explanationText,
+  percent,
+  plural,
+  seedsOf,
+  ulpText,
+} from './wording.ts'
+
+export interface TextOptions {
+  readonly color: boolean
+  /** Columns of the terminal. */
+  readonly width?: number
+}
+
+type Colors = ReturnType<typeof createColors>
+type Paint = (text: string) => string
+
+/** The report for a terminal: the sentence, the class table, where workloads part and why, what must not be silent. */
+export function renderText(report: Report, { color, width = 100 }: TextOptions): string {
+  const colors = createColors(color)
+  const seeds = seedsOf(report)
+  const title = (comparison: Comparison) => visibleLine(comparisonTitle(comparison, seeds.length > 1))
+  const sections = [
+    [colors.bold(visibleLine(report.sentence))],
+    classTable(report, title, width, colors),
+    report.comparisons.flatMap((comparison) => whereAndWhy(comparison, title(comparison), colors)),
+    agreement(report),
+    collectNotices(report).map(
+      ({ subject, message, cells }) =>
+        `${colors.yellow('!')} ${visibleLine(subject)}: ${visibleLine(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
+    ),
+  ]
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`
+}
+
+/** Columns are numbered and listed below the table, and the table is broken where the terminal ends. */
+function classTable(report: Report, title: (comparison: Comparison) => string, width: number, colors: Colors): string[] {
+  const { columns, rows } = buildMatrix(report)
+  const folds = foldRows(rows)
+  const label = (fold: Fold) =>
+    fold.rows.length > 1 ? `${fold.rows.length} identical workloads` : title((fold.rows[0] as Fold['rows'][number]).comparison)
+  const labelWidth = Math.min(Math.max(12, ...folds.map((fold) => label(fold).length)), Math.max(16, Math.floor(width * 0.5)))
+  const cellWidth = Math.max(2, String(columns.length).length) + 1
+  const perBlock = Math.max(1, Math.floor((width - labelWidth) / cellWidth))
+  const lines: string[] = []
+  for (let start = 0; start < columns.length; start += perBlock) {
+    const end = Math.min(columns.length, start + perBlock)
+    const numbers = Array.from({ length: end - start }, (_, i) => String(start + i + 1).padStart(cellWidth)).join('')
+    if (start > 0) lines.push('')
+    lines.push(`${' '.repeat(labelWidth)}${colors.dim(numbers)}`)
+    for (const fold of folds) {
+      const marks = fold.marks.slice(start, end)
+      if (marks.every((mark) => mark === undefined)) continue
+      const cells = Array.from({ length: end - start }, (_, i) => {
+        const mark = fold.marks[start + i]
+        return `${' '.repeat(cellWidth - (mark?.text.length ?? 1))}${mark ? paintOf(mark.class, mark.text, colors)(mark.text) : colors.dim('·')}`
+      })
+      lines.push(`${fit(label(fold), labelWidth)}${cells.join('')}`)
+    }
+  }
+  const folded = folds.filter((fold) => fold.rows.length > 1).flatMap((fold) => fold.rows.map(({ comparison }) => title(comparison)))
+  const used = new Set(folds.flatMap(({ marks }) => marks.map((mark) => mark?.text)))
+  const legend = Object.entries(signs).filter(([sign]) => used.has(sign))
+  return [
+    ...lines,
+    '',
+    ...columnKey(report, columns),
+    ...legend.map(([sign, meaning]) => `  ${sign}  ${meaning}`),
+    ...(folded.length > 0 ? [`  identical: ${folded.join('; ')}`] : []),
+    ...(folds.some((fold) => isIdentical(fold)) ? [] : ['  no workload is identical everywhere']),
+  ]
+}
+
+function columnKey(report: Report, columns: readonly Column[]): string[] {
+  const names = agentNames(report)
+  const several = report.agents.length > 1
+  return runsOf(columns, (a, b) => a.agent === b.agent).flatMap(([{ agent }, start, length]) => [
+    ...(several ? [`  on ${visibleLine(names.get(agent) ?? agent)}`] : []),
+    ...columns
+      .slice(start, start + length)
+      .map(({ condition }, i) => `  ${String(start + i + 1).padStart(3)}  ${visibleLine(conditionText(condition))}`),
+  ])
+}
+
+function whereAndWhy(comparison: Comparison, title: string, colors: Colors): string[] {
+  if (comparison.verdict === 'identical') return []
+  const lines = comparison.divergences.map((divergence) => {
+    const bits = divergence.bits ? `${divergence.bits[0]} against ${divergence.bits[1]}, ` : ''
+    const place = divergence.element === null ? (divergence.missing ?? 'the bytes were not kept') : elementText(divergence.indices, divergence.element)
+    return `  ${divergence.classes.join('|')} part at ${visibleLine(checkpointText(divergence))}, ${visibleLine(place)}: ${bits}${ulpText(divergence.ulp)}`
+  })
+  for (const { executions, distinct, cell } of comparison.nondeterministic) {
+    lines.push(`  ~ ${cell}: ${distinct} distinct results in ${executions} executions`)
+  }
+  const [best] = comparison.explanations
+  if (best) {
+    const rivals = best.rivals > 0 ? `; ${plural(best.rivals, 'other set')} of that size explain as well` : ''
+    lines.push(`  why, observed: ${visibleLine(explanationText(best))}${rivals}; ${chanceText(best)}`)
+  } else if (comparison.verdict === 'divergent') {
+    lines.push(`  why: unexplained${comparison.unexplained ? `: ${visibleLine(comparison.unexplained)}` : ''}`)
+  }
+  return [`${colors.bold(title)}: ${comparison.verdict}`, ...lines]
+}
+
+function agreement(report: Report): string[] {
+  const range = agreementRange(report)
+  if (!range) return []
+  const [least, most] = range
+  return least.executions === most.executions
+    ? [agreementText(least)]
+    : [agreementText(least), `Where a cell ran ${most.executions} times, rarer than ${percent(most.otherOutcomesBelow)}.`]
+}
+
+function paintOf(index: number | undefined, sign: string, { green, cyan, magenta, blue, yellow, red, dim }: Colors): Paint {
+  if (index === undefined) return sign === '–' ? dim : sign === '~' ? yellow : red
+  const paints = [green, cyan, magenta, blue, yellow]
+  return paints[index % paints.length] as Paint
+}
+
+function fit(text: string, width: number): string {
+  return text.length < width ? text.padEnd(width) : `${text.slice(0, width - 2)}… `
+}

@@ -1,0 +1,152 @@
+import type { Comparison, Divergence, Explanation, Report, ReportCell } from './format.ts'
+
+// What the forms of the report say in the same words. Text from agents and plans is passed through as it came: each
+// form makes it visible and escapes it in its own way.
+
+/** Digits in groups of three, by a narrow no-break space. */
+export function grouped(value: number | string): string {
+  return String(value).replace(/^(-?\d+)/, (digits) =>
+    digits.length > 4 ? digits.replace(/\B(?=(\d{3})+$)/g, '\u202f') : digits,
+  )
+}
+
+/** Three significant digits, for reading only. */
+export function rounded(value: number): string {
+  if (value === 0) return '0'
+  const magnitude = Math.abs(value)
+  return magnitude >= 1e-3 && magnitude < 1e5 ? String(Number(value.toPrecision(3))) : value.toExponential(2).replace('e', ' e')
+}
+
+export function percent(share: number): string {
+  if (share === 0) return '0\u202f%'
+  if (share > 0.9995 && share < 1) return '>\u202f99.9\u202f%'
+  const value = share * 100
+  return `${value < 0.01 ? value.toExponential(1) : Number(value.toPrecision(value < 1 ? 2 : 3))}\u202f%`
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${grouped(count)} ${count === 1 ? one : many}`
+}
+
+export function listed(items: readonly string[]): string {
+  if (items.length < 2) return items[0] ?? ''
+  return `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
+}
+
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  const seconds = ms / 1000
+  if (seconds < 60) return `${seconds.toFixed(1)} s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
+}
+
+export function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`
+  if (bytes < 1 << 20) return `${(bytes / 1024).toFixed(1)} KiB`
+  return bytes < 1 << 30 ? `${(bytes / (1 << 20)).toFixed(1)} MiB` : `${(bytes / (1 << 30)).toFixed(1)} GiB`
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === 'object' && value !== null && 'file' in value) return String(value.file)
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
+}
+
+export function paramsText(params: Readonly<Record<string, unknown>>): string {
+  return Object.entries(params)
+    .map(([name, value]) => `${name}=${valueText(value)}`)
+    .join(' ')
+}
+
+type Condition = ReportCell['condition']
+
+export function knobsText({ knobs, device }: Condition): string {
+  const parts = Object.entries(knobs).map(([name, value]) => `${name}=${value}`)
+  if (device !== 'cpu') parts.unshift(`on ${device}`)
+  return parts.join(' ')
+}
+
+/** `tfjs-wasm variant=simd`, with its label where it is not native. */
+export function conditionText(condition: Condition): string {
+  const parts = [condition.backend, knobsText(condition), condition.label === 'native' ? '' : `(${condition.label})`]
+  return parts.filter((part) => part !== '').join(' ')
+}
+
+export function comparisonTitle({ workload, params, seed }: Comparison, withSeed: boolean): string {
+  return [workload, paramsText(params), withSeed ? `seed=${seed}` : ''].filter((part) => part !== '').join(' ')
+}
+
+/** What to call each agent: its name where no other has it, else its name and id. */
+export function agentNames(report: Report): Map<string, string> {
+  const counts = new Map<string, number>()
+  for (const { name } of report.agents) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return new Map(report.agents.map(({ id, name }) => [id, counts.get(name) === 1 ? name : `${name} (${id})`]))
+}
+
+/** The seeds in use; where there is only one it is said once, not at every comparison. */
+export function seedsOf(report: Report): string[] {
+  return [...new Set(report.comparisons.map(({ seed }) => seed))]
+}
+
+export function checkpointText({ checkpoint }: Divergence): string {
+  const { name, seq, step, dtype, shape } = checkpoint
+  return `${name} (checkpoint ${seq}, step ${step}, ${dtype}[${shape.join(', ')}])`
+}
+
+export function elementText(indices: readonly number[] | null, element: number | null): string {
+  if (element === null) return 'element not known'
+  return indices === null || indices.length === 0 ? 'the scalar' : `element [${indices.join(', ')}]`
+}
+
+export function ulpText(ulp: string | null): string {
+  return ulp === null ? 'no ULP distance' : ulp === '1' ? '1 ULP apart' : `${grouped(ulp)} ULP apart`
+}
+
+/** What agreement of k executions shows, and what it does not. */
+export function agreementText(found: NonNullable<Comparison['selfConsistency']>): string {
+  return found.executions === 1
+    ? 'One execution of a cell shows nothing about whether it agrees with itself.'
+    : `No difference in ${found.executions} executions: with 95 % confidence, all other outcomes of that cell together are rarer than ${percent(found.otherOutcomesBelow)} of executions.`
+}
+
+/** The least and greatest of executions that stand behind the comparisons' cells. */
+export function agreementRange(report: Report): [NonNullable<Comparison['selfConsistency']>, NonNullable<Comparison['selfConsistency']>] | undefined {
+  const found = report.comparisons
+    .flatMap(({ selfConsistency }) => (selfConsistency ? [selfConsistency] : []))
+    .sort((a, b) => a.executions - b.executions)
+  const [first, last] = [found[0], found.at(-1)]
+  return first && last ? [first, last] : undefined
+}
+
+/** What a set of facts does to the classes: no claim that one causes the other. */
+export function explanationText({ facts, equal }: Explanation): string {
+  const set = listed(facts)
+  const verb = facts.length === 1 ? 'parts' : 'together part'
+  return equal
+    ? `${set} ${verb} the cells exactly as their bits do`
+    : `${set} ${verb} the cells more finely than their bits do: equal facts always gave equal bits, different facts did not always give different ones`
+}
+
+/** How likely chance is to explain as well. */
+export function chanceText({ chance, draws }: Explanation): string {
+  const hits = Math.round(chance * draws)
+  if (hits === 0) {
+    return draws === 0
+      ? 'not weighed against chance'
+      : `none of ${grouped(draws)} random relabellings of the cells was explained as well (by chance in fewer than ${percent(3 / draws)}, with 95 % confidence)`
+  }
+  const weight = chance > 0.5 ? ': no evidence' : chance > 0.05 ? ': weak evidence' : ''
+  return `${percent(chance)} of ${grouped(draws)} random relabellings of the cells would be explained as well${weight}`
+}
+
+export const explanationStrength =
+  'Observed, not tested: these facts go along with the classes among the cells of this run. No setting was changed alone to see whether the bits follow.'
+
+/** Why a cell has no result. */
+export function failureText(cell: ReportCell): string {
+  if (cell.status === 'crashed') return `crashed with ${cell.signal ?? 'an unknown signal'}`
+  if (cell.status === 'timed-out') return `timed out${cell.limitMs === undefined ? '' : ` after ${duration(cell.limitMs)}`}`
+  if (cell.status === 'failed') return `failed: ${[cell.code, cell.message].filter(Boolean).join(': ')}`
+  if (cell.status === 'unsupported') return cell.reason ?? 'unsupported'
+  return cell.status === 'missing' ? 'missing: no result came' : cell.status
+}
