@@ -93,7 +93,7 @@ async function readVersion(library: NativeLibrary): Promise<string> {
 /** The architectures this version can name, by number; `generic` is always the last. Few of them are in a build. */
 async function readArchitectures(library: NativeLibrary): Promise<string[]> {
   if (!library.has('bli_arch_string')) return []
-  const nameOf = library.bind<(id: number) => string>('bli_arch_string', 'const char *', ['int'])
+  const nameOf = library.bind('bli_arch_string', 'const char *', ['int']) as (id: number) => string
   const names: string[] = []
   // Nothing stands after the last: asking further would read beyond the table.
   while (names.at(-1) !== 'generic' && names.length < 64) names.push(nameOf(names.length))
@@ -103,7 +103,7 @@ async function readArchitectures(library: NativeLibrary): Promise<string[]> {
 async function readBack(library: NativeLibrary, version: string, asked: Knobs) {
   const { readInteger } = await import('./native/library.ts')
   // Before it, asking for the architecture aborts the process when BLIS_ARCH_TYPE is set.
-  library.bind<() => void>('bli_init', 'void', [])()
+  library.bind('bli_init', 'void', [])()
   const id = readInteger(library, 'bli_arch_query_id')
   const arch = (id === undefined ? undefined : (await readArchitectures(library))[id]) ?? 'unknown'
   // -1 is BLIS's way of saying that nobody asked for more than one.

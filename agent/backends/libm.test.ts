@@ -19,9 +19,8 @@ const noHwcaps = needs(
 const binary = ['pow', 'atan2', 'hypot']
 
 async function compute(name: ElementaryFunction, x: Tensor, y?: Tensor): Promise<Tensor> {
-  const { kernels, close } = await libm.open({})
+  const { kernels } = await libm.open({})
   const result = await kernels.elementary?.(name, x, y)
-  await close()
   if (result === undefined || isUnsupported(result)) throw new Error(result?.unsupported ?? 'no such kernel')
   return result
 }

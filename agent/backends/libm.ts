@@ -91,19 +91,18 @@ function openOf(openLibrary: typeof import('./native/library.ts').openLibrary) {
 
 const binary: readonly ElementaryFunction[] = ['pow', 'atan2', 'hypot']
 
-type Unary = (x: Scalar) => Scalar
-type Binary = (x: Scalar, y: Scalar) => Scalar
+type Call = (x: Scalar, y?: Scalar) => Scalar
 
 /** `exp` for binary64, `expf` for binary32, and so on for every function the library has. */
 async function createElementary(library: NativeLibrary) {
   const { createScalar, scalarType } = await import('./native/scalar.ts')
-  const functions = { f32: new Map<string, Unary & Binary>(), f64: new Map<string, Unary & Binary>() }
+  const functions = { f32: new Map<string, Call>(), f64: new Map<string, Call>() }
   for (const dtype of ['f32', 'f64'] as const) {
     const type = scalarType(dtype)
     for (const name of elementaryFunctions) {
       const symbol = dtype === 'f32' ? `${name}f` : name
       if (!library.has(symbol)) continue
-      functions[dtype].set(name, library.bind(symbol, type, binary.includes(name) ? [type, type] : [type]))
+      functions[dtype].set(name, library.bind(symbol, type, binary.includes(name) ? [type, type] : [type]) as Call)
     }
   }
 
@@ -119,7 +118,7 @@ async function createElementary(library: NativeLibrary) {
     for (let at = 0; at < result.length; at += width) {
       firstBytes.set(x.bytes.subarray(at, at + width))
       if (y !== undefined) secondBytes.set(y.bytes.subarray(at, at + width))
-      const value = y === undefined ? (call as Unary)(first) : (call as Binary)(first, second)
+      const value = y === undefined ? call(first) : call(first, second)
       result.set(bytesOf(value.v), at)
     }
     return createTensor(dtype, x.shape, result)

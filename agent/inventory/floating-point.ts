@@ -60,12 +60,12 @@ const operandWords = new Uint32Array(operand.buffer)
 function sum(a: number, b: number): number {
   operand[0] = a
   operand[1] = b
-  return (operand[0] as number) + (operand[1] as number)
+  return operand[0] + operand[1]
 }
 function product(a: number, b: number): number {
   operand[0] = a
   operand[1] = b
-  return (operand[0] as number) * (operand[1] as number)
+  return operand[0] * operand[1]
 }
 
 /** By its bits: where operands are flushed, a comparison with zero takes a subnormal for zero as well. */

@@ -13,7 +13,7 @@ const numericLibraries: Readonly<Record<string, RegExp>> = {
   OpenCL: /^libOpenCL|^libpocl|^libigdrcl|^libnvidia-opencl/,
   Vulkan: /^libvulkan|^libdawn|^libllvmpipe|^libvulkan_/,
   'compiler runtime': /^libgfortran|^libquadmath|^libflang/,
-  'node add-ons': /(?:tfjs|tensorflow|onnxruntime|dawn|koffi|torch|blas|numeric|openvino)[^/]*\.node$/,
+  'node add-ons': /(?:tfjs|tensorflow|onnxruntime|dawn|torch|blas|numeric|openvino)[^/]*\.node$/,
 }
 
 const addOnFolders = /\/(?:@tensorflow|onnxruntime-node|webgpu|dawn)\/.*\.node$/

@@ -51,38 +51,25 @@ export function createCblasKernels(
   const integer = dialect.integerBits === 64 ? 'int64_t' : 'int'
   const letter = { f32: 's', f64: 'd' } as const
   const real = { f32: 'float', f64: 'double' } as const
-  const bind = <Signature extends (...operands: never[]) => unknown>(
-    dtype: FloatWidth,
-    routine: string,
-    parameters: readonly string[],
-    returns: 'scalar' | 'nothing',
-  ): Signature =>
-    library.bind<Signature>(
+  const bind = (dtype: FloatWidth, routine: string, returns: 'scalar' | 'nothing', parameters: readonly string[]) =>
+    library.bind(
       `${dialect.prefix}cblas_${letter[dtype]}${routine}${dialect.suffix}`,
       returns === 'scalar' ? scalarType(dtype) : 'void',
       parameters.map((kind) => (kind === 'integer' ? integer : kind === 'real' ? real[dtype] : kind)),
     )
+  /** A pointer, and its stride or leading dimension. */
+  const array = ['void *', 'integer']
   const routines = (dtype: FloatWidth) => ({
-    dot: bind<Dot>(dtype, 'dot', ['integer', 'void *', 'integer', 'void *', 'integer'], 'scalar'),
-    norm2: bind<Norm2>(dtype, 'nrm2', ['integer', 'void *', 'integer'], 'scalar'),
-    gemv: bind<Gemv>(
-      dtype,
-      'gemv',
-      [
-        ...['int', 'int', 'integer', 'integer', 'real', 'void *', 'integer'],
-        ...['void *', 'integer', 'real', 'void *', 'integer'],
-      ],
-      'nothing',
-    ),
-    gemm: bind<Gemm>(
-      dtype,
-      'gemm',
-      [
-        ...['int', 'int', 'int', 'integer', 'integer', 'integer', 'real'],
-        ...['void *', 'integer', 'void *', 'integer', 'real', 'void *', 'integer'],
-      ],
-      'nothing',
-    ),
+    dot: bind(dtype, 'dot', 'scalar', ['integer', ...array, ...array]) as Dot,
+    norm2: bind(dtype, 'nrm2', 'scalar', ['integer', ...array]) as Norm2,
+    gemv: bind(dtype, 'gemv', 'nothing', [
+      ...['int', 'int', 'integer', 'integer', 'real'],
+      ...[...array, ...array, 'real', ...array],
+    ]) as Gemv,
+    gemm: bind(dtype, 'gemm', 'nothing', [
+      ...['int', 'int', 'int', 'integer', 'integer', 'integer', 'real'],
+      ...[...array, ...array, 'real', ...array],
+    ]) as Gemm,
   })
   const bound = { f32: routines('f32'), f64: routines('f64') }
 

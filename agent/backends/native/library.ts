@@ -6,13 +6,12 @@ export interface NativeLibrary {
   /** The name it was found by. */
   readonly name: string
   /** @throws if the library has no such symbol. */
-  bind<Signature extends (...operands: never[]) => unknown>(
-    symbol: string,
-    result: NativeType,
-    parameters: readonly NativeType[],
-  ): Signature
+  bind(symbol: string, result: NativeType, parameters: readonly NativeType[]): NativeFunction
   has(symbol: string): boolean
 }
+
+/** A bound function, to be cast to the signature it was bound with. */
+export type NativeFunction = (...operands: never[]) => unknown
 
 /** A type of the foreign-function interface: a C type's name, or one made by it. */
 export type NativeType = Parameters<LibraryHandle['func']>[2]
@@ -37,9 +36,7 @@ export function isLibrary(found: NativeLibrary | { readonly absent: string }): f
 function createLibrary(name: string, handle: LibraryHandle): NativeLibrary {
   return {
     name,
-    bind<Signature>(symbol: string, result: NativeType, parameters: readonly NativeType[]): Signature {
-      return handle.func(symbol, result, [...parameters]) as Signature
-    },
+    bind: (symbol, result, parameters) => handle.func(symbol, result, [...parameters]),
     has(symbol) {
       try {
         handle.symbol(symbol)
@@ -54,11 +51,11 @@ function createLibrary(name: string, handle: LibraryHandle): NativeLibrary {
 /** What a `const char *` function without arguments says; undefined where the library lacks it. */
 export function readString(library: NativeLibrary, symbol: string): string | undefined {
   if (!library.has(symbol)) return undefined
-  return library.bind<() => string | null>(symbol, 'const char *', [])() ?? undefined
+  return (library.bind(symbol, 'const char *', []) as () => string | null)() ?? undefined
 }
 
 /** What an `int` function without arguments says; undefined where the library lacks it. */
 export function readInteger(library: NativeLibrary, symbol: string, type: NativeType = 'int'): number | undefined {
   if (!library.has(symbol)) return undefined
-  return Number(library.bind<() => number | bigint>(symbol, type, [])())
+  return Number((library.bind(symbol, type, []) as () => number | bigint)())
 }

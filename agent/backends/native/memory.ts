@@ -21,5 +21,5 @@ export function alignedCopy(bytes: Uint8Array): Uint8Array {
 }
 
 export function addressOf(bytes: Uint8Array): bigint {
-  return BigInt(koffi.address(bytes) as bigint | number)
+  return koffi.address(bytes)
 }

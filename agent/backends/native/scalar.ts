@@ -40,7 +40,7 @@ const witnesses: Record<FloatWidth, Uint8Array> = {
  */
 export function scalarsCrossExactly(libm: NativeLibrary): boolean {
   return (['f32', 'f64'] as const).every((dtype) => {
-    const fabs = libm.bind<(x: Scalar) => Scalar>(dtype === 'f32' ? 'fabsf' : 'fabs', types[dtype], [types[dtype]])
+    const fabs = libm.bind(dtype === 'f32' ? 'fabsf' : 'fabs', types[dtype], [types[dtype]]) as (x: Scalar) => Scalar
     const operand = createScalar(dtype)
     const expected = Uint8Array.from(witnesses[dtype])
     bytesOf(operand.v).set(expected)
