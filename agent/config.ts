@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, isAbsolute, join } from 'node:path'
+import { BitfleetError } from '../shared/errors.ts'
+
+/** What the agent takes from its environment; nothing else of this side reads it. */
+export interface AgentConfig {
+  /** Folder of all that Bitfleet keeps on this machine. */
+  readonly stateRoot: string
+  /** The coordinator's token for agents, where the environment brings it. */
+  readonly token?: string
+  /** ES modules that add this machine's own backends and workloads to its runners: absolute paths. */
+  readonly runnerModules: readonly string[]
+  /** Everything the agent was started with; a runner gets only what `runner-environment.ts` lets through. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** @throws `usage` where a setting cannot be meant. */
+export function readAgentConfig(environment: Readonly<Record<string, string | undefined>> = process.env): AgentConfig {
+  const runnerModules = (environment.BITFLEET_RUNNER_MODULES ?? '').split(delimiter).filter((path) => path !== '')
+  for (const path of runnerModules) {
+    if (!isAbsolute(path) || !existsSync(path)) {
+      throw new BitfleetError(
+        'usage',
+        `BITFLEET_RUNNER_MODULES names "${path}", which is no file by its absolute path; name ES modules, parted by "${delimiter}"`,
+      )
+    }
+  }
+  return { stateRoot: stateRootOf(environment), token: environment.BITFLEET_TOKEN, runnerModules, environment }
+}
+
+/** `BITFLEET_STATE`, else `bitfleet` under the user's state folder. */
+function stateRootOf({ BITFLEET_STATE, XDG_STATE_HOME }: Readonly<Record<string, string | undefined>>): string {
+  if (BITFLEET_STATE) return BITFLEET_STATE
+  const base = XDG_STATE_HOME && isAbsolute(XDG_STATE_HOME) ? XDG_STATE_HOME : join(homedir(), '.local', 'state')
+  return join(base, 'bitfleet')
+}
+
+/** Name and version of this program, as an agent introduces itself. */
+export function readSoftware(): string {
+  const here = import.meta.url
+  const file = new URL(here.endsWith('.ts') ? '../package.json' : '../../package.json', here)
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
+  return `bitfleet ${version}`
+}

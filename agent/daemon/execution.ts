@@ -1,0 +1,256 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { BackendDescription, KnobDescription } from '../../shared/backend-description.ts'
+import type { Knobs } from '../../shared/condition.ts'
+import type { Digest } from '../../shared/digest.ts'
+import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import type { Execution, Note, Outcome } from '../../shared/execution.ts'
+import { type Facts, partFacts } from '../../shared/facts.ts'
+import type { Job } from '../../shared/messages.ts'
+import { formatTrace } from '../../shared/trace.ts'
+import { runnerProtocolVersion, type RunnerEvent, type RunnerRequest } from '../runner/protocol.ts'
+import type { ArtifactCache } from './artifact-cache.ts'
+import { collectCheckpoints } from './checkpoints.ts'
+import type { LibraryDigests } from './library-digests.ts'
+import { environmentFacts, type RunnerStart, runnerStart } from './runner-environment.ts'
+import { runRunner, type RunnerEnd } from './runner-process.ts'
+
+/** What an execution is made with, the same for all of an agent's. */
+export interface ExecutionContext {
+  /** Built file of the runner, and the arguments that name this machine's own modules. */
+  readonly runner: readonly string[]
+  readonly backends: readonly BackendDescription[]
+  /** The agent's own environment. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Where scratch folders are made; on the file system of the cache. */
+  readonly scratchRoot: string
+  readonly cache: ArtifactCache
+  readonly libraryDigests: LibraryDigests
+  /** Bytes of tensors kept of one execution. */
+  readonly keepBytes: number
+}
+
+export interface ExecutionResult {
+  readonly execution: Execution
+  /** The trace in its file form, where the execution completed. */
+  readonly trace?: string
+  /** Digests of the tensors that the cache now holds of it. */
+  readonly kept: readonly Digest[]
+}
+
+/** Lines of stderr that stand in an outcome. */
+const stderrLines = 10
+
+/**
+ * Makes one execution in a process of its own. Whatever happens to it is its outcome; nothing of it is left behind, and
+ * nothing is thrown.
+ *
+ * @param inputs bytes of the user's own arrays, by digest
+ */
+export async function runExecution(
+  job: Job,
+  inputs: ReadonlyMap<string, Uint8Array>,
+  context: ExecutionContext,
+  cancelled?: AbortSignal,
+): Promise<ExecutionResult> {
+  const { backend, knobs } = job.condition
+  const description = context.backends.find(({ id }) => id === backend)
+  const label = labelOf(description?.knobs ?? [], knobs)
+  const without = (outcome: Outcome) => ({ execution: bareExecution(label, outcome), kept: [] })
+
+  if (description === undefined) return without({ status: 'unsupported', reason: `this agent has no backend ${backend}` })
+  if (description.status !== 'ready') return without({ status: 'unsupported', reason: unavailableReason(description) })
+  if (job.condition.device !== 'cpu') {
+    return without({ status: 'unsupported', reason: `${backend} has no device ${job.condition.device} on this agent` })
+  }
+
+  let scratch: string | undefined
+  try {
+    mkdirSync(context.scratchRoot, { recursive: true, mode: 0o700 })
+    scratch = mkdtempSync(join(context.scratchRoot, 'x-'))
+    const folders = { tensors: join(scratch, 'tensors'), temporary: join(scratch, 'tmp'), inputs: join(scratch, 'inputs') }
+    for (const folder of Object.values(folders)) mkdirSync(folder)
+    const start = runnerStart(context.environment, description.knobs, knobs, folders.temporary)
+    const end = await runRunner(
+      {
+        argv: [...start.nodeArguments, ...context.runner],
+        environment: start.environment,
+        workingFolder: folders.temporary,
+      },
+      requestOf(job, inputs, folders, context.keepBytes),
+      job.limits,
+      cancelled,
+    )
+    return await conclude(job, end, start, label, folders.tensors, context)
+  } catch (error) {
+    return without(failed(error))
+  } finally {
+    if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 })
+  }
+}
+
+/** An execution of which nothing more is known than how it ended. */
+export function bareExecution(label: Execution['label'], outcome: Outcome): Execution {
+  return { outcome, label, effective: {}, facts: {}, notes: [], outputs: [], resources: { wallMs: 0 }, log: '' }
+}
+
+/** `override` where a knob that chooses another processor's code path is set. */
+export function labelOf(described: readonly KnobDescription[], knobs: Knobs): Execution['label'] {
+  return described.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
+}
+
+function unavailableReason({ id, reason, add }: BackendDescription): string {
+  return `${id} does not run on this agent: ${reason ?? 'it is not there'}${add === undefined ? '' : `; to add it: ${add}`}`
+}
+
+function failed(error: unknown, stderr = ''): Outcome {
+  return { status: 'failed', code: isBitfleetError(error) ? error.code : 'internal', message: messageOf(error), stderr }
+}
+
+function requestOf(
+  job: Job,
+  inputs: ReadonlyMap<string, Uint8Array>,
+  folders: { tensors: string; inputs: string },
+  keepBytes: number,
+): RunnerRequest {
+  return {
+    protocol: runnerProtocolVersion,
+    workload: job.workload,
+    workloadVersion: job.workloadVersion,
+    params: job.params,
+    seed: job.seed,
+    condition: job.condition,
+    inputs: job.inputs.map((input) => {
+      const bytes = inputs.get(input.digest)
+      if (bytes === undefined) throw new BitfleetError('not-found', `input ${input.digest} did not reach this agent`)
+      const file = join(folders.inputs, input.digest.slice('sha256:'.length))
+      writeFileSync(file, bytes)
+      return { ...input, file }
+    }),
+    scratch: folders.tensors,
+    keepBytes,
+  }
+}
+
+/** Makes what a runner said, and how it ended, into an execution; checks every digest it claimed for bytes it left. */
+async function conclude(
+  job: Job,
+  end: RunnerEnd,
+  start: RunnerStart,
+  label: Execution['label'],
+  tensorFolder: string,
+  context: ExecutionContext,
+): Promise<ExecutionResult> {
+  const { events } = end
+  const said = gather(events)
+  const base: Execution = {
+    outcome: outcomeOf(job, end),
+    version: said.version,
+    label,
+    effective: said.settings,
+    facts: {
+      ...partFacts(said.facts).facts,
+      ...environmentFacts(start.environment),
+      ...(await context.libraryDigests(said.mapped)),
+    },
+    notes: [...said.notes, ...noEffectNotes(job.condition.knobs, said)],
+    outputs: [],
+    resources: {
+      wallMs: end.wallMs,
+      cpuMs: said.cpuMs,
+      maxRssBytes: Math.max(end.maxRssBytes ?? 0, said.maxRssBytes ?? 0) || undefined,
+    },
+    log: [end.stdout, end.stderr].filter((text) => text !== '').join('\n'),
+  }
+  if (base.outcome.status !== 'completed') return { execution: base, kept: [] }
+
+  try {
+    const { trace, outputs, kept, leftOut } = await collectCheckpoints(events, tensorFolder, context.cache)
+    const notes = leftOut === 0 ? base.notes : [...base.notes, notKeptNote(leftOut, context.keepBytes)]
+    return { execution: { ...base, notes, trace: trace.digest, outputs: [...outputs] }, trace: formatTrace(trace), kept }
+  } catch (error) {
+    return { execution: { ...base, outcome: failed(error, lastLines(end.stderr)) }, kept: [] }
+  }
+}
+
+function notKeptNote(count: number, keepBytes: number): Note {
+  return {
+    kind: 'limit',
+    subject: 'checkpoints',
+    message: `${count} checkpoints were digested and not kept: an execution keeps ${keepBytes} bytes`,
+  }
+}
+
+interface Said {
+  readonly version?: string
+  readonly settings: Facts
+  readonly facts: Facts
+  readonly notes: readonly Note[]
+  readonly mapped: readonly string[]
+  readonly cpuMs?: number
+  readonly maxRssBytes?: number
+}
+
+/** All that a runner told of itself; of what it said twice, the later. */
+function gather(events: readonly RunnerEvent[]): Said {
+  let said: Said = { settings: {}, facts: {}, notes: [], mapped: [] }
+  for (const event of events) {
+    if (event.type === 'started') said = { ...said, version: event.version }
+    else if (event.type === 'effective') {
+      said = {
+        ...said,
+        settings: { ...said.settings, ...event.settings },
+        facts: { ...said.facts, ...event.facts },
+        notes: event.notes,
+        mapped: event.mapped ?? said.mapped,
+      }
+    } else if (event.type !== 'checkpoint') said = { ...said, cpuMs: event.cpuMs, maxRssBytes: event.maxRssBytes }
+  }
+  return said
+}
+
+/** Knobs the library did not read back, or reads back otherwise, and that the backend itself said nothing of. */
+function noEffectNotes(knobs: Knobs, { settings, notes, version }: Said): Note[] {
+  if (version === undefined) return []
+  return Object.entries(knobs).flatMap(([name, value]): Note[] => {
+    const effective = settings[name]
+    if (effective !== undefined && effective.toLowerCase() === String(value).toLowerCase()) return []
+    if (notes.some(({ kind, subject }) => kind === 'no-effect' && subject === name)) return []
+    const fact = effective === undefined ? 'does not read it back' : `is at ${effective}`
+    return [{ kind: 'no-effect', subject: name, message: `${name} was set to ${value}; the library ${fact}` }]
+  })
+}
+
+function outcomeOf(job: Job, { events, interruption, exitCode, signal, maxRssBytes, ...log }: RunnerEnd): Outcome {
+  const stderr = lastLines(log.stderr)
+  if (interruption?.why === 'cancelled') return { status: 'cancelled' }
+  if (interruption?.why === 'time') return { status: 'timed-out', limitMs: job.limits.timeMs, stderr }
+  if (interruption?.why === 'memory') {
+    const message = `the runner held ${interruption.bytes} bytes, over its limit of ${job.limits.memoryBytes}`
+    return { status: 'failed', code: 'limit', message, stderr }
+  }
+  if (interruption?.why === 'protocol') {
+    return { status: 'failed', code: 'protocol', message: `the runner broke its protocol: ${interruption.fact}`, stderr }
+  }
+  const words = events.at(-1)
+  switch (words?.type) {
+    case 'finished':
+      return { status: 'completed' }
+    case 'unsupported':
+      return { status: 'unsupported', reason: words.reason }
+    case 'failed':
+      return { status: 'failed', code: words.code, message: words.message, stderr }
+    default:
+      if (signal !== null) return { status: 'crashed', signal, stderr }
+      return {
+        status: 'failed',
+        code: 'internal',
+        message: `the runner ended with code ${exitCode} and did not say how its execution went`,
+        stderr,
+      }
+  }
+}
+
+function lastLines(text: string): string {
+  return text.split('\n').slice(-stderrLines).join('\n')
+}

@@ -1,0 +1,147 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { digestOf } from '../../shared/digest.ts'
+import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import type { Note } from '../../shared/execution.ts'
+import type { Facts } from '../../shared/facts.ts'
+import { createTensor, dtypeBytes, elementCount, type Tensor } from '../../shared/tensor.ts'
+import { isUnsupported } from '../../workloads/kernels.ts'
+import type { CheckpointSpec, InputShapes, Workload } from '../../workloads/workload.ts'
+import type { Backend } from '../backends/backend.ts'
+import { observeAfter, observeBefore } from '../inventory/process.ts'
+import type { LastWords, RunnerEvent, RunnerRequest } from './protocol.ts'
+import type { RunnerRegistry } from './registry.ts'
+
+/** Elements up to which an output's bits stand in a report, so that its bytes are always kept. */
+const smallOutput = 16
+
+type Emit = (event: RunnerEvent) => void
+
+/**
+ * Makes one execution, telling its events as they happen.
+ *
+ * @returns the last words, which the caller sends when nothing else can go wrong
+ */
+export async function compute(request: RunnerRequest, registry: RunnerRegistry, emit: Emit): Promise<LastWords> {
+  const { condition } = request
+  const workload = registry.workloads.find(({ id }) => id === request.workload)
+  if (workload === undefined) return unsupported(`this agent has no workload ${request.workload}`)
+  if (workload.version !== request.workloadVersion) {
+    return unsupported(
+      `this agent has ${workload.id} version ${workload.version}, the run asks for version ${request.workloadVersion}`,
+    )
+  }
+  const driver = registry.backends.find(({ id }) => id === condition.backend)
+  if (driver === undefined) return unsupported(`this agent has no backend ${condition.backend}`)
+
+  // Observed before the library is loaded: loading alone may change the floating-point mode of the process.
+  const before = await observeBefore()
+  const backend = await driver.open(condition.knobs)
+  try {
+    emit({ type: 'started', version: backend.version, pid: process.pid })
+    emit({ type: 'effective', ...withFacts(await backend.effective(), before) })
+    const outcome = await runWorkload(workload, request, backend, emit)
+    const { facts, mapped } = await observeAfter()
+    emit({ type: 'effective', ...withFacts(await backend.effective(), facts), mapped })
+    return outcome
+  } finally {
+    await backend.close()
+  }
+}
+
+function unsupported(reason: string): LastWords {
+  return { type: 'unsupported', reason }
+}
+
+function withFacts<Effective extends { settings: Facts; facts: Facts; notes: Note[] }>(effective: Effective, facts: Facts) {
+  return { settings: { ...effective.settings }, facts: { ...facts, ...effective.facts }, notes: [...effective.notes] }
+}
+
+async function runWorkload(
+  workload: Workload,
+  request: RunnerRequest,
+  backend: Backend,
+  emit: Emit,
+): Promise<LastWords> {
+  const shapes: InputShapes = new Map(request.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
+  const params = parseParams(workload, request.params)
+  const recorder = createRecorder(workload, workload.schema(params, shapes), request, emit)
+  const result = await workload.run({
+    params,
+    seed: request.seed,
+    backend: request.condition.backend,
+    kernels: backend.kernels,
+    tf: backend.tf,
+    input: (digest) => readInput(request, digest),
+    checkpoint: recorder.checkpoint,
+  })
+  if (isUnsupported(result)) return unsupported(result.unsupported)
+  recorder.complete()
+  return { type: 'finished' }
+}
+
+function parseParams(workload: Workload, params: Record<string, unknown>): Record<string, unknown> {
+  const parsed = workload.params.safeParse(params)
+  if (parsed.success) return parsed.data
+  const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'parameters'}: ${message}`)
+  throw new BitfleetError('usage', `${workload.id}: ${issues.join('; ')}`)
+}
+
+/** A user's own array, checked against the digest that pins it. */
+function readInput({ inputs }: RunnerRequest, digest: string): Tensor {
+  const input = inputs.find((candidate) => candidate.digest === digest)
+  if (input === undefined) throw new BitfleetError('not-found', `the run brings no input ${digest}`)
+  const bytes = new Uint8Array(readFileSync(input.file))
+  if (digestOf(bytes) !== digest) throw new BitfleetError('digest-mismatch', `input ${digest} has other bytes on this agent`)
+  return createTensor(input.dtype, input.shape, bytes)
+}
+
+/** Digests checkpoints as they are made, keeps their bytes while there is room, and holds the workload to its schema. */
+function createRecorder(workload: Workload, schema: readonly CheckpointSpec[], request: RunnerRequest, emit: Emit) {
+  let seq = 0
+  let room = request.keepBytes
+  /** Kept in case the workload swallows what is thrown into it. */
+  let broken: BitfleetError | undefined
+
+  const breakOff = (fact: string): never => {
+    broken ??= new BitfleetError('workload', `${workload.id} broke its checkpoint schema: ${fact}`)
+    throw broken
+  }
+
+  return {
+    checkpoint(step: number, name: string, { dtype, shape, bytes }: Tensor): void {
+      const spec = schema[seq]
+      const made = `${name} at step ${step}, ${dtype}[${shape}]`
+      if (spec === undefined) return breakOff(`after all ${schema.length} checkpoints it made ${made}`)
+      const { role } = spec
+      const same =
+        spec.step === step && spec.name === name && spec.dtype === dtype && String(spec.shape) === String(shape)
+      if (!same) {
+        return breakOff(
+          `checkpoint ${seq} is ${made}, not ${spec.name} at step ${spec.step}, ${spec.dtype}[${spec.shape}]`,
+        )
+      }
+      const expected = elementCount(shape) * dtypeBytes[dtype]
+      if (bytes.byteLength !== expected) breakOff(`${made} has ${bytes.byteLength} bytes, not ${expected}`)
+      const small = role === 'output' && elementCount(shape) <= smallOutput
+      const kept = small || bytes.byteLength <= room
+      const file = kept ? `${seq}.bin` : undefined
+      if (file !== undefined) {
+        writeFileSync(join(request.scratch, file), bytes, { flag: 'wx', mode: 0o600 })
+        room -= small ? 0 : bytes.byteLength
+      }
+      emit({ type: 'checkpoint', seq, step, name, dtype, shape: [...shape], digest: digestOf(bytes), role, file })
+      seq++
+    },
+    /** @throws `workload` unless every checkpoint was made. */
+    complete(): void {
+      if (broken !== undefined) throw broken
+      if (seq < schema.length) breakOff(`it ended after ${seq} of ${schema.length} checkpoints`)
+    },
+  }
+}
+
+/** What a thrown thing becomes as last words. */
+export function failureOf(error: unknown): LastWords {
+  return { type: 'failed', code: isBitfleetError(error) ? error.code : 'internal', message: messageOf(error) }
+}

@@ -1,0 +1,34 @@
+import { pathToFileURL } from 'node:url'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { createRegistry } from '../../shared/registry.ts'
+import { workloads } from '../../workloads/index.ts'
+import type { Workload } from '../../workloads/workload.ts'
+import type { BackendDriver } from '../backends/backend.ts'
+import { backends } from '../backends/index.ts'
+
+export interface RunnerRegistry {
+  readonly backends: BackendDriver[]
+  readonly workloads: Workload[]
+}
+
+/**
+ * What a runner can run: what is built in, and what modules of this machine's own configuration add. Such a module
+ * exports `backends`, `workloads` or both.
+ *
+ * @param modules absolute paths of ES modules; they never come from the network
+ */
+export async function loadRegistry(modules: readonly string[]): Promise<RunnerRegistry> {
+  const added = await Promise.all(modules.map(loadModule))
+  return {
+    backends: createRegistry('backend', [...backends, ...added.flatMap((module) => module.backends ?? [])]),
+    workloads: createRegistry('workload', [...workloads, ...added.flatMap((module) => module.workloads ?? [])]),
+  }
+}
+
+async function loadModule(path: string): Promise<Partial<RunnerRegistry>> {
+  try {
+    return (await import(pathToFileURL(path).href)) as Partial<RunnerRegistry>
+  } catch (cause) {
+    throw new BitfleetError('usage', `runner module ${path} cannot be loaded: ${messageOf(cause)}`, { cause })
+  }
+}
