@@ -3,6 +3,7 @@ import { type Kernels, type KernelName } from '../../workloads/kernels.ts'
 import type { BackendDriver } from './backend.ts'
 import { jitArguments, readJit } from './js/jit.ts'
 import { createKernels } from './js/kernels.ts'
+import { createRacingKernels } from './js/racing-kernels.ts'
 import { formatOrder, orderPattern, orderValues, parseOrder } from './js/order.ts'
 
 const kernelNames = [
@@ -47,10 +48,11 @@ export const js: BackendDriver = {
   },
   async open(knobs) {
     const order = parseOrder(String(knobs.order ?? 'sequential'))
+    const kernels = order.kind === 'atomic' ? createRacingKernels(order.count) : createKernels(order)
     const called = new Set<string>()
     return {
       version: process.versions.node,
-      kernels: recordCalls(createKernels(order), called),
+      kernels: recordCalls(kernels, called),
       async effective() {
         const notes: Note[] = []
         if (knobs.order !== undefined && called.size === 1 && called.has('elementary')) {

@@ -1,5 +1,5 @@
 import { createStream } from '../../../shared/random/stream.ts'
-import type { Order } from './order.ts'
+import type { SteppedOrder } from './order.ts'
 import type { Round } from './rounding.ts'
 
 /**
@@ -8,12 +8,7 @@ import type { Round } from './rounding.ts'
  */
 export type Accumulate = (terms: Float64Array) => number
 
-/**
- * The orders that are steps of rounded additions; undefined for `fma`, `exact` and `atomic`, which are more than that.
- *
- * @see FORMATS, "Accumulation orders"
- */
-export function createAccumulate(order: Order, round: Round): Accumulate | undefined {
+export function createAccumulate(order: SteppedOrder, round: Round): Accumulate {
   const { sequential, pairwise, halving, kahan, neumaier } = createSteps(round)
   switch (order.kind) {
     case 'sequential':
@@ -51,8 +46,6 @@ export function createAccumulate(order: Order, round: Round): Accumulate | undef
         }
         return sequential(sums)
       }
-    default:
-      return undefined
   }
 
   /** Sums of the chunks that are not empty, in the order of their numbers or of the permutation. */

@@ -2,8 +2,7 @@ import { decodeFloats } from '../../../shared/half.ts'
 import { type FloatDType, type Tensor, isFloat } from '../../../shared/tensor.ts'
 import { type Kernels, type Unsupported, unsupported } from '../../../workloads/kernels.ts'
 import { elementary } from './elementary.ts'
-import type { Order } from './order.ts'
-import { formatOrder } from './order.ts'
+import { type SteadyOrder, formatOrder } from './order.ts'
 import { type Reducer, createReducer } from './reducer.ts'
 import { encodeResult, roundings } from './rounding.ts'
 
@@ -11,12 +10,7 @@ import { encodeResult, roundings } from './rounding.ts'
  * The reference kernels: every operation rounded to the dtype, every sum and dot product in one accumulation order.
  * Every result is the same on every machine, but for the elementary functions, which are those of this V8.
  */
-export function createKernels(order: Order): Kernels {
-  const reducers = new Map<FloatDType, Reducer | undefined>()
-  const reducerOf = (dtype: FloatDType) => {
-    if (!reducers.has(dtype)) reducers.set(dtype, createReducer(order, dtype))
-    return reducers.get(dtype)
-  }
+export function createKernels(order: SteadyOrder): Kernels {
 
   /** Runs a computation in the operands' dtype, or says why not. */
   function within(
@@ -24,10 +18,7 @@ export function createKernels(order: Order): Kernels {
     compute: (reducer: Reducer, dtype: FloatDType) => Tensor | Unsupported,
   ): Tensor | Unsupported {
     if (!isFloat(x.dtype)) return unsupported(`js computes in f64, f32, f16 and bf16, not in ${x.dtype}`)
-    const reducer = reducerOf(x.dtype)
-    return reducer
-      ? compute(reducer, x.dtype)
-      : unsupported(`js.order=${formatOrder(order)} races over sum, dot, norm2, gemv and gemm alone`)
+    return compute(createReducer(order, x.dtype), x.dtype)
   }
   const needsSum = () => unsupported(`js.order=${formatOrder(order)} fuses products, and a plain sum has none`)
 

@@ -1,14 +1,20 @@
 import { BitfleetError } from '../../../shared/errors.ts'
 
-/** In which order, and with which corrections, the terms of a sum are added. */
-export type Order =
-  | { readonly kind: 'sequential' | 'reverse' | 'pairwise' | 'halving' | 'kahan' | 'neumaier' | 'fma' | 'exact' }
-  | { readonly kind: 'lanes' | 'chunks' | 'blocks' | 'atomic'; readonly count: number }
+/** Orders that are steps of rounded additions. */
+export type SteppedOrder =
+  | { readonly kind: 'sequential' | 'reverse' | 'pairwise' | 'halving' | 'kahan' | 'neumaier' }
+  | { readonly kind: 'lanes' | 'chunks' | 'blocks'; readonly count: number }
   | { readonly kind: 'shuffled-chunks'; readonly count: number; readonly seed: string }
+
+/** Orders that give the same bits every time. */
+export type SteadyOrder = SteppedOrder | { readonly kind: 'fma' | 'exact' }
+
+/** In which order, and with which corrections, the terms of a sum are added. */
+export type Order = SteadyOrder | { readonly kind: 'atomic'; readonly count: number }
 
 const count = '[1-9][0-9]{0,5}'
 
-/** The names of FORMATS, "Accumulation orders". */
+/** Their names as a plan says them. */
 export const orderPattern =
   `^(sequential|reverse|pairwise|halving|kahan|neumaier|fma|exact|lanes:${count}|chunks:${count}|blocks:${count}|` +
   `shuffled-chunks:${count}:(0|[1-9][0-9]{0,38})|atomic:([1-9]|[1-5][0-9]|6[0-4]))$`

@@ -2,7 +2,7 @@ import type { FloatDType } from '../../../shared/tensor.ts'
 import { type Accumulate, createAccumulate } from './accumulate.ts'
 import { exactDot, exactNorm2, exactSum } from './exact.ts'
 import { fusedMultiplyAdd } from './fma.ts'
-import type { Order } from './order.ts'
+import type { SteadyOrder } from './order.ts'
 import { roundings } from './rounding.ts'
 
 /** The reductions of one order in one dtype; operands and results are values of the dtype. */
@@ -15,8 +15,7 @@ export interface Reducer {
   norm2(x: Float64Array): number
 }
 
-/** Undefined for `atomic`, whose additions race between threads. */
-export function createReducer(order: Order, dtype: FloatDType): Reducer | undefined {
+export function createReducer(order: SteadyOrder, dtype: FloatDType): Reducer {
   const round = roundings[dtype]
   if (order.kind === 'exact') {
     return {
@@ -36,7 +35,6 @@ export function createReducer(order: Order, dtype: FloatDType): Reducer | undefi
     return { dot, norm2: (x) => round(Math.sqrt(dot(x, x))) }
   }
   const sum = createAccumulate(order, round)
-  if (!sum) return undefined
   let products = new Float64Array(0)
   const dot = (x: Float64Array, y: Float64Array) => {
     if (products.length !== x.length) products = new Float64Array(x.length)
