@@ -115,13 +115,20 @@ async function readTrace(digest: string, artifacts: Artifacts): Promise<Trace | 
   }
 }
 
-/** Places of the workload's inputs in its checkpoint schema; none where this coordinator does not know the workload. */
+/**
+ * Places of the workload's inputs in its checkpoint schema. None where this coordinator has no such workload at this
+ * version, or cannot read its parameters, as in a run made by another release.
+ */
 function inputPositions({ workload, workloadVersion, params }: Group, { run }: RunData): number[] {
   const description = findDescription(workload)
   const parsed = description?.version === workloadVersion ? description.params.safeParse(params) : undefined
   if (!description || !parsed?.success) return []
   const shapes = new Map(run.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
-  return description.schema(parsed.data, shapes).flatMap(({ role }, position) => (role === 'input' ? [position] : []))
+  try {
+    return description.schema(parsed.data, shapes).flatMap(({ role }, position) => (role === 'input' ? [position] : []))
+  } catch {
+    return []
+  }
 }
 
 async function compareWithThemselves(

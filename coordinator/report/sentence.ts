@@ -11,8 +11,9 @@ const namedAtMost = 4
 export function verdictSentence(outcomes: readonly CellOutcome[], comparisons: readonly Comparison[]): string {
   if (comparisons.length === 0) return 'Nothing was compared: the plan has no cells'
   const conditions = new Set(outcomes.map(({ cell }) => canonicalJson(cell.condition))).size
-  const machines = new Set(outcomes.map(({ cell }) => cell.agent)).size
-  const where = `over ${count(conditions, 'condition')} on ${count(machines, 'machine')}`
+  const agents = new Set(outcomes.map(({ cell }) => cell.agent)).size
+  // Several agents may share a machine; one cannot be on two.
+  const where = `over ${count(conditions, 'condition')} on ${agents === 1 ? '1 machine' : `${agents} agents`}`
   const having = (holds: (comparison: Comparison) => boolean) => comparisons.filter(holds)
 
   const identical = having(({ verdict }) => verdict === 'identical').length
