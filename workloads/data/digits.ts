@@ -10,6 +10,10 @@ export const digitSide = 8
 export const digitPixels = digitSide * digitSide
 export const digitClasses = 10
 
+/** How many of the images are trained on and how many are tested on; which ones, stream `split` says. */
+export const trainCount = 1437
+export const testCount = digitCount - trainCount
+
 export interface Digits {
   /** [1797, 64], whole numbers from 0 to 16. */
   readonly pixels: Uint8Array
@@ -39,7 +43,9 @@ export function parseDigits(text: string): Digits {
   if (lines.length !== digitCount) throw new BitfleetError('format', `digits: ${lines.length} lines, not ${digitCount}`)
   lines.forEach((line, i) => {
     const numbers = line.split(',').map(Number)
-    const whole = numbers.every((value, j) => Number.isInteger(value) && value >= 0 && value <= (j < digitPixels ? 16 : 9))
+    const whole = numbers.every(
+      (value, j) => Number.isInteger(value) && value >= 0 && value <= (j < digitPixels ? 16 : 9),
+    )
     if (numbers.length !== digitPixels + 1 || !whole) {
       throw new BitfleetError('format', `digits: line ${i + 1} is not 64 pixels and a class`)
     }

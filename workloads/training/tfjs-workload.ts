@@ -1,0 +1,36 @@
+import type { z } from 'zod'
+import { unsupported } from '../kernels.ts'
+import type { Workload, WorkloadDescription } from '../workload.ts'
+import { createTrainingInputs } from './inputs.ts'
+import type { Network } from './network.ts'
+import type { TrainingParams } from './params.ts'
+import { createRecorder, offerInputs } from './recorder.ts'
+import { trainingSchema } from './schedule.ts'
+import { trainOnTfjs } from './tfjs-training.ts'
+
+export interface TfjsTraining<Params extends TrainingParams> extends Omit<WorkloadDescription<Params>, 'schema'> {
+  readonly params: z.ZodType<Params>
+  network(params: Params): Network
+}
+
+/** A training in binary32 on the tfjs API. */
+export function createTfjsTraining<Params extends TrainingParams>(definition: TfjsTraining<Params>): Workload<Params> {
+  const { network: networkOf, ...description } = definition
+  return {
+    ...description,
+    schema(written) {
+      const params = description.params.parse(written)
+      return trainingSchema(networkOf(params), params)
+    },
+    run(context) {
+      if (!context.tf) return unsupported(`${context.backend} has no tfjs, which ${description.id} is written against`)
+      const params = description.params.parse(context.params)
+      const network = networkOf(params)
+      const recorder = createRecorder(trainingSchema(network, params), context.checkpoint)
+      const inputs = createTrainingInputs(network, params, context.seed)
+      offerInputs(recorder, network, inputs)
+      trainOnTfjs(context.tf, network, params, inputs, recorder)
+      return undefined
+    },
+  }
+}
