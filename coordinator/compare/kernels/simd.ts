@@ -4,7 +4,7 @@ import { type Tally, type TallyFunction, blockElements, combineLanes, lanes, ran
 
 /** What tally.as.ts exports. */
 type Kernel = Record<FloatDType, (elements: number) => void> &
-  Record<'addressOfA' | 'addressOfB' | 'addressOfLanes' | 'addressOfCounts' | 'addressOfRanks', () => number> & {
+  Record<'addressOfA' | 'addressOfB' | 'addressOfLanes' | 'addressOfCounts' | 'addressOfZeros', () => number> & {
     readonly memory: { readonly buffer: ArrayBuffer }
   }
 
@@ -28,10 +28,10 @@ export function createSimdTally(): TallyFunction | undefined {
   const blockB = new Uint8Array(buffer, kernel.addressOfB(), blockElements * 8)
   const squareLanes = new Float64Array(buffer, kernel.addressOfLanes(), lanes)
   const differenceLanes = new Float64Array(buffer, kernel.addressOfLanes() + lanes * 8, lanes)
-  const counts = new Int32Array(buffer, kernel.addressOfCounts(), 12)
-  const largest32 = new Uint32Array(buffer, kernel.addressOfCounts() + 48, 4)
-  const largest64 = new BigUint64Array(buffer, kernel.addressOfCounts() + 48, 1)
-  const rankLanes = new Uint32Array(buffer, kernel.addressOfRanks(), rankCount * lanes)
+  const counts = new Int32Array(buffer, kernel.addressOfCounts(), 8)
+  const largest32 = new Uint32Array(buffer, kernel.addressOfCounts() + 32, 4)
+  const largest64 = new BigUint64Array(buffer, kernel.addressOfCounts() + 32, 1)
+  const zeroLanes = new Uint32Array(buffer, kernel.addressOfZeros(), 65 * lanes)
 
   return (dtype, a, b) => {
     const width = dtypeBytes[dtype]
@@ -49,16 +49,15 @@ export function createSimdTally(): TallyFunction | undefined {
       kernel[dtype](whole)
       total.squares += combineLanes(squareLanes)
       total.squaredDifferences += combineLanes(differenceLanes)
-      const unequal = sumOf(counts, 0)
+      const unequal = sumOf(counts, 0, 4)
       if (unequal === 0) continue
       total.unequal += unequal
-      const nan = sumOf(counts, 8)
+      const nan = sumOf(counts, 4, 4)
       let apart = 0
-      for (let rank = 1; rank < rankCount; rank++) {
-        let count = 0
-        for (let lane = 0; lane < lanes; lane++) count += rankLanes[rank * lanes + lane] as number
-        // The narrow kernels count a distance of 0 as if it were 2³² (tally.as.ts).
-        if (rank === 33 && dtype !== 'f64') count -= sumOf(counts, 4)
+      // Counted by the leading zeros of the distance less 1: 64 for 1, 63 for 2, 62 for 3 and 4. None is a distance
+      // above 2⁶³, which is rank 65, or in the narrow formats one of 0.
+      for (let rank = 1; rank < (dtype === 'f64' ? rankCount : rankCount - 1); rank++) {
+        const count = sumOf(zeroLanes, (65 - rank) * lanes, lanes)
         ranks[rank] = (ranks[rank] as number) + count
         apart += count
       }
@@ -71,6 +70,8 @@ export function createSimdTally(): TallyFunction | undefined {
   }
 }
 
-function sumOf(counts: Int32Array, from: number): number {
-  return counts.subarray(from, from + 4).reduce((sum, count) => sum + count, 0)
+function sumOf(counts: Int32Array | Uint32Array, from: number, length: number): number {
+  let sum = 0
+  for (let i = from; i < from + length; i++) sum += counts[i] as number
+  return sum
 }

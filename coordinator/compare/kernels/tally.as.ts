@@ -1,75 +1,65 @@
 // One block of a tally (tally.ts says what is counted), compiled to WebAssembly by build.mjs beside this file.
 //
-// Memory: the block of a, the block of b, then what was counted in it. The host copies blocks in and reads counts out;
-// counts and lanes are written anew for every block.
+// The host copies a block of a and one of b in, and reads counts out, which are written anew for every block. A block
+// is first counted as if all its elements were finite, which spares three masks an element. Where one is not, a sum of
+// squares is not finite either, and the block is counted again with care.
 
-const BLOCK_ELEMENTS: usize = 16384
+const BLOCK_BYTES: usize = 16384 * 8
 const A: usize = 0x10000
-const B: usize = A + BLOCK_ELEMENTS * 8
-const LANES: usize = B + BLOCK_ELEMENTS * 8 // f64[8] of squares, f64[8] of squared differences
-const COUNTS: usize = LANES + 128 // i32[4] of each: unequal, zero distance, NaN; and u32[4] or u64[1] of the largest
+const B: usize = A + BLOCK_BYTES
+const LANES: usize = B + BLOCK_BYTES // f64[8] of squares, f64[8] of squared differences
+const COUNTS: usize = LANES + 128 // i32[4] of unequal, i32[4] of NaN, u32[4] or u64[1] of the largest distance
 const UNEQUAL: usize = COUNTS
-const ZERO: usize = COUNTS + 16
-const NAN: usize = COUNTS + 32
-const LARGEST: usize = COUNTS + 48
-const RANKS: usize = COUNTS + 64 // u32[66][8]: each lane counts for itself, so that no store waits for another's
-const RANKS_BYTES: usize = 66 * 8 * 4
+const NAN: usize = COUNTS + 16
+const LARGEST: usize = COUNTS + 32
+// u32[65][8] by the leading zeros of distance − 1 in 64 bits; each lane counts for itself, so that no store waits for
+// another's. Without leading zeros: a distance of 0 in the narrow formats, one above 2⁶³ in binary64.
+const ZEROS: usize = COUNTS + 48
+const END: usize = ZEROS + 65 * 8 * 4
 
 export function addressOfA(): usize { return A }
 export function addressOfB(): usize { return B }
 export function addressOfLanes(): usize { return LANES }
 export function addressOfCounts(): usize { return COUNTS }
-export function addressOfRanks(): usize { return RANKS }
+export function addressOfZeros(): usize { return ZEROS }
 
-function begin(): void {
-  memory.fill(LANES, 0, RANKS + RANKS_BYTES - LANES)
+// @ts-ignore: decorator
+@inline
+function countZeros(d: u64, lane: usize): void {
+  const at = <usize>clz<u64>(d - 1) << 5
+  store<u32>(at + (lane << 2), load<u32>(at + (lane << 2), ZEROS) + 1, ZEROS)
 }
 
 // @ts-ignore: decorator
 @inline
-function bump(slot: usize, mask: v128): void {
-  v128.store(slot, i32x4.sub(v128.load(slot), mask))
+function countFour(d: v128, lane: usize): void {
+  countZeros(<u32>i32x4.extract_lane(d, 0), lane)
+  countZeros(<u32>i32x4.extract_lane(d, 1), lane + 1)
+  countZeros(<u32>i32x4.extract_lane(d, 2), lane + 2)
+  countZeros(<u32>i32x4.extract_lane(d, 3), lane + 3)
 }
 
 // @ts-ignore: decorator
 @inline
-function countRank(d: u32, lane: usize): void {
-  // 1 → 1, 2 → 2, 3 … 4 → 3; a distance of 0 lands on 33 and is taken off by the host, which knows how many there are.
-  const at = RANKS + ((<usize>(33 - clz<u32>(d - 1))) << 5) + (lane << 2)
-  store<u32>(at, load<u32>(at) + 1)
+function magnitude(x: v128): v128 {
+  return v128.and(x, i32x4.splat(0x7fffffff))
 }
 
-/** Distances of four patterns held in the upper bits of 32, `shift` bits above their place. */
+/** Place in the order of values, ±0 at 0, of a pattern in the upper bits of 32. */
 // @ts-ignore: decorator
 @inline
-function countFour(a: v128, b: v128, infinity: v128, shift: i32, lane: usize): void {
-  const magnitude = i32x4.splat(0x7fffffff)
-  const absA = v128.and(a, magnitude)
-  const absB = v128.and(b, magnitude)
-  const signA = i32x4.shr_s(a, 31)
-  const signB = i32x4.shr_s(b, 31)
-  const orderA = i32x4.sub(v128.xor(absA, signA), signA)
-  const orderB = i32x4.sub(v128.xor(absB, signB), signB)
-  const nan = v128.or(i32x4.gt_s(absA, infinity), i32x4.gt_s(absB, infinity))
-  const apart = i32x4.sub(i32x4.max_s(orderA, orderB), i32x4.min_s(orderA, orderB))
-  const d = i32x4.shr_u(v128.andnot(apart, nan), shift)
-  const unequal = i32x4.ne(a, b)
-  bump(UNEQUAL, unequal)
-  bump(NAN, v128.and(nan, unequal))
-  bump(ZERO, i32x4.eq(d, i32x4.splat(0)))
-  v128.store(LARGEST, i32x4.max_u(v128.load(LARGEST), d))
-  countRank(i32x4.extract_lane(d, 0), lane)
-  countRank(i32x4.extract_lane(d, 1), lane + 1)
-  countRank(i32x4.extract_lane(d, 2), lane + 2)
-  countRank(i32x4.extract_lane(d, 3), lane + 3)
+function order(x: v128): v128 {
+  const sign = i32x4.shr_s(x, 31)
+  return i32x4.sub(v128.xor(magnitude(x), sign), sign)
 }
 
-/** All ones where both are finite. */
 // @ts-ignore: decorator
 @inline
-function bothFinite(a: v128, b: v128, infinity: v128): v128 {
-  const magnitude = i32x4.splat(0x7fffffff)
-  return v128.and(i32x4.lt_s(v128.and(a, magnitude), infinity), i32x4.lt_s(v128.and(b, magnitude), infinity))
+function distance(a: v128, b: v128, shift: i32): v128 {
+  const orderA = order(a)
+  const orderB = order(b)
+  const d = i32x4.sub(i32x4.max_s(orderA, orderB), i32x4.min_s(orderA, orderB))
+  return shift == 0 ? d : i32x4.shr_u(d, shift)
 }
 
 /** Patterns in the upper bits of 32, as binary32 values: those of binary16 are rebiased, which is exact. */
@@ -77,7 +67,7 @@ function bothFinite(a: v128, b: v128, infinity: v128): v128 {
 @inline
 function toBinary32(x: v128, format: i32): v128 {
   if (format != 16) return x
-  const scaled = f32x4.mul(i32x4.shr_u(v128.and(x, i32x4.splat(0x7fffffff)), 3), f32x4.splat(reinterpret<f32>(0x77800000)))
+  const scaled = f32x4.mul(i32x4.shr_u(magnitude(x), 3), f32x4.splat(reinterpret<f32>(0x77800000)))
   return v128.or(scaled, v128.and(x, i32x4.splat(0x80000000)))
 }
 
@@ -99,96 +89,130 @@ function plusSquare(sum: v128, x: v128): v128 {
   return f64x2.add(sum, f64x2.mul(x, x))
 }
 
-/** format: 32 is binary32, 16 binary16, 17 bfloat16. n is a multiple of 8. */
 // @ts-ignore: decorator
 @inline
-function upTo32(n: i32, format: i32): void {
-  begin()
+function loadFour(at: usize, format: i32, second: bool): v128 {
+  if (format == 32) return second ? v128.load(at, 16) : v128.load(at)
+  return i32x4.shl(second ? v128.load16x4_u(at, 8) : v128.load16x4_u(at), 16)
+}
+
+/** Formats of at most 32 bits: 32 is binary32, 16 binary16, 17 bfloat16. */
+// @ts-ignore: decorator
+@inline
+function narrow(n: i32, format: i32, careful: bool): void {
+  memory.fill(LANES, 0, END - LANES)
   const infinity = i32x4.splat(format == 16 ? 0x7c000000 : 0x7f800000)
   const shift = format == 32 ? 0 : 16
   const step: usize = format == 32 ? 32 : 16
-  let a = A
-  let b = B
   const end = A + (<usize>n >> 3) * step
   let s0 = f64x2.splat(0), s1 = f64x2.splat(0), s2 = f64x2.splat(0), s3 = f64x2.splat(0)
   let d0 = f64x2.splat(0), d1 = f64x2.splat(0), d2 = f64x2.splat(0), d3 = f64x2.splat(0)
-  while (a < end) {
-    let x0: v128, x1: v128, y0: v128, y1: v128
-    if (format == 32) {
-      x0 = v128.load(a)
-      x1 = v128.load(a, 16)
-      y0 = v128.load(b)
-      y1 = v128.load(b, 16)
-    } else {
-      const x = v128.load(a)
-      const y = v128.load(b)
-      x0 = i32x4.shl(i32x4.extend_low_i16x8_u(x), 16)
-      x1 = i32x4.shl(i32x4.extend_high_i16x8_u(x), 16)
-      y0 = i32x4.shl(i32x4.extend_low_i16x8_u(y), 16)
-      y1 = i32x4.shl(i32x4.extend_high_i16x8_u(y), 16)
+  let largest = i32x4.splat(0), unequal = i32x4.splat(0), nan = i32x4.splat(0)
+  for (let a = A, b = B; a < end; a += step, b += step) {
+    const x0 = loadFour(a, format, false)
+    const x1 = loadFour(a, format, true)
+    const y0 = loadFour(b, format, false)
+    const y1 = loadFour(b, format, true)
+    let v0 = toBinary32(x0, format)
+    let v1 = toBinary32(x1, format)
+    let w0 = y0
+    let w1 = y1
+    if (careful) {
+      const finite0 = v128.and(i32x4.lt_s(magnitude(x0), infinity), i32x4.lt_s(magnitude(y0), infinity))
+      const finite1 = v128.and(i32x4.lt_s(magnitude(x1), infinity), i32x4.lt_s(magnitude(y1), infinity))
+      v0 = toBinary32(v128.and(x0, finite0), format)
+      v1 = toBinary32(v128.and(x1, finite1), format)
+      w0 = v128.and(y0, finite0)
+      w1 = v128.and(y1, finite1)
     }
-    const finite0 = bothFinite(x0, y0, infinity)
-    const finite1 = bothFinite(x1, y1, infinity)
-    const v0 = toBinary32(v128.and(x0, finite0), format)
-    const v1 = toBinary32(v128.and(x1, finite1), format)
     const a0 = lowPair(v0), a1 = highPair(v0), a2 = lowPair(v1), a3 = highPair(v1)
     s0 = plusSquare(s0, a0)
     s1 = plusSquare(s1, a1)
     s2 = plusSquare(s2, a2)
     s3 = plusSquare(s3, a3)
     // Equal patterns are 0 apart and add +0 to sums that are never −0: nothing changes.
-    if (v128.any_true(v128.or(v128.xor(x0, y0), v128.xor(x1, y1)))) {
-      const w0 = toBinary32(v128.and(y0, finite0), format)
-      const w1 = toBinary32(v128.and(y1, finite1), format)
-      d0 = plusSquare(d0, f64x2.sub(a0, lowPair(w0)))
-      d1 = plusSquare(d1, f64x2.sub(a1, highPair(w0)))
-      d2 = plusSquare(d2, f64x2.sub(a2, lowPair(w1)))
-      d3 = plusSquare(d3, f64x2.sub(a3, highPair(w1)))
-      countFour(x0, y0, infinity, shift, 0)
-      countFour(x1, y1, infinity, shift, 4)
+    if (!v128.any_true(v128.or(v128.xor(x0, y0), v128.xor(x1, y1)))) continue
+    w0 = toBinary32(w0, format)
+    w1 = toBinary32(w1, format)
+    d0 = plusSquare(d0, f64x2.sub(a0, lowPair(w0)))
+    d1 = plusSquare(d1, f64x2.sub(a1, highPair(w0)))
+    d2 = plusSquare(d2, f64x2.sub(a2, lowPair(w1)))
+    d3 = plusSquare(d3, f64x2.sub(a3, highPair(w1)))
+    let e0 = distance(x0, y0, shift)
+    let e1 = distance(x1, y1, shift)
+    const unequal0 = i32x4.ne(x0, y0)
+    const unequal1 = i32x4.ne(x1, y1)
+    if (careful) {
+      const nan0 = v128.or(i32x4.gt_s(magnitude(x0), infinity), i32x4.gt_s(magnitude(y0), infinity))
+      const nan1 = v128.or(i32x4.gt_s(magnitude(x1), infinity), i32x4.gt_s(magnitude(y1), infinity))
+      e0 = v128.andnot(e0, nan0)
+      e1 = v128.andnot(e1, nan1)
+      nan = i32x4.sub(i32x4.sub(nan, v128.and(nan0, unequal0)), v128.and(nan1, unequal1))
     }
-    a += step
-    b += step
+    unequal = i32x4.sub(i32x4.sub(unequal, unequal0), unequal1)
+    largest = i32x4.max_u(i32x4.max_u(largest, e0), e1)
+    countFour(e0, 0)
+    countFour(e1, 4)
   }
-  storeLanes(s0, s1, s2, s3, d0, d1, d2, d3)
+  v128.store(UNEQUAL, unequal)
+  v128.store(NAN, nan)
+  v128.store(LARGEST, largest)
+  storeLanes(LANES, s0, s1, s2, s3)
+  storeLanes(LANES + 64, d0, d1, d2, d3)
 }
 
 // @ts-ignore: decorator
 @inline
-function storeLanes(s0: v128, s1: v128, s2: v128, s3: v128, d0: v128, d1: v128, d2: v128, d3: v128): void {
-  v128.store(LANES, s0)
-  v128.store(LANES, s1, 16)
-  v128.store(LANES, s2, 32)
-  v128.store(LANES, s3, 48)
-  v128.store(LANES, d0, 64)
-  v128.store(LANES, d1, 80)
-  v128.store(LANES, d2, 96)
-  v128.store(LANES, d3, 112)
+function storeLanes(at: usize, l0: v128, l1: v128, l2: v128, l3: v128): void {
+  v128.store(at, l0)
+  v128.store(at, l1, 16)
+  v128.store(at, l2, 32)
+  v128.store(at, l3, 48)
 }
 
-function tallyF32(n: i32): void { upTo32(n, 32) }
-function tallyF16(n: i32): void { upTo32(n, 16) }
-function tallyBf16(n: i32): void { upTo32(n, 17) }
+/** Whether a sum of squares met an infinity or a NaN. */
+function metNonFinite(): bool {
+  let sum: f64 = 0
+  for (let at = LANES; at < COUNTS; at += 8) sum += load<f64>(at)
+  return !isFinite(sum)
+}
+
+/** Each counts the n elements of its format that begin the blocks; n is a multiple of 8. */
+function tallyF32(n: i32): void {
+  narrow(n, 32, false)
+  if (metNonFinite()) narrow(n, 32, true)
+}
+function tallyF16(n: i32): void {
+  // Rebiased, its infinities are finite in binary32 and would not be met.
+  narrow(n, 16, true)
+}
+function tallyBf16(n: i32): void {
+  narrow(n, 17, false)
+  if (metNonFinite()) narrow(n, 17, true)
+}
 
 const INFINITY64: i64 = 0x7ff0000000000000
 const MAGNITUDE64: i64 = 0x7fffffffffffffff
 
+// @ts-ignore: decorator
+@inline
+function order64(x: i64): i64 {
+  const sign = x >> 63
+  return ((x & MAGNITUDE64) ^ sign) - sign
+}
+
 function countOne(a: i64, b: i64, lane: usize): void {
   if (a == b) return
   store<i32>(UNEQUAL, load<i32>(UNEQUAL) + 1)
-  const absA = a & MAGNITUDE64
-  const absB = b & MAGNITUDE64
-  if (absA > INFINITY64 || absB > INFINITY64) {
+  if ((a & MAGNITUDE64) > INFINITY64 || (b & MAGNITUDE64) > INFINITY64) {
     store<i32>(NAN, load<i32>(NAN) + 1)
     return
   }
-  const orderA = (absA ^ (a >> 63)) - (a >> 63)
-  const orderB = (absB ^ (b >> 63)) - (b >> 63)
+  const orderA = order64(a)
+  const orderB = order64(b)
   const d = <u64>(orderA > orderB ? orderA - orderB : orderB - orderA)
-  if (d == 0) return
   if (d > load<u64>(LARGEST)) store<u64>(LARGEST, d)
-  const at = RANKS + (<usize>(65 - clz<u64>(d - 1)) << 5) + (lane << 2)
-  store<u32>(at, load<u32>(at) + 1)
+  if (d != 0) countZeros(d, lane)
 }
 
 /** Two elements; the sum of squares comes back, that of differences is added in memory. */
@@ -197,9 +221,9 @@ function countOne(a: i64, b: i64, lane: usize): void {
 function twoWide(a: usize, b: usize, sum: v128, lane: usize): v128 {
   const x = v128.load(a + (lane << 3))
   const y = v128.load(b + (lane << 3))
-  const magnitude = i64x2.splat(MAGNITUDE64)
   const infinity = i64x2.splat(INFINITY64)
-  const finite = v128.and(i64x2.lt_s(v128.and(x, magnitude), infinity), i64x2.lt_s(v128.and(y, magnitude), infinity))
+  const mask = i64x2.splat(MAGNITUDE64)
+  const finite = v128.and(i64x2.lt_s(v128.and(x, mask), infinity), i64x2.lt_s(v128.and(y, mask), infinity))
   const v = v128.and(x, finite)
   if (v128.any_true(v128.xor(x, y))) {
     const at = LANES + 64 + (lane << 3)
@@ -211,21 +235,16 @@ function twoWide(a: usize, b: usize, sum: v128, lane: usize): v128 {
 }
 
 function tallyF64(n: i32): void {
-  begin()
+  memory.fill(LANES, 0, END - LANES)
   let s0 = f64x2.splat(0), s1 = f64x2.splat(0), s2 = f64x2.splat(0), s3 = f64x2.splat(0)
   const end = A + (<usize>n << 3)
-  let b = B
-  for (let a = A; a < end; a += 64) {
+  for (let a = A, b = B; a < end; a += 64, b += 64) {
     s0 = twoWide(a, b, s0, 0)
     s1 = twoWide(a, b, s1, 2)
     s2 = twoWide(a, b, s2, 4)
     s3 = twoWide(a, b, s3, 6)
-    b += 64
   }
-  v128.store(LANES, s0)
-  v128.store(LANES, s1, 16)
-  v128.store(LANES, s2, 32)
-  v128.store(LANES, s3, 48)
+  storeLanes(LANES, s0, s1, s2, s3)
 }
 
 export { tallyF32 as f32, tallyF64 as f64, tallyF16 as f16, tallyBf16 as bf16 }
