@@ -1,0 +1,195 @@
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import type { Facts } from '../../shared/facts.ts'
+import { byName } from '../explain/partition.ts'
+import { unitFacts } from '../explain/unit-facts.ts'
+import type { Report, ReportCell } from '../report/format.ts'
+import { visibleLine } from '../report/visible.ts'
+import { agentNames, conditionText, paramsText, plural } from '../report/wording.ts'
+
+/** `incomplete`: one of the two has no completed execution. */
+export type PairResult = 'equal' | 'different' | 'nondeterministic' | 'incomplete'
+
+export interface CellPair {
+  readonly workload: string
+  readonly workloadVersion: number
+  readonly params: Readonly<Record<string, unknown>>
+  readonly seed: string
+  readonly condition: Pick<ReportCell['condition'], 'backend' | 'device' | 'knobs'>
+  /** Cell ids in the two reports. */
+  readonly cells: readonly [string, string]
+  readonly agents: readonly [string, string]
+  readonly result: PairResult
+  /** Distinct traces of each, in the order of repetitions. */
+  readonly traces: readonly [readonly string[], readonly string[]]
+  /** Final tensors whose digests differ; bits where they are few. */
+  readonly outputs: readonly {
+    readonly name: string
+    readonly digests: readonly [string, string]
+    readonly bits: readonly [readonly string[], readonly string[]] | null
+  }[]
+}
+
+/** A fact that is not the same on both sides; null where it is missing. */
+export interface DifferingFact {
+  readonly fact: string
+  readonly values: readonly [string | null, string | null]
+  /** How many pairs of cells have just these values, by what became of them. */
+  readonly pairs: Readonly<Record<PairResult, number>>
+}
+
+export interface ReportDiff {
+  readonly runs: readonly [{ readonly id: string; readonly name: string }, { readonly id: string; readonly name: string }]
+  readonly result: 'identical' | 'different' | 'incomplete'
+  readonly counts: Readonly<Record<PairResult, number>>
+  readonly pairs: readonly CellPair[]
+  /** Cells without a partner of the same workload, parameters, seed and condition. */
+  readonly unmatched: readonly [readonly string[], readonly string[]]
+  readonly facts: readonly DifferingFact[]
+}
+
+/**
+ * Compares two runs cell by cell, as of one plan before and after a change. Cells are partners that have workload,
+ * version, parameters, seed and condition in common; among several, those of the same agent, else of an agent of the
+ * same name, else in the order of agents. Which facts differ is said, not which of them is the cause.
+ */
+export function diffReports(a: Report, b: Report): ReportDiff {
+  const { partners, unmatched } = matchCells(a, b)
+  const [factsA, factsB] = [factsByCell(a), factsByCell(b)]
+  const pairs = partners.map(([x, y]) => comparePair(x, y))
+  const counts: Record<PairResult, number> = { equal: 0, different: 0, nondeterministic: 0, incomplete: 0 }
+  const facts = new Map<string, DifferingFact & { pairs: Record<PairResult, number> }>()
+  for (const pair of pairs) {
+    counts[pair.result]++
+    const [left, right] = [factsA.get(pair.cells[0]) ?? {}, factsB.get(pair.cells[1]) ?? {}]
+    for (const fact of new Set([...Object.keys(left), ...Object.keys(right)])) {
+      const values = [left[fact] ?? null, right[fact] ?? null] as const
+      if (values[0] === values[1]) continue
+      const key = JSON.stringify([fact, ...values])
+      const known = facts.get(key) ?? { fact, values, pairs: { equal: 0, different: 0, nondeterministic: 0, incomplete: 0 } }
+      known.pairs[pair.result]++
+      facts.set(key, known)
+    }
+  }
+  const incomplete = counts.incomplete + unmatched[0].length + unmatched[1].length > 0 || pairs.length === 0
+  return {
+    runs: [
+      { id: a.run.id, name: a.run.name },
+      { id: b.run.id, name: b.run.name },
+    ],
+    result: counts.different + counts.nondeterministic > 0 ? 'different' : incomplete ? 'incomplete' : 'identical',
+    counts,
+    pairs,
+    unmatched,
+    facts: [...facts].sort(([x, { fact: f }], [y, { fact: g }]) => byName(f, g) || (x < y ? -1 : 1)).map(([, found]) => found),
+  }
+}
+
+/** As FORMATS says of `diff`: 1 where bits differ, 3 where something was not compared, 0. */
+export function diffExitCode({ result }: ReportDiff): 0 | 1 | 3 {
+  return result === 'identical' ? 0 : result === 'different' ? 1 : 3
+}
+
+function factsByCell(report: Report): Map<string, Facts> {
+  const agentFacts = new Map(report.agents.map(({ id, facts }) => [id, facts]))
+  return new Map(report.cells.map((cell) => [cell.id, unitFacts(agentFacts.get(cell.agent) ?? {}, cell)]))
+}
+
+function matchCells(a: Report, b: Report): { partners: [ReportCell, ReportCell][]; unmatched: [string[], string[]] } {
+  const [namesA, namesB] = [a, b].map(({ agents }) => new Map(agents.map(({ id, name }) => [id, name])))
+  const waiting = new Map<string, ReportCell[]>()
+  for (const cell of b.cells) waiting.set(keyOf(cell), [...(waiting.get(keyOf(cell)) ?? []), cell])
+  const partner = new Map<ReportCell, ReportCell>()
+  const rules: ((x: ReportCell, y: ReportCell) => boolean)[] = [
+    (x, y) => x.agent === y.agent,
+    (x, y) => namesA?.get(x.agent) === namesB?.get(y.agent),
+    () => true,
+  ]
+  for (const fits of rules) {
+    for (const cell of a.cells) {
+      const left = waiting.get(keyOf(cell)) ?? []
+      const at = partner.has(cell) ? -1 : left.findIndex((other) => fits(cell, other))
+      if (at !== -1) partner.set(cell, left.splice(at, 1)[0] as ReportCell)
+    }
+  }
+  return {
+    partners: a.cells.flatMap((cell): [ReportCell, ReportCell][] => {
+      const other = partner.get(cell)
+      return other ? [[cell, other]] : []
+    }),
+    unmatched: [
+      a.cells.filter((cell) => !partner.has(cell)).map(({ id }) => id),
+      [...waiting.values()].flat().map(({ id }) => id),
+    ],
+  }
+}
+
+function keyOf({ workload, workloadVersion, params, seed, condition: { backend, device, knobs } }: ReportCell): string {
+  return canonicalJson({ workload, workloadVersion, params, seed, backend, device, knobs })
+}
+
+function comparePair(a: ReportCell, b: ReportCell): CellPair {
+  const [left, right] = [a, b].map(({ traces }) => [...new Set(traces.filter((trace) => trace !== null))]) as [string[], string[]]
+  const { backend, device, knobs } = a.condition
+  const { workload, workloadVersion, params, seed } = a
+  const others = new Map(b.outputs.map((output) => [output.name, output]))
+  return {
+    ...{ workload, workloadVersion, params, seed, condition: { backend, device, knobs } },
+    cells: [a.id, b.id],
+    agents: [a.agent, b.agent],
+    result: resultOf(left, right),
+    traces: [left, right],
+    outputs: a.outputs.flatMap(({ name, digest, bits }) => {
+      const other = others.get(name)
+      if (!other || other.digest === digest) return []
+      return [{ name, digests: [digest, other.digest] as const, bits: bits && other.bits ? ([bits, other.bits] as const) : null }]
+    }),
+  }
+}
+
+function resultOf(a: readonly string[], b: readonly string[]): PairResult {
+  if (a.length === 0 || b.length === 0) return 'incomplete'
+  if (a.length > 1 || b.length > 1) return 'nondeterministic'
+  return a[0] === b[0] ? 'equal' : 'different'
+}
+
+const shownPairs = 40
+const shownFacts = 60
+
+/** The diff as text: what differs, then the facts that do. */
+export function renderReportDiff(diff: ReportDiff, a: Report, b: Report): string {
+  const { counts, pairs, unmatched, facts, runs } = diff
+  const [namesA, namesB] = [agentNames(a), agentNames(b)]
+  const cells = new Map(a.cells.map((cell) => [cell.id, cell]))
+  const title = (pair: CellPair) => {
+    const cell = cells.get(pair.cells[0]) as ReportCell
+    const [left, right] = [namesA.get(pair.agents[0]) ?? pair.agents[0], namesB.get(pair.agents[1]) ?? pair.agents[1]]
+    const where = a.agents.length + b.agents.length > 2 ? `, ${left === right ? left : `${left} against ${right}`}` : ''
+    return `${pair.workload} ${paramsText(pair.params)} seed=${pair.seed}, ${conditionText(cell.condition)}${where}`
+  }
+  const notEqual = pairs.filter(({ result }) => result !== 'equal')
+  const lines = [
+    `${runs[0].name} (${runs[0].id}) against ${runs[1].name} (${runs[1].id}): ${diff.result}`,
+    `${plural(pairs.length, 'pair')} of cells: ${counts.equal} equal, ${counts.different} different, ` +
+      `${counts.nondeterministic} nondeterministic, ${counts.incomplete} not completed on both sides`,
+    ...unmatched.flatMap((ids, i) => (ids.length > 0 ? [`${plural(ids.length, 'cell')} only in ${i === 0 ? 'the first' : 'the second'}`] : [])),
+    ...notEqual.slice(0, shownPairs).flatMap((pair) => [`  ${pair.result}: ${title(pair)}`, ...pair.outputs.map(outputText)]),
+    ...(notEqual.length > shownPairs ? [`  … and ${notEqual.length - shownPairs} more`] : []),
+    facts.length > 0
+      ? 'Facts that differ; that a fact differs does not show that it is the cause:'
+      : 'No recorded fact differs.',
+    ...facts.slice(0, shownFacts).map(factText),
+    ...(facts.length > shownFacts ? [`  … and ${facts.length - shownFacts} more`] : []),
+  ]
+  return `${lines.map((line) => `${' '.repeat(line.length - line.trimStart().length)}${visibleLine(line)}`).join('\n')}\n`
+}
+
+function outputText({ name, digests, bits }: CellPair['outputs'][number]): string {
+  const at = bits ? bits[0].findIndex((pattern, i) => pattern !== bits[1][i]) : -1
+  const [left, right] = bits && at !== -1 ? [bits[0][at], bits[1][at]] : digests
+  return `    ${name}${at === -1 ? '' : `[${at}]`}: ${left} against ${right}`
+}
+
+function factText({ fact, values: [left, right], pairs }: DifferingFact): string {
+  const by = Object.entries(pairs).flatMap(([result, count]) => (count > 0 ? [`${count} ${result}`] : []))
+  return `  ${fact}: ${left ?? 'missing'} against ${right ?? 'missing'} (cells: ${by.join(', ')})`
+}
