@@ -60,6 +60,8 @@ export interface SchedulerOptions extends SessionOptions {
 /** More than any machine runs at a time; what an agent says is not taken on trust. */
 const maxSlots = 1024
 
+const maxRecent = 4
+
 /** Marks what an earlier process left under way as failed; taking runs up again is not done yet. */
 export async function closeInterruptedRuns(store: Store): Promise<void> {
   for (const { id, state } of await store.listRuns()) {
@@ -76,6 +78,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const absences = new Map<string, NodeJS.Timeout>()
   /** In the order of submission, which is the order they are served in. */
   const active = new Map<string, ActiveRun>()
+  /** Of runs that have ended and were asked for lately: an export asks for every tensor of one. */
+  const recent = new Map<string, Promise<Artifacts>>()
   const serving = new Set<Promise<void>>()
   let comparing: Promise<void> = Promise.resolve()
   let stopped = false
@@ -232,8 +236,16 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const failure = ended.failure === undefined ? {} : { failure: ended.failure }
       yield { id: 1, type: 'state', state: ended.state, ...failure }
     },
-    async artifacts(id) {
-      return createRunArtifacts(await store.loadRun(id), store, fetchFrom)
+    artifacts(id) {
+      const known = recent.get(id)
+      if (known) return known
+      const opened = store.loadRun(id).then((data) => createRunArtifacts(data, store, fetchFrom))
+      if (active.has(id)) return opened
+      recent.set(id, opened)
+      opened.catch(() => recent.delete(id))
+      const [oldest] = recent.keys()
+      if (recent.size > maxRecent && oldest !== undefined) recent.delete(oldest)
+      return opened
     },
     async stop() {
       stopped = true

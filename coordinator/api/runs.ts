@@ -1,0 +1,137 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { bodyLimit } from 'hono/body-limit'
+import { streamSSE } from 'hono/streaming'
+import type { Digest } from '../../shared/digest.ts'
+import { BitfleetError } from '../../shared/errors.ts'
+import { stylePolicy } from '../report/html/document.tsx'
+import { type ReportFormat, renderReport, reportFormats } from '../report/files.ts'
+import type { RunProgress } from '../scheduler/index.ts'
+import type { Services } from '../services.ts'
+import { answers, json } from './answers.ts'
+import { progressSchema, runParams, runSchema, submitSchema } from './schemas.ts'
+
+const maxSubmissionBytes = 8 << 20
+/** Followers of all runs together; each holds a connection. */
+const maxFollowers = 256
+
+const mediaTypes: Record<ReportFormat, string> = {
+  json: 'application/json',
+  html: 'text/html; charset=utf-8',
+  md: 'text/markdown; charset=utf-8',
+  csv: 'text/csv; charset=utf-8',
+}
+
+export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, heartbeatMs: number): void {
+  const submit = createRoute({
+    ...{ method: 'post', path: '/api/runs', summary: 'Submit a plan' },
+    security: [{ api: [] }],
+    middleware: bodyLimit({ maxSize: maxSubmissionBytes, onError: tooLarge }),
+    request: { body: { content: { 'application/json': { schema: submitSchema } }, required: true } },
+    responses: answers({ 201: json(progressSchema, 'the run, under way') }, 400, 403, 404, 413, 503),
+  })
+  app.openapi(submit, async (c) => {
+    const { inputs, ...request } = c.req.valid('json')
+    const run = await scheduler.submit({ ...request, inputs: inputs.map((i) => ({ ...i, digest: i.digest as Digest })) })
+    return c.json(describe(await scheduler.progress(run.id)), 201)
+  })
+
+  const list = createRoute({
+    ...{ method: 'get', path: '/api/runs', summary: 'Runs, newest first' },
+    responses: answers({ 200: json(z.object({ runs: z.array(runSchema) }), 'runs') }),
+  })
+  app.openapi(list, async (c) => c.json({ runs: await store.listRuns() }, 200))
+
+  const get = createRoute({
+    ...{ method: 'get', path: '/api/runs/{id}', summary: 'How far a run is' },
+    request: { params: runParams },
+    responses: answers({ 200: json(progressSchema, 'state, counts, and every cell') }, 404),
+  })
+  app.openapi(get, async (c) => c.json(describe(await scheduler.progress(c.req.valid('param').id)), 200))
+
+  const cancel = createRoute({
+    ...{ method: 'post', path: '/api/runs/{id}/cancel', summary: 'End a run early; what completed is compared' },
+    security: [{ api: [] }],
+    request: { params: runParams },
+    responses: answers({ 202: json(progressSchema, 'the run, ending') }, 403, 404, 409),
+  })
+  app.openapi(cancel, async (c) => {
+    const { id } = c.req.valid('param')
+    await scheduler.cancel(id)
+    return c.json(describe(await scheduler.progress(id)), 202)
+  })
+
+  let followers = 0
+  const follow = createRoute({
+    ...{ method: 'get', path: '/api/runs/{id}/events', summary: 'Progress as it comes, until the run has ended' },
+    description: 'Server-sent events `progress`, `execution` and `state`. `Last-Event-ID` goes on after that event.',
+    request: { params: runParams },
+    responses: answers({ 200: { description: 'events', content: { 'text/event-stream': { schema: z.string() } } } }, 404, 503),
+  })
+  app.openapi(follow, async (c) => {
+    const { id } = c.req.valid('param')
+    // Answers 404 before the stream begins.
+    await scheduler.progress(id)
+    if (followers >= maxFollowers) throw new BitfleetError('unavailable', `${followers} followers are the most there can be`)
+    const last = Number(c.req.header('last-event-id') ?? 0)
+    const gone = new AbortController()
+    followers++
+    c.header('X-Accel-Buffering', 'no')
+    return streamSSE(c, async (stream) => {
+      stream.onAbort(() => gone.abort())
+      const beat = setInterval(() => void stream.write(': alive\n\n').catch(() => gone.abort()), heartbeatMs)
+      try {
+        for await (const { id: number, type, ...data } of scheduler.follow(id, Number.isSafeInteger(last) ? last : 0, gone.signal)) {
+          await stream.writeSSE({ id: String(number), event: type, data: JSON.stringify(data) })
+        }
+      } finally {
+        clearInterval(beat)
+        followers--
+      }
+    })
+  })
+
+  for (const format of reportFormats) {
+    const route = createRoute({
+      ...{ method: 'get', path: `/api/runs/{id}/report.${format}`, summary: `The report as ${format}` },
+      request: { params: runParams },
+      responses: answers(
+        { 200: { description: 'the report', content: { [mediaTypes[format]]: { schema: z.string() } } } },
+        404,
+        409,
+      ),
+    })
+    app.openapi(route, async (c) => {
+      const { id } = c.req.valid('param')
+      const report = await store.loadReport(id)
+      if (!report) {
+        const { run } = await store.loadPlan(id)
+        const why = run.failure === undefined ? `it is ${run.state}` : `it failed: ${run.failure}`
+        throw new BitfleetError('conflict', `run ${id} has no report: ${why}`)
+      }
+      const headers: Record<string, string> = { 'Content-Type': mediaTypes[format] }
+      if (format === 'html') {
+        headers['Content-Security-Policy'] =
+          `default-src 'none'; style-src ${stylePolicy}; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`
+      }
+      return c.body(renderReport(report, format), 200, headers)
+    })
+  }
+}
+
+function tooLarge(): never {
+  throw new BitfleetError('limit', `a submission is at most ${maxSubmissionBytes} bytes; upload arrays as artifacts`)
+}
+
+function describe({ run, counts, cells }: RunProgress) {
+  const { id, name, state, createdAt, endedAt, failure, planNotes } = run
+  return {
+    ...{ id, name, state, createdAt, notes: [...planNotes] },
+    ...(endedAt === undefined ? {} : { endedAt }),
+    ...(failure === undefined ? {} : { failure }),
+    ...{ total: counts.total, waiting: counts.waiting, running: counts.running, ended: { ...counts.ended } },
+    cells: cells.map(({ cell, executions }) => ({
+      ...{ id: cell.id, agent: cell.agent, workload: cell.workload, seed: cell.seed, params: { ...cell.params } },
+      ...{ condition: cell.condition, executions: [...executions] },
+    })),
+  }
+}

@@ -1,0 +1,126 @@
+import { z } from '@hono/zod-openapi'
+import { digestPattern } from '../../shared/digest.ts'
+import { errorCodes } from '../../shared/errors.ts'
+import { dtypes } from '../../shared/tensor.ts'
+
+const text = z.string()
+const texts = z.record(z.string(), z.string())
+const whole = z.number().int().nonnegative()
+
+export const errorSchema = z
+  .object({ error: z.object({ code: z.enum(errorCodes), message: text }) })
+  .openapi('Error')
+
+export const healthSchema = z.object({ status: z.literal('ok'), software: text, agents: whole }).openapi('Health')
+
+export const agentSchema = z
+  .object({
+    id: text,
+    name: text,
+    connected: z.boolean(),
+    labels: texts,
+    software: text,
+    facts: texts,
+    attributes: texts,
+    devices: z.array(z.object({ id: text, kind: z.enum(['cpu', 'gpu']), title: text })),
+    backends: z.array(
+      z.object({
+        id: text,
+        title: text,
+        status: z.enum(['ready', 'unavailable']),
+        version: text.optional(),
+        reason: text.optional(),
+        add: text.optional(),
+      }),
+    ),
+    slots: whole,
+  })
+  .openapi('Agent')
+
+const runStates = ['running', 'comparing', 'done', 'cancelled', 'failed'] as const
+
+export const runSchema = z
+  .object({
+    id: text,
+    name: text,
+    state: z.enum(runStates),
+    createdAt: text,
+    endedAt: text.optional(),
+    cells: whole,
+    agents: whole,
+  })
+  .openapi('Run')
+
+const digest = z.string().regex(digestPattern).openapi({ example: `sha256:${'0'.repeat(64)}` })
+
+export const submitSchema = z
+  .object({
+    plan: z.string().max(1 << 20).openapi({ description: 'the plan, YAML' }),
+    fileName: z.string().max(1000).optional().openapi({ description: 'what messages about the plan call it' }),
+    name: z.string().min(1).max(200).optional(),
+    inputs: z
+      .array(z.object({ digest, dtype: z.enum(dtypes), shape: z.array(whole).max(64) }))
+      .max(10_000)
+      .default([])
+      .openapi({ description: "users' arrays that the plan names, uploaded before" }),
+  })
+  .openapi('Submission')
+
+const counts = z.record(z.string(), whole)
+
+export const progressSchema = z
+  .object({
+    id: text,
+    name: text,
+    state: z.enum(runStates),
+    createdAt: text,
+    endedAt: text.optional(),
+    failure: text.optional(),
+    notes: z.array(text),
+    total: whole,
+    waiting: whole,
+    running: whole,
+    ended: counts,
+    cells: z.array(
+      z.object({
+        id: text,
+        agent: text,
+        workload: text,
+        seed: text,
+        params: z.record(z.string(), z.unknown()),
+        condition: z.object({ backend: text, device: text, knobs: z.record(z.string(), z.unknown()) }),
+        executions: z.array(text),
+      }),
+    ),
+  })
+  .openapi('RunProgress')
+
+export const runParams = z.object({
+  id: z.string().max(200).openapi({ param: { name: 'id', in: 'path' }, example: '20260102-030405-0a1b2c' }),
+})
+
+export const digestParams = z.object({ digest: digest.openapi({ param: { name: 'digest', in: 'path' } }) })
+
+export const traceParams = z.object({
+  digest: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .openapi({ param: { name: 'digest', in: 'path' } }),
+})
+
+export const artifactParams = runParams.extend({
+  file: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}(\.npy)?$/)
+    .openapi({ param: { name: 'file', in: 'path' }, description: 'a digest, for its bytes; with .npy, a NumPy array' }),
+})
+
+export const npyQuery = z.object({
+  dtype: z.enum(dtypes).optional().openapi({ description: 'for .npy' }),
+  shape: z
+    .string()
+    .max(1000)
+    .regex(/^(\d+(,\d+)*)?$/)
+    .optional()
+    .openapi({ description: 'extents with commas between, for .npy; left out, a scalar', example: '2,3' }),
+})

@@ -1,0 +1,185 @@
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import type { Digest } from '../../shared/digest.ts'
+import { BitfleetError, errorCodes, messageOf } from '../../shared/errors.ts'
+import type { JobInput } from '../../shared/messages.ts'
+import { readConfig } from '../config.ts'
+import type { Artifacts } from '../records.ts'
+import { type Report, reportSchema } from '../report/format.ts'
+import type { RunEvent } from '../scheduler/index.ts'
+import { followEvents } from './event-stream.ts'
+
+export interface ConnectOptions {
+  /** Left out: `BITFLEET_URL`, else the coordinator on this machine. */
+  readonly url?: string
+  /** Store of a coordinator on this machine. */
+  readonly storeDir?: string
+  /** Left out: `BITFLEET_API_TOKEN_FILE`, else the token in the store of the coordinator on this machine. */
+  readonly tokenFile?: string
+}
+
+export interface Submission {
+  readonly plan: string
+  /** For messages about the plan. */
+  readonly fileName?: string
+  readonly name?: string
+  readonly inputs: readonly JobInput[]
+  /** The bytes of the inputs, uploaded first. */
+  readonly payloads: ReadonlyMap<Digest, Uint8Array>
+}
+
+export interface ConnectedAgent {
+  readonly id: string
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface RunStatus {
+  readonly id: string
+  readonly name: string
+  readonly state: string
+  readonly failure?: string | undefined
+  readonly notes: readonly string[]
+}
+
+/** A coordinator over HTTP. Every call throws the coordinator's own error, or `unavailable`. */
+export interface CoordinatorClient {
+  readonly url: string
+  /** Agents connected now. */
+  listAgents(): Promise<ConnectedAgent[]>
+  /** @returns the run's id */
+  submitRun(submission: Submission): Promise<string>
+  getRun(run: string): Promise<RunStatus>
+  cancelRun(run: string): Promise<void>
+  /** Events from the first that is still known, over broken connections, until the run has ended. */
+  watchRun(run: string): AsyncIterable<RunEvent>
+  getReport(run: string): Promise<Report>
+  getArtifact(run: string, digest: Digest): Promise<Uint8Array | undefined>
+  /** A run's bytes, as the exports take them. */
+  artifacts(run: string): Artifacts
+}
+
+const errorSchema = z.object({ error: z.object({ code: z.enum(errorCodes), message: z.string() }) })
+const agentsSchema = z.object({
+  agents: z.array(
+    z.object({ id: z.string(), name: z.string(), labels: z.record(z.string(), z.string()), connected: z.boolean() }),
+  ),
+})
+const statusSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: z.string(),
+  failure: z.string().optional(),
+  notes: z.array(z.string()),
+})
+
+/** @throws `unavailable` where no coordinator is to be found; `refused` where its token cannot be read */
+export async function connectCoordinator(options: ConnectOptions = {}): Promise<CoordinatorClient> {
+  const { url, token } = await findCoordinator(options)
+  const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` }
+
+  const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    let response: Response
+    try {
+      response = await fetch(`${url}${path}`, { ...init, headers: { ...headers, ...init.headers }, redirect: 'error' })
+    } catch (cause) {
+      const why = cause instanceof Error && cause.cause ? messageOf(cause.cause) : messageOf(cause)
+      throw new BitfleetError('unavailable', `no coordinator answers at ${url}: ${why}`, { cause })
+    }
+    if (response.ok) return response
+    const text = await response.text()
+    const said = errorSchema.safeParse(parseJson(text)).data?.error
+    if (said) throw new BitfleetError(said.code, said.message)
+    throw new BitfleetError('protocol', `${url} answered ${response.status} ${response.statusText}: is it a Bitfleet coordinator?`)
+  }
+  const read = async <T>(path: string, schema: z.ZodType<T>, init?: RequestInit): Promise<T> => {
+    const value = parseJson(await (await request(path, init)).text())
+    const result = schema.safeParse(value)
+    if (result.success) return result.data
+    const issue = result.error.issues[0]
+    throw new BitfleetError('protocol', `${url}${path} answered something else: ${issue?.path.join('.')}: ${issue?.message}`)
+  }
+  const optional = (error: unknown): undefined => {
+    if (error instanceof BitfleetError && error.code === 'not-found') return undefined
+    throw error
+  }
+  const at = (run: string) => `/api/runs/${encodeURIComponent(run)}`
+
+  const getArtifact = async (run: string, digest: Digest): Promise<Uint8Array | undefined> => {
+    const response = await request(`${at(run)}/artifacts/${digest}`).catch(optional)
+    return response && new Uint8Array(await response.arrayBuffer())
+  }
+
+  return {
+    url,
+    async listAgents() {
+      const { agents } = await read('/api/agents', agentsSchema)
+      return agents.filter(({ connected }) => connected)
+    },
+    async submitRun({ plan, fileName, name, inputs, payloads }) {
+      for (const [digest, bytes] of payloads) {
+        await request(`/api/artifacts/${digest}`, {
+          ...{ method: 'PUT', body: bytes as RequestInit['body'] },
+          headers: { 'Content-Type': 'application/octet-stream' },
+        })
+      }
+      const { id } = await read('/api/runs', statusSchema, {
+        method: 'POST',
+        body: JSON.stringify({ plan, fileName, name, inputs }),
+        headers: { 'Content-Type': 'application/json' },
+      })
+      return id
+    },
+    getRun: (run) => read(at(run), statusSchema),
+    async cancelRun(run) {
+      await request(`${at(run)}/cancel`, { method: 'POST' })
+    },
+    watchRun: (run) => followEvents((init) => request(`${at(run)}/events`, init)),
+    getReport: (run) => read(`${at(run)}/report.json`, reportSchema),
+    getArtifact,
+    artifacts: (run) => ({
+      tensor: (digest) => getArtifact(run, digest),
+      async trace(digest) {
+        const response = await request(`/api/traces/${digest}`).catch(optional)
+        return response?.text()
+      },
+    }),
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const addressSchema = z.object({ url: z.string(), pid: z.number() })
+
+async function findCoordinator(options: ConnectOptions): Promise<{ url: string; token?: string }> {
+  const config = readConfig()
+  const storeDir = resolve(options.storeDir ?? config.storeDir)
+  const given = options.url ?? (options.storeDir === undefined ? config.url : undefined)
+  const addressFile = join(storeDir, 'coordinator.json')
+  const address = addressSchema.safeParse(parseJson(await readFile(addressFile, 'utf8').catch(() => ''))).data
+  const url = (given ?? address?.url)?.replace(/\/+$/, '')
+  if (url === undefined) {
+    throw new BitfleetError(
+      'unavailable',
+      `no coordinator runs on the store ${storeDir}; start one with \`bitfleet coordinator\`, or name another's address with --url`,
+    )
+  }
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new BitfleetError('usage', `"${url}" is not the address of a coordinator, such as http://127.0.0.1:7575`)
+  }
+  // The token of this machine's coordinator goes to no other.
+  const own = url === address?.url ? join(storeDir, 'api.token') : undefined
+  const tokenFile = options.tokenFile ?? (options.storeDir === undefined ? config.apiTokenFile : undefined) ?? own
+  if (tokenFile === undefined) return { url }
+  const token = await readFile(tokenFile, 'utf8').catch((cause: unknown) => {
+    throw new BitfleetError('refused', `cannot read the API token ${tokenFile}: ${messageOf(cause)}`, { cause })
+  })
+  return { url, token: token.trim() }
+}

@@ -1,0 +1,26 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** What the environment says to the coordinator and its clients. */
+export interface CoordinatorConfig {
+  /** `BITFLEET_URL`: the coordinator's address. */
+  readonly url?: string
+  /** `BITFLEET_API_TOKEN_FILE`: a file with its API token. */
+  readonly apiTokenFile?: string
+  /** `BITFLEET_HOSTS`: names besides loopback's that the coordinator answers to, with commas between. */
+  readonly hosts: readonly string[]
+  /** Where a coordinator of this machine keeps its runs unless told otherwise. */
+  readonly storeDir: string
+}
+
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): CoordinatorConfig {
+  const { BITFLEET_URL: url, BITFLEET_API_TOKEN_FILE: apiTokenFile, BITFLEET_HOSTS: hosts = '' } = environment
+  const state =
+    environment.BITFLEET_STATE || join(environment.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'bitfleet')
+  return {
+    ...(url ? { url } : {}),
+    ...(apiTokenFile ? { apiTokenFile } : {}),
+    hosts: hosts.split(',').flatMap((host) => host.trim() || []),
+    storeDir: join(state, 'coordinator'),
+  }
+}
