@@ -33,10 +33,12 @@ export function renderText(report: Report, { color, width = 100 }: TextOptions):
   const colors = createColors(color)
   const seeds = seedsOf(report)
   const title = (comparison: Comparison) => visibleLine(comparisonTitle(comparison, seeds.length > 1))
+  const conditions = new Map(report.cells.map(({ id, condition }) => [id, conditionText(condition)]))
+  const nameOf = (cell: string) => visibleLine(conditions.get(cell) ?? cell)
   const sections = [
     [colors.bold(visibleLine(report.sentence))],
     classTable(report, title, width, colors),
-    report.comparisons.flatMap((comparison) => whereAndWhy(comparison, title(comparison), colors)),
+    report.comparisons.flatMap((comparison) => whereAndWhy(comparison, title(comparison), nameOf, colors)),
     agreement(report),
     collectNotices(report).map(
       ({ subject, message, cells }) =>
@@ -98,7 +100,7 @@ function columnKey(report: Report, columns: readonly Column[]): string[] {
   ])
 }
 
-function whereAndWhy(comparison: Comparison, title: string, colors: Colors): string[] {
+function whereAndWhy(comparison: Comparison, title: string, nameOf: (cell: string) => string, colors: Colors): string[] {
   if (comparison.verdict === 'identical') return []
   const lines = comparison.divergences.map((divergence) => {
     const bits = divergence.bits ? `${divergence.bits[0]} against ${divergence.bits[1]}, ` : ''
@@ -106,7 +108,7 @@ function whereAndWhy(comparison: Comparison, title: string, colors: Colors): str
     return `  ${divergence.classes.join('|')} part at ${visibleLine(checkpointText(divergence))}, ${visibleLine(place)}: ${bits}${ulpText(divergence.ulp)}`
   })
   for (const { executions, distinct, cell } of comparison.nondeterministic) {
-    lines.push(`  ~ ${cell}: ${distinct} distinct results in ${executions} executions`)
+    lines.push(`  ~ ${nameOf(cell)}: ${distinct} distinct results in ${executions} executions`)
   }
   const [best] = comparison.explanations
   if (best) {

@@ -14,14 +14,20 @@ export function grouped(value: number | string): string {
 export function rounded(value: number): string {
   if (value === 0) return '0'
   const magnitude = Math.abs(value)
-  return magnitude >= 1e-3 && magnitude < 1e5 ? String(Number(value.toPrecision(3))) : value.toExponential(2).replace('e', ' e')
+  if (magnitude >= 1e-3 && magnitude < 1e5) return String(Number(value.toPrecision(3)))
+  const [significand, exponent] = value.toExponential(2).split('e') as [string, string]
+  return `${significand}\u202f×\u202f10${superscript(Number(exponent))}`
+}
+
+export function superscript(exponent: number): string {
+  return String(exponent).replace(/./g, (sign) => (sign === '-' ? '⁻' : ('⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(sign)] as string)))
 }
 
 export function percent(share: number): string {
   if (share === 0) return '0\u202f%'
   if (share > 0.9995 && share < 1) return '>\u202f99.9\u202f%'
   const value = share * 100
-  return `${value < 0.01 ? value.toExponential(1) : Number(value.toPrecision(value < 1 ? 2 : 3))}\u202f%`
+  return `${value < 0.01 ? rounded(value) : Number(value.toPrecision(value < 1 ? 2 : 3))}\u202f%`
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {
@@ -109,6 +115,13 @@ export function agreementText(found: NonNullable<Comparison['selfConsistency']>)
     : `No difference in ${found.executions} executions: with 95 % confidence, all other outcomes of that cell together are rarer than ${percent(found.otherOutcomesBelow)} of executions.`
 }
 
+/** The same in a few words, beside each workload. */
+export function agreementShort({ executions, otherOutcomesBelow }: NonNullable<Comparison['selfConsistency']>): string {
+  return executions === 1
+    ? 'Cells ran once: whether they agree with themselves is not known.'
+    : `No difference in ${executions} executions of a cell (other outcomes rarer than ${percent(otherOutcomesBelow)}).`
+}
+
 /** The least and greatest of executions that stand behind the comparisons' cells. */
 export function agreementRange(report: Report): [NonNullable<Comparison['selfConsistency']>, NonNullable<Comparison['selfConsistency']>] | undefined {
   const found = report.comparisons
@@ -140,7 +153,7 @@ export function chanceText({ chance, draws }: Explanation): string {
 }
 
 export const explanationStrength =
-  'Observed, not tested: these facts go along with the classes among the cells of this run. No setting was changed alone to see whether the bits follow.'
+  'Observed: among the cells of this run these facts go along with the classes. A knob that the plan varied alone is a change that suffices here; a fact that merely differs between machines is not shown to be the cause, and no mechanism was tested.'
 
 /** Why a cell has no result. */
 export function failureText(cell: ReportCell): string {

@@ -79,6 +79,6 @@ function exportCommands({ run }: Report, { checkpoint, digests: [first, second],
     'import numpy as np',
     `a, b = (np.load(f).reshape(-1)${view ? `.view('${view}')` : ''} for f in ('${a}', '${b}'))`,
     `i = int(np.flatnonzero(a != b)[0]); print(i, ${view ? 'hex(a[i]), hex(b[i])' : 'a[i], b[i]'})"`,
-    `# ${element}${view && bits ? `, ${bits[0]}, ${bits[1]}` : ''}`,
+    `# ${element}${view && bits ? ` 0x${bits[0]} 0x${bits[1]}` : ''}`,
   ].join('\n')
 }

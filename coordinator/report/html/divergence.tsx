@@ -54,18 +54,20 @@ export function DivergenceDetail({ divergence, id, names, comparison }: Divergen
         <span class="quiet">Found in {plural(divergence.comparisons, 'comparison')} of prefix digests.</span>
       </p>
       {divergence.missing ? (
-        <p class="warning">The tensors were not looked into: {visibleLine(divergence.missing)}</p>
+        <p class="caution">The tensors were not looked into: {visibleLine(divergence.missing)}</p>
       ) : null}
       {bits && values ? (
         <Bits dtype={dtype} bits={bits} values={values} ulp={divergence.ulp} names={names} label={`Bit patterns of ${where}`} />
       ) : null}
-      <Digests digests={divergence.digests} names={names} />
-      {statistics ? <Statistics statistics={statistics} /> : null}
-      <Extent divergence={divergence} />
-      <div class="figures">
+      <div class="columns">
+        <div>
+          {statistics ? <Statistics statistics={statistics} /> : null}
+          <Extent divergence={divergence} />
+          <Digests digests={divergence.digests} names={names} />
+        </div>
         {statistics && isFloat(dtype) ? <Histogram statistics={statistics} id={`${id}-h`} title={`ULP distances in ${name}`} /> : null}
-        {growth.length > 0 ? <Growth growth={growth} id={`${id}-g`} from={step} note={divergence.growthNote} /> : null}
       </div>
+      {growth.length > 0 ? <Growth growth={growth} id={`${id}-g`} from={step} note={divergence.growthNote} /> : null}
       <Outputs divergence={divergence} id={id} {...(comparison ? { comparison } : {})} />
     </div>
   )
@@ -74,8 +76,10 @@ export function DivergenceDetail({ divergence, id, names, comparison }: Divergen
 function Digests({ digests, names }: { digests: Divergence['digests']; names: Names }) {
   return (
     <p class="digests quiet">
+      Tensor digests:
       {digests.map((digest, i) => (
         <span>
+          {' '}
           {names[i]} {digest === null ? 'has no such checkpoint' : <code class="digest">{digest}</code>}
         </span>
       ))}
@@ -86,10 +90,9 @@ function Digests({ digests, names }: { digests: Divergence['digests']; names: Na
 /** The tensor as a whole, in figures. */
 function Statistics({ statistics }: { statistics: ElementComparison }) {
   const { elements, unequal, maxUlp, relativeL2, nan, signOfZero } = statistics
-  const figures: [string, string][] = [
-    ['Unequal elements', `${grouped(unequal)} of ${grouped(elements)} (${percent(elements === 0 ? 0 : unequal / elements)})`],
-  ]
-  if (maxUlp !== null) figures.push(['Largest distance', `${grouped(maxUlp)} ULP`])
+  const figures: [string, string][] = []
+  if (elements > 1) figures.push(['Unequal elements', `${grouped(unequal)} of ${grouped(elements)} (${percent(unequal / elements)})`])
+  if (elements > 1 && maxUlp !== null) figures.push(['Largest distance', `${grouped(maxUlp)} ULP`])
   if (relativeL2 !== null) figures.push(['Relative L2', rounded(relativeL2)])
   if (nan > 0) figures.push(['Unequal with a NaN', grouped(nan)])
   if (signOfZero > 0) figures.push(['+0 against −0', grouped(signOfZero)])

@@ -2,13 +2,12 @@ import type { Comparison, Explanation } from '../format.ts'
 import { visibleLine } from '../visible.ts'
 import { chanceText, explanationStrength, plural } from '../wording.ts'
 import { Letter } from './letter.tsx'
-import type { View } from './view.ts'
 
 const maxExplanations = 8
 const maxCombinations = 12
 
 /** What goes along with the classes, how strong that is, and plainly nothing where there is nothing. */
-export function Explanations({ comparison }: { view: View; comparison: Comparison }) {
+export function Explanations({ comparison }: { comparison: Comparison }) {
   const { explanations, classes, unexplained } = comparison
   if (classes.length < 2 && explanations.length === 0) return null
   if (explanations.length === 0) {

@@ -1,8 +1,8 @@
 import { scaleLinear, scaleLog } from 'd3-scale'
 import type { Growth as GrowthOfTensor } from '../format.ts'
 import { visibleLine } from '../visible.ts'
-import { grouped, percent, plural, rounded } from '../wording.ts'
-import { fixed, superscript } from './histogram.tsx'
+import { grouped, percent, plural, rounded, superscript } from '../wording.ts'
+import { fixed } from './histogram.tsx'
 
 type Point = GrowthOfTensor['points'][number]
 

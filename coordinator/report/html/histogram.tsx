@@ -2,10 +2,10 @@ import { scaleBand, scaleLog } from 'd3-scale'
 import { bucketName } from '../../../shared/ulp.ts'
 import type { ElementComparison } from '../format.ts'
 import { visibleLine } from '../visible.ts'
-import { grouped, percent } from '../wording.ts'
+import { grouped, percent, superscript } from '../wording.ts'
 
-const height = 150
-const margin = { top: 8, right: 8, bottom: 42, left: 56 }
+const height = 140
+const margin = { top: 8, right: 12, bottom: 34, left: 52 }
 const barStep = 22
 const specials = ['nan', 'sign-of-zero'] as const
 const specialNames: Record<string, string> = { nan: 'NaN', 'sign-of-zero': '±0' }
@@ -18,11 +18,12 @@ export interface HistogramProps {
 
 /** How many elements lie how many ULPs apart; both axes logarithmic, so that one element among a million shows. */
 export function Histogram({ statistics: { histogram, elements }, id, title }: HistogramProps) {
-  if (histogram.length === 0) return null
+  // A scalar's distance is said already.
+  if (histogram.length === 0 || elements < 2) return null
   const counts = new Map(histogram.map(({ bucket, count }) => [bucket, count]))
   const buckets = [...ranksOf(counts), ...specials.filter((bucket) => counts.has(bucket))]
-  const width = Math.max(300, margin.left + margin.right + buckets.length * barStep)
-  const x = scaleBand(buckets, [margin.left, width - margin.right]).paddingInner(0.18).paddingOuter(0.1)
+  const width = margin.left + margin.right + Math.max(8, buckets.length) * barStep
+  const x = scaleBand(buckets, [margin.left, margin.left + buckets.length * barStep]).paddingInner(0.18).paddingOuter(0.1)
   const most = Math.max(...counts.values())
   // One element has height too: the axis begins below one.
   const y = scaleLog([0.6, Math.max(10, most)], [height - margin.bottom, margin.top])
@@ -30,7 +31,7 @@ export function Histogram({ statistics: { histogram, elements }, id, title }: Hi
   const every = Math.ceil(buckets.length / 18)
   return (
     <figure class="chart" aria-labelledby={id}>
-      <figcaption id={id}>{visibleLine(title)}</figcaption>
+      <figcaption id={id}>{visibleLine(title)}: elements by distance; grey are equal</figcaption>
       <div class="plot">
         <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-labelledby={id}>
           {ticks.map((tick) => (
@@ -56,7 +57,7 @@ export function Histogram({ statistics: { histogram, elements }, id, title }: Hi
           })}
           <line class="axis" x1={margin.left} x2={width - margin.right} y1={height - margin.bottom} y2={height - margin.bottom} />
           {buckets.map((bucket, i) =>
-            i % every === 0 || bucket in specialNames ? (
+            i % every === 0 || i === buckets.length - 1 || bucket in specialNames ? (
               <text
                 class="tick"
                 text-anchor="end"
@@ -66,9 +67,6 @@ export function Histogram({ statistics: { histogram, elements }, id, title }: Hi
               </text>
             ) : null,
           )}
-          <text class="tick" x={margin.left} y={height - 3}>
-            ULP
-          </text>
         </svg>
       </div>
       <details>
@@ -121,10 +119,6 @@ export function powersOfTen(most: number): number[] {
   const top = Math.floor(Math.log10(Math.max(10, most)))
   const every = Math.ceil((top + 1) / 5)
   return Array.from({ length: top + 1 }, (_, power) => 10 ** power).filter((_, power) => power % every === 0)
-}
-
-export function superscript(value: number): string {
-  return String(value).replace(/./g, (sign) => (sign === '-' ? '⁻' : ('⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(sign)] as string)))
 }
 
 /** A tenth of a pixel is fine enough, and the same text everywhere. */

@@ -67,43 +67,50 @@ interface TableProps {
 }
 
 function LetterTable({ view, matrix: { columns }, folds }: TableProps) {
-  const { names, severalAgents } = view
-  const edges = new Set(backendRuns(columns).map(([, start]) => start))
+  const runs = backendRuns(columns)
+  const edges = new Set(runs.map(([, start]) => start))
   const edge = (i: number) => (i > 0 && edges.has(i) ? ' edge' : '')
+  // A backend with too few columns to hold its name gives it to each of them.
+  const narrow = ([{ condition }, , length]: (typeof runs)[number]) => condition.backend.length * 8 + 8 > length * 29
+  const named = new Set(runs.filter(narrow).flatMap(([, start, length]) => Array.from({ length }, (_, i) => start + i)))
+  const columnHead = (i: number) => {
+    const { condition } = columns[i] as Column
+    return (
+      <th scope="col" class={`knobs${edge(i)}`} {...(named.has(i) ? { rowspan: 2 } : {})}>
+        <span>
+          {named.has(i) ? <b>{visibleLine(condition.backend)} </b> : null}
+          {visibleLine(knobsText(condition)) || (named.has(i) ? '' : 'as it comes')}
+          {condition.label === 'native' ? null : <i> {condition.label}</i>}
+        </span>
+      </th>
+    )
+  }
   return (
     <table class="letters">
       <thead>
-        {severalAgents ? (
+        {view.severalAgents ? (
           <tr>
-            <td />
+            <Corner rows={3} />
             {runsOf(columns, (a, b) => a.agent === b.agent).map(([{ agent }, start, length]) => (
               <th scope="colgroup" colspan={length} class={`agent${edge(start)}`}>
-                {visibleLine(names.get(agent) ?? agent)}
+                {visibleLine(view.names.get(agent) ?? agent)}
               </th>
             ))}
           </tr>
         ) : null}
         <tr>
-          <td />
-          {backendRuns(columns).map(([{ condition }, start, length]) => (
-            <th scope="colgroup" colspan={length} class={`backend${edge(start)}${length === 1 ? ' single' : ''}`}>
-              <span>{visibleLine(condition.backend)}</span>
-            </th>
-          ))}
+          {view.severalAgents ? null : <Corner rows={2} />}
+          {runs.map((run) =>
+            narrow(run) ? (
+              Array.from({ length: run[2] }, (_, i) => columnHead(run[1] + i))
+            ) : (
+              <th scope="colgroup" colspan={run[2]} class={`backend${edge(run[1])}`}>
+                {visibleLine(run[0].condition.backend)}
+              </th>
+            ),
+          )}
         </tr>
-        <tr>
-          <th scope="col" class="corner">
-            Workload
-          </th>
-          {columns.map(({ condition }, i) => (
-            <th scope="col" class={`knobs${edge(i)}`}>
-              <span>
-                {visibleLine(knobsText(condition)) || <span class="quiet">as it comes</span>}
-                {condition.label === 'native' ? null : <i> {condition.label}</i>}
-              </span>
-            </th>
-          ))}
-        </tr>
+        <tr>{columns.map((_, i) => (named.has(i) ? null : columnHead(i)))}</tr>
       </thead>
       <tbody>
         {folds.map((fold) => (
@@ -117,6 +124,14 @@ function LetterTable({ view, matrix: { columns }, folds }: TableProps) {
         ))}
       </tbody>
     </table>
+  )
+}
+
+function Corner({ rows }: { rows: number }) {
+  return (
+    <th scope="col" rowspan={rows} class="corner">
+      Workload
+    </th>
   )
 }
 

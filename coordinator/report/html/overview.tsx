@@ -60,8 +60,9 @@ function Agreement({ report }: { report: Report }) {
   return (
     <details class="aside">
       <summary>
-        What agreement shows: no difference in {least.executions}
-        {least.executions === most.executions ? '' : ` to ${most.executions}`} executions of a cell
+        What agreement of{' '}
+        {least.executions === most.executions ? plural(least.executions, 'execution') : `${least.executions} to ${most.executions} executions`}{' '}
+        of a cell shows, and what it does not
       </summary>
       <p>
         {agreementText(least)}
@@ -136,7 +137,7 @@ function Place({ comparison }: { comparison: Comparison }) {
         <code>{visibleLine(divergence.checkpoint.name)}</code>
         <span class="quiet"> step {grouped(divergence.checkpoint.step)}</span>
       </td>
-      <td class="number">{divergence.element === null ? 'not known' : ulpText(divergence.ulp)}</td>
+      <td>{divergence.element === null ? 'not known' : ulpText(divergence.ulp)}</td>
     </>
   )
 }
@@ -152,7 +153,10 @@ function whyInShort(comparison: Comparison) {
             <code>{visibleLine(fact)}</code>
           </>
         ))}
-        {best.rivals > 0 ? <span class="quiet"> or {plural(best.rivals, 'rival')}</span> : null}
+        <span class="quiet">
+          {best.rivals > 0 ? ` or ${plural(best.rivals, 'rival')}` : ''}
+          {best.chance > 0.05 ? ', which chance may explain too' : ''}
+        </span>
       </>
     )
   }

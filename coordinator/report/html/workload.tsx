@@ -1,7 +1,7 @@
 import type { Comparison } from '../format.ts'
 import { membersByCondition } from '../matrix.ts'
 import { visibleLine } from '../visible.ts'
-import { agreementText, conditionText, failureText, grouped, paramsText, plural } from '../wording.ts'
+import { agreementShort, conditionText, failureText, grouped, paramsText, plural } from '../wording.ts'
 import { DivergenceDetail, DivergenceLine } from './divergence.tsx'
 import { Explanations } from './explanation.tsx'
 import { Letter, VerdictBadge } from './letter.tsx'
@@ -34,19 +34,23 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
       <p class="quiet">
         {described ? `${visibleLine(described.title)}. ` : ''}
         Version {workloadVersion}, seed {visibleLine(seed)}.{' '}
-        {selfConsistency ? agreementText(selfConsistency) : 'No cell completed and agreed with itself.'}
+        {selfConsistency ? agreementShort(selfConsistency) : 'No cell completed and agreed with itself.'}
       </p>
       {comparison.inputsEqual ? null : (
-        <p class="warning">
+        <p class="caution">
           <b>The inputs differ between the classes.</b> What follows compares different inputs, not different arithmetic.
         </p>
       )}
       {comparison.notes?.map((note) => (
-        <p class="warning">{visibleLine(note)}</p>
+        <p class="caution">{visibleLine(note)}</p>
       ))}
-      <Classes view={view} comparison={comparison} />
-      <WithoutClass view={view} comparison={comparison} />
-      <Explanations view={view} comparison={comparison} />
+      <div class="columns">
+        <div>
+          <Classes view={view} comparison={comparison} />
+          <WithoutClass view={view} comparison={comparison} />
+        </div>
+        <Explanations comparison={comparison} />
+      </div>
       {nondeterministic.slice(0, maxNondeterministic).map((self, i) => (
         <section class="divergence">
           <h4>
