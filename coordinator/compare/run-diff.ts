@@ -14,9 +14,10 @@ export interface CellPair {
   readonly workloadVersion: number
   readonly params: Readonly<Record<string, unknown>>
   readonly seed: string
-  readonly condition: Pick<ReportCell['condition'], 'backend' | 'device' | 'knobs'>
+  readonly condition: Pick<ReportCell['condition'], 'backend' | 'device' | 'label' | 'knobs'>
   /** Cell ids in the two reports. */
   readonly cells: readonly [string, string]
+  /** Names of their agents, told apart where two have one name. */
   readonly agents: readonly [string, string]
   readonly result: PairResult
   /** Distinct traces of each, in the order of repetitions. */
@@ -55,7 +56,8 @@ export interface ReportDiff {
 export function diffReports(a: Report, b: Report): ReportDiff {
   const { partners, unmatched } = matchCells(a, b)
   const [factsA, factsB] = [factsByCell(a), factsByCell(b)]
-  const pairs = partners.map(([x, y]) => comparePair(x, y))
+  const [namesA, namesB] = [agentNames(a), agentNames(b)]
+  const pairs = partners.map(([x, y]) => comparePair(x, y, [namesA.get(x.agent) ?? x.agent, namesB.get(y.agent) ?? y.agent]))
   const counts: Record<PairResult, number> = { equal: 0, different: 0, nondeterministic: 0, incomplete: 0 }
   const facts = new Map<string, DifferingFact & { pairs: Record<PairResult, number> }>()
   for (const pair of pairs) {
@@ -127,15 +129,15 @@ function keyOf({ workload, workloadVersion, params, seed, condition: { backend, 
   return canonicalJson({ workload, workloadVersion, params, seed, backend, device, knobs })
 }
 
-function comparePair(a: ReportCell, b: ReportCell): CellPair {
+function comparePair(a: ReportCell, b: ReportCell, agents: readonly [string, string]): CellPair {
   const [left, right] = [a, b].map(({ traces }) => [...new Set(traces.filter((trace) => trace !== null))]) as [string[], string[]]
-  const { backend, device, knobs } = a.condition
+  const { backend, device, label, knobs } = a.condition
   const { workload, workloadVersion, params, seed } = a
   const others = new Map(b.outputs.map((output) => [output.name, output]))
   return {
-    ...{ workload, workloadVersion, params, seed, condition: { backend, device, knobs } },
+    ...{ workload, workloadVersion, params, seed, condition: { backend, device, label, knobs } },
     cells: [a.id, b.id],
-    agents: [a.agent, b.agent],
+    agents,
     result: resultOf(left, right),
     traces: [left, right],
     outputs: a.outputs.flatMap(({ name, digest, bits }) => {
@@ -156,15 +158,12 @@ const shownPairs = 40
 const shownFacts = 60
 
 /** The diff as text: what differs, then the facts that do. */
-export function renderReportDiff(diff: ReportDiff, a: Report, b: Report): string {
+export function renderReportDiff(diff: ReportDiff): string {
   const { counts, pairs, unmatched, facts, runs } = diff
-  const [namesA, namesB] = [agentNames(a), agentNames(b)]
-  const cells = new Map(a.cells.map((cell) => [cell.id, cell]))
-  const title = (pair: CellPair) => {
-    const cell = cells.get(pair.cells[0]) as ReportCell
-    const [left, right] = [namesA.get(pair.agents[0]) ?? pair.agents[0], namesB.get(pair.agents[1]) ?? pair.agents[1]]
-    const where = a.agents.length + b.agents.length > 2 ? `, ${left === right ? left : `${left} against ${right}`}` : ''
-    return `${pair.workload} ${paramsText(pair.params)} seed=${pair.seed}, ${conditionText(cell.condition)}${where}`
+  const several = new Set(pairs.map(({ agents }) => agents.join('\n'))).size > 1
+  const title = ({ workload, params, seed, condition, agents: [left, right] }: CellPair) => {
+    const where = several ? `, ${left === right ? left : `${left} against ${right}`}` : ''
+    return `${workload} ${paramsText(params)} seed=${seed}, ${conditionText({ ...condition, version: null, effective: {} })}${where}`
   }
   const notEqual = pairs.filter(({ result }) => result !== 'equal')
   const lines = [
