@@ -1,0 +1,97 @@
+import { readFileSync, statSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { readAgentConfig } from '../config.ts'
+import { startDaemon } from '../daemon/daemon.ts'
+
+export interface AgentStartOptions {
+  readonly coordinator: string
+  readonly name?: string
+  /** `key=value` each. */
+  readonly labels?: readonly string[]
+  readonly tokenFile?: string
+  readonly slots?: number
+  /** In place of `BITFLEET_STATE`. */
+  readonly stateDir?: string
+}
+
+/** `bitfleet agent start`: runs until it is told to end, or the coordinator refuses it. */
+export async function agentStart(options: AgentStartOptions): Promise<number> {
+  const config = readAgentConfig()
+  const log = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+  const slots = options.slots ?? 1
+  if (slots < 1) throw new BitfleetError('usage', `--slots ${slots}: an agent takes at least one execution at a time`)
+  const daemon = await startDaemon({
+    url: options.coordinator,
+    token: await readToken(options.tokenFile, config.token, log),
+    name: nameOf(options.name ?? hostname(), options.name !== undefined),
+    labels: parseLabels(options.labels ?? []),
+    // Without a name the folder has none either: an agent stays itself when its machine is called something else.
+    stateDir: join(options.stateDir ?? config.stateRoot, 'agents', options.name ?? 'default'),
+    slots,
+    config,
+    log,
+  })
+
+  let asked = 0
+  const stop = () => {
+    if (++asked > 1) process.exit(130)
+    log('stopping; once more to end at once')
+    void daemon.stop()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  // Started by `local` or `demo`, it does not outlive them.
+  process.once('disconnect', () => void daemon.stop())
+  try {
+    await daemon.done
+    log('stopped')
+    return 0
+  } finally {
+    process.off('SIGTERM', stop)
+    process.off('SIGINT', stop)
+    if (process.connected) process.disconnect?.()
+  }
+}
+
+/** @throws `usage` where there is none. It is never an argument: those can be read by everyone on the machine. */
+async function readToken(file: string | undefined, environment: string | undefined, log: (line: string) => void) {
+  const token = file === undefined ? (environment ?? (await readStandardInput())) : readTokenFile(file, log)
+  if (token.trim() === '') {
+    throw new BitfleetError('usage', 'no token: give the one of the coordinator by --token-file, BITFLEET_TOKEN or standard input')
+  }
+  return token.trim()
+}
+
+function readTokenFile(file: string, log: (line: string) => void): string {
+  try {
+    if ((statSync(file).mode & 0o077) !== 0) log(`${file} can be read by others on this machine; chmod 600 keeps the token to you`)
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new BitfleetError('not-found', `the token file cannot be read: ${messageOf(cause)}`, { cause })
+  }
+}
+
+async function readStandardInput(): Promise<string> {
+  return process.stdin.isTTY ? '' : await text(process.stdin)
+}
+
+/** A name is shown to people and names a folder. A host's name is made to fit; a person's own choice is not changed. */
+function nameOf(name: string, chosen: boolean): string {
+  const fitting = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+  if (fitting.test(name)) return name
+  if (chosen) throw new BitfleetError('usage', `--name "${name}": letters, digits, dots, dashes and underscores, at most 64`)
+  return name.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '').slice(0, 64) || 'agent'
+}
+
+function parseLabels(labels: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    labels.map((label): [string, string] => {
+      const [, key, value] = /^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})=(.{0,200})$/.exec(label) ?? []
+      if (key === undefined || value === undefined) throw new BitfleetError('usage', `--label "${label}" is not KEY=VALUE`)
+      return [key, value]
+    }),
+  )
+}

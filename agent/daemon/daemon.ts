@@ -1,0 +1,189 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import { agentEndpoint, type AgentRecord, type Job } from '../../shared/messages.ts'
+import { connectWebSocket } from '../../shared/transports/websocket.ts'
+import { type AgentConfig, readSoftware } from '../config.ts'
+import { openIdentity } from '../identity.ts'
+import { readInventory } from '../inventory/index.ts'
+import { openArtifactCache } from './artifact-cache.ts'
+import { type ArtifactExchange, createArtifactExchange } from './artifact-exchange.ts'
+import { createBackoff } from './backoff.ts'
+import { describeBackends, runnerArguments } from './describe.ts'
+import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
+import { createJobQueue } from './job-queue.ts'
+import { createLibraryDigests } from './library-digests.ts'
+import { type Line, serveLine } from './line.ts'
+import { lockStateDir } from './state-lock.ts'
+
+export interface DaemonOptions {
+  /** The coordinator's address, `http:` or `https:`. */
+  readonly url: string
+  readonly token: string
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  /** This agent's own folder: its key, cache and scratch. */
+  readonly stateDir: string
+  /** Executions at a time. */
+  readonly slots: number
+  readonly config: Pick<AgentConfig, 'environment' | 'runnerModules'>
+  readonly log: (line: string) => void
+  readonly cacheBytes?: number
+  readonly keepBytes?: number
+}
+
+export interface Daemon {
+  readonly agent: AgentRecord
+  /** Cancels what runs, reports it where the coordinator can be reached, and closes the line. */
+  stop(): Promise<void>
+  /** Resolves when stopped; rejects with `refused` where the coordinator turns this agent away. */
+  readonly done: Promise<void>
+}
+
+const defaultCacheBytes = 8 * 2 ** 30
+const defaultKeepBytes = 256 << 20
+/** How long a stopping agent waits for its last results to be acknowledged. */
+const farewellMs = 5_000
+
+/**
+ * Starts the agent of a state folder; the line to the coordinator is then kept, and made again, for as long as it runs.
+ *
+ * @throws `conflict` where another process is this agent, `system`, `usage`
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { stateDir, log } = options
+  const url = endpointOf(options.url)
+  const unlock = lockStateDir(stateDir)
+  try {
+    const { agent, context } = await prepare(options)
+    log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
+    const daemon = keepRunning(options, url, agent, context)
+    const done = daemon.done.finally(unlock)
+    // Whoever started it looks at `done` when it likes.
+    done.catch(() => {})
+    return { agent, stop: daemon.stop, done }
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+async function prepare({ name, labels, stateDir, slots, config, cacheBytes, keepBytes }: DaemonOptions) {
+  const { id } = openIdentity(stateDir)
+  const scratchRoot = join(stateDir, 'scratch')
+  // Left behind by an agent that was killed.
+  rmSync(scratchRoot, { recursive: true, force: true })
+  const cache = openArtifactCache(join(stateDir, 'cache'), cacheBytes ?? defaultCacheBytes)
+  const [inventory, backends] = await Promise.all([readInventory(), describeBackends(config)])
+  const agent: AgentRecord = {
+    id,
+    name,
+    labels: { ...labels },
+    software: readSoftware(),
+    facts: { ...inventory.facts },
+    attributes: { ...inventory.attributes },
+    devices: [...inventory.devices],
+    backends,
+    slots,
+  }
+  const context: ExecutionContext = {
+    runner: runnerArguments(config),
+    backends,
+    environment: config.environment,
+    scratchRoot,
+    cache,
+    libraryDigests: createLibraryDigests(),
+    keepBytes: keepBytes ?? defaultKeepBytes,
+  }
+  return { agent, context }
+}
+
+function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: AgentRecord, context: ExecutionContext) {
+  const exchange = createArtifactExchange(context.cache)
+  let line: Line | undefined
+  const queue = createJobQueue(
+    slots,
+    (job, signal) => runJob(job, signal, exchange, context),
+    (finished) => {
+      log(`${finished.job} (attempt ${finished.attempt}): ${finished.result.execution.outcome.status}`)
+      line?.sendResult(finished)
+    },
+  )
+  const stopping = new AbortController()
+  const backoff = createBackoff()
+
+  const keepLine = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        const connection = await connectWebSocket(url)
+        const reason = await serveLine(connection, {
+          token,
+          agent,
+          exchange,
+          queue,
+          log,
+          onWelcome(welcomed) {
+            line = welcomed
+            backoff.reset()
+            log(`connected to ${url}`)
+          },
+        })
+        log(`line closed: ${reason}`)
+      } catch (error) {
+        if (isBitfleetError(error) && (error.code === 'refused' || error.code === 'usage')) throw error
+        log(messageOf(error))
+      } finally {
+        line = undefined
+      }
+      await delay(backoff.nextMs(), undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+
+  const kept = keepLine()
+  const stop = async () => {
+    if (stopping.signal.aborted) return await kept.catch(() => {})
+    await queue.stop()
+    const deadline = performance.now() + farewellMs
+    while (line !== undefined && queue.unacknowledged().length > 0 && performance.now() < deadline) await delay(20)
+    stopping.abort()
+    line?.close('the agent is stopping')
+    await kept.catch(() => {})
+  }
+  const done = kept.catch(async (error: unknown) => {
+    await queue.stop()
+    throw error
+  })
+  return { stop, done }
+}
+
+/** Fetches what a job needs, then makes its execution. */
+async function runJob(
+  job: Job,
+  signal: AbortSignal,
+  exchange: ArtifactExchange,
+  context: ExecutionContext,
+): Promise<ExecutionResult> {
+  const inputs = new Map<string, Uint8Array>()
+  for (const { digest } of job.inputs) inputs.set(digest, await exchange.fetch(digest, signal))
+  return await runExecution(job, inputs, context, signal)
+}
+
+function endpointOf(url: string): string {
+  let base: URL
+  try {
+    base = new URL(url)
+  } catch (cause) {
+    throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it looks like http://HOST:7575`, { cause })
+  }
+  if (!['http:', 'https:', 'ws:', 'wss:'].includes(base.protocol)) {
+    throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it starts with http:// or https://`)
+  }
+  // Under a reverse proxy the coordinator may stand below a path.
+  return new URL(base.pathname.replace(/\/$/, '') + agentEndpoint, base).href
+}
+
+function readyBackends({ backends }: AgentRecord): string {
+  const ready = backends.filter(({ status }) => status === 'ready').map(({ id, version }) => `${id} ${version ?? ''}`.trim())
+  return ready.length === 0 ? 'no backend' : ready.join(', ')
+}
