@@ -51,7 +51,7 @@ export function prefixTreeBranches(traces: readonly Trace[]): Branch[] {
       const parting = firstDivergence(traces[a] as Trace, trace, from)
       comparisons += parting.comparisons
       from = parting.position
-      const key = trace.prefixes[from] ?? 'end'
+      const key = trace.prefixes[from] ?? `end ${from}`
       const children = leaving[a] as Map<string, number>
       const next = children.get(key)
       if (next === undefined) {
