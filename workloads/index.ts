@@ -8,6 +8,9 @@ import { softmax } from './neural/softmax.ts'
 import { dot } from './reductions/dot.ts'
 import { norm2 } from './reductions/norm2.ts'
 import { sum } from './reductions/sum.ts'
+import { cnn } from './training/cnn.ts'
+import { mlpReference } from './training/mlp-reference.ts'
+import { mlp } from './training/mlp.ts'
 import type { Workload } from './workload.ts'
 
 /** Every workload there is; adding one is a file and a line here. */
@@ -21,6 +24,9 @@ export const workloads: Workload[] = createRegistry<Workload>('workload', [
   softmax,
   layernorm,
   conv2d,
+  mlp,
+  cnn,
+  mlpReference,
 ])
 
 const byId = new Map(workloads.map((workload) => [workload.id, workload]))

@@ -6,7 +6,7 @@ export type Watch = (direction: 'forward' | 'backward', name: string, tensor: tf
 
 /**
  * The network's logits for images [n, …]. Functions alone and no chained methods, which tfjs-core has only where another
- * package adds them; a convolution is written as im2col and matMul, since tfjs-wasm has no gradient of conv2d's kernel.
+ * package adds them.
  *
  * @param factors of dropout, left out where nothing is dropped
  */
@@ -43,7 +43,7 @@ function applyLayer(
       return tf.add(tf.matMul(rows, kernel as tfjs.Tensor), bias as tfjs.Tensor)
     }
     case 'convolution':
-      return convolve(tf, x as tfjs.Tensor4D, kernel as tfjs.Tensor4D, bias as tfjs.Tensor)
+      return tf.add(convolve(tf, x as tfjs.Tensor4D, kernel as tfjs.Tensor4D), bias as tfjs.Tensor)
     case 'relu':
       return tf.relu(x)
     case 'pool':
@@ -54,19 +54,29 @@ function applyLayer(
   }
 }
 
-/** NHWC images and an HWIO kernel, valid padding, stride 1: rows of [kh, kw, c] neighbours times the kernel's rows. */
-function convolve(tf: typeof tfjs, x: tfjs.Tensor4D, kernel: tfjs.Tensor4D, bias: tfjs.Tensor): tfjs.Tensor {
-  const [n, height, width, channels] = x.shape
-  const [kernelHeight, kernelWidth, , outputs] = kernel.shape
-  const [rows, columns] = [height - kernelHeight + 1, width - kernelWidth + 1]
-  const shifted: tfjs.Tensor4D[] = []
-  for (let i = 0; i < kernelHeight; i++) {
-    for (let j = 0; j < kernelWidth; j++) shifted.push(tf.slice(x, [0, i, j, 0], [n, rows, columns, channels]))
-  }
-  const depth = kernelHeight * kernelWidth * channels
-  const neighbours = tf.reshape(tf.concat(shifted, 3), [n * rows * columns, depth])
-  const product = tf.matMul(neighbours, tf.reshape(kernel, [depth, outputs]))
-  return tf.reshape(tf.add(product, bias), [n, rows, columns, outputs])
+/**
+ * NHWC images and an HWIO kernel, valid padding, stride 1. tfjs-wasm lacks the kernel for a filter's gradient, so it is
+ * asked for as another convolution: dK[i, j, c, d] = Σ x[n, h + i, w + j, c]·dy[n, h, w, d] convolves the images, their
+ * channels as the batch, with dy as the kernel, the batch as its channels.
+ */
+function convolve(tf: typeof tfjs, images: tfjs.Tensor4D, kernel: tfjs.Tensor4D): tfjs.Tensor4D {
+  const convolution = tf.customGrad((...inputs) => {
+    const [x, k] = inputs as unknown as [tfjs.Tensor4D, tfjs.Tensor4D]
+    const save = inputs[2] as unknown as (tensors: tfjs.Tensor[]) => void
+    save([x, k])
+    return {
+      value: tf.conv2d(x, k, 1, 'valid'),
+      gradFunc(gradient: tfjs.Tensor, saved: tfjs.Tensor[]) {
+        const [x, k] = saved as [tfjs.Tensor4D, tfjs.Tensor4D]
+        const dy = gradient as tfjs.Tensor4D
+        const channelsFirst = tf.transpose(x, [3, 1, 2, 0])
+        const asKernel = tf.transpose(dy, [1, 2, 0, 3])
+        const dk = tf.transpose(tf.conv2d(channelsFirst, asKernel, 1, 'valid'), [1, 2, 0, 3])
+        return [tf.conv2dTranspose(dy, k, x.shape, 1, 'valid'), dk]
+      },
+    }
+  })
+  return convolution(images, kernel) as tfjs.Tensor4D
 }
 
 /** The same tensor, whose gradient is seen when the backward pass comes by. */
