@@ -7,7 +7,7 @@ export type SteppedOrder =
   | { readonly kind: 'shuffled-chunks'; readonly count: number; readonly seed: string }
 
 /** Orders that give the same bits every time. */
-export type SteadyOrder = SteppedOrder | { readonly kind: 'fma' | 'exact' }
+export type SteadyOrder = SteppedOrder | { readonly kind: 'fma' } | { readonly kind: 'exact' }
 
 /** In which order, and with which corrections, the terms of a sum are added. */
 export type Order = SteadyOrder | { readonly kind: 'atomic'; readonly count: number }
