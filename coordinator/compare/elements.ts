@@ -5,6 +5,7 @@ import {
   type FloatDType,
   type Tensor,
   asBits,
+  asFloat64,
   bitsHex,
   createTensor,
   dtypeBytes,
@@ -136,9 +137,41 @@ function statisticsOfUnequal(a: Tensor, b: Tensor): ElementComparison {
     signOfZero,
     nan,
     maxUlp: maxUlp.toString(),
-    relativeL2: squares === 0 ? null : Math.sqrt(squaredDifferences) / Math.sqrt(squares),
+    relativeL2: relativeL2(dtype, a.bytes, b.bytes, squares, squaredDifferences),
     histogram: counts.filter(([, count]) => count > 0).map(([bucket, count]) => ({ bucket, count })),
   }
+}
+
+/** √Σ(a − b)² / √Σa²; binary64 sums that overflowed, or lost squares to underflow, are formed again with scaling. */
+function relativeL2(
+  dtype: FloatDType,
+  a: Uint8Array,
+  b: Uint8Array,
+  squares: number,
+  differences: number,
+): number | null {
+  const safe = (sum: number) => sum > 2 ** -900 && sum < Infinity
+  if (dtype !== 'f64' || (safe(squares) && safe(differences))) {
+    return squares === 0 ? null : Math.sqrt(differences) / Math.sqrt(squares)
+  }
+  const [left, right] = [float64Of(a), float64Of(b)]
+  // Halved where a difference could overflow; beside values so large, what subnormals lose by it is nothing.
+  const factor = squares + differences < Infinity ? 1 : 0.5
+  const finite = (i: number) => Number.isFinite(left[i]) && Number.isFinite(right[i])
+  const norm = scaledNorm(left.map((x, i) => (finite(i) ? x * factor : 0)))
+  const distance = scaledNorm(left.map((x, i) => (finite(i) ? x * factor - (right[i] as number) * factor : 0)))
+  return norm.scale === 0 ? null : (distance.scale / norm.scale) * (distance.root / norm.root)
+}
+
+function float64Of(bytes: Uint8Array): Float64Array {
+  return asFloat64(createTensor('f64', [bytes.length / 8], bytes))
+}
+
+/** A norm as `scale`·`root`, the scale being the largest magnitude: no square overflows (as BLAS nrm2; Blue 1978). */
+function scaledNorm(values: Float64Array): { scale: number; root: number } {
+  const scale = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+  if (scale === 0) return { scale, root: 1 }
+  return { scale, root: Math.sqrt(values.reduce((sum, x) => sum + (x / scale) ** 2, 0)) }
 }
 
 function countUnequal(dtype: DType, a: Uint8Array, b: Uint8Array): number {

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import { tensorFromBits } from '../../shared/tensor.ts'
+import { createTrace } from '../../shared/trace.ts'
+import { type ComparisonSource, compareSources } from '../compare/files.ts'
+import { formatDiff } from './diff.ts'
+
+const tensors = (bits: string[], name = ''): ComparisonSource => {
+  return { kind: 'tensors', tensors: new Map([[name, tensorFromBits('f32', [2, bits.length / 2], bits)]]) }
+}
+
+test('a difference is told with its place, bits, values, distance and histogram', () => {
+  const a = tensors(['3f800000', '3f800000', '00000000', '3f800000'])
+  const b = tensors(['3f800000', '3f800003', '80000000', '7fc00000'])
+  expect(formatDiff('a.npy', 'b.npy', compareSources(a, b))).toBe(`a.npy and b.npy differ
+
+f32[2, 2]: 3 of 4 elements differ (75.0 %), at most 3 ULP, relative L2 2.52881e-7
+first difference at [0, 1] (element 1 in C order):
+  a  3f800000          1
+  b  3f800003  1.0000004
+  3 ULP apart
+pairs that differ only in the sign of zero: 1
+pairs with a NaN that differ in bits: 1
+elements by ULP distance (bars logarithmic):
+             0  1  █
+           3-4  1  █
+           nan  1  █
+  sign-of-zero  1  █
+`)
+})
+
+test('what is identical says so, with the digest', () => {
+  const a = tensors(['3f800000', '3f800000'])
+  expect(formatDiff('a.npy', 'b.npy', compareSources(a, a))).toMatch(
+    /^a\.npy and b\.npy are identical\n\nf32\[2, 1\]: 0 of 2 elements differ \(0\.00 %\)\nsha256:[0-9a-f]{64}\n$/,
+  )
+})
+
+test('names cannot steer a terminal', () => {
+  const name = '\u001b]0;owned\u0007\u202egpj'
+  const text = formatDiff(
+    `${name}.safetensors`,
+    'b',
+    compareSources(tensors(['3f800000', '3f800000'], name), tensors(['3f800000', '3f800001'], name)),
+  )
+  expect(text).not.toMatch(/[\u001b\u0007\u202e]/)
+  expect(text).toContain('␛]0;owned␇⟨U+202E⟩gpj')
+})
+
+test('traces that part are told by checkpoint', () => {
+  const checkpoint = (digit: string) => {
+    return {
+      seq: 0,
+      step: 0,
+      name: 'loss',
+      dtype: 'f32' as const,
+      shape: [],
+      digest: `sha256:${digit.repeat(64)}` as const,
+    }
+  }
+  const [a, b] = ['a', 'b'].map((digit) => ({ kind: 'trace' as const, trace: createTrace([checkpoint(digit)]) }))
+  if (!a || !b) throw new Error('two traces')
+  const text = formatDiff('a.jsonl', 'b.jsonl', compareSources(a, b))
+  expect(text).toContain('1 and 1 checkpoints; 0 equal before the first difference')
+  expect(text).toContain(`  b  loss  step 0  f32[]  sha256:${'b'.repeat(64)}`)
+})
