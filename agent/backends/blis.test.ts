@@ -28,7 +28,7 @@ describe.skipIf(absent)('blis', () => {
 
   it('refuses a name, which BLIS would read as 0, with the list of numbers', async () => {
     await expect(blis.open({ archType: 'haswell' })).rejects.toThrow(/"haswell" is a name.*\d+ haswell.*\d+ generic/)
-    const pattern = new RegExp(`^(?:${blis.knobs.find(({ name }) => name === 'archType')?.pattern})$`)
+    const pattern = new RegExp(blis.knobs.find(({ name }) => name === 'archType')?.pattern ?? '')
     expect([pattern.test('3'), pattern.test('haswell')]).toEqual([true, false])
   })
 

@@ -17,7 +17,7 @@ const knobs: readonly KnobDescription[] = [
       "Take another processor's kernels, by the number this version of BLIS gives it; a name would silently mean 0. " +
       'Aborts where the build lacks them, dies with SIGILL where the processor does.',
     source: 'IF.processor',
-    pattern: '\\d{1,2}',
+    pattern: '^\\d{1,2}$',
     values: 'in BLIS 0.9: 0 skx, 3 haswell, 4 sandybridge, 5 penryn, 6 zen3, 7 zen2, 25 generic',
     override: true,
     apply: { by: 'env', variable: 'BLIS_ARCH_TYPE', template: '%s' },
@@ -26,7 +26,7 @@ const knobs: readonly KnobDescription[] = [
     name: 'threads',
     description: 'How many threads share the work.',
     source: 'IF.parallel',
-    pattern: '[1-9]\\d{0,3}',
+    pattern: '^[1-9]\\d{0,3}$',
     values: '1, 2, 4, 8',
     override: false,
     apply: { by: 'env', variable: 'BLIS_NUM_THREADS', template: '%s' },

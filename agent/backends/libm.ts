@@ -19,7 +19,7 @@ const knobs: readonly KnobDescription[] = [
       'Hide instructions of the processor from glibc, which then takes the code path of one without them. ' +
       'Read back from the dynamic loader: names it does not know (`-FMA_Usable`) do nothing.',
     source: 'IF.processor',
-    pattern: '-?[A-Za-z0-9_]+(,-?[A-Za-z0-9_]+)*',
+    pattern: '^-?[A-Za-z0-9_]+(,-?[A-Za-z0-9_]+)*$',
     values: '-FMA; -AVX2,-FMA; -AVX2,-FMA,-FMA4,-AVX',
     override: true,
     apply: { by: 'env', variable: 'GLIBC_TUNABLES', template: 'glibc.cpu.hwcaps=%s' },

@@ -28,7 +28,7 @@ export async function readSystemInformation(): Promise<Observed> {
     'cpu.sockets': positive(cpu?.processors),
     'memory.ecc': banks.some(({ ecc }) => ecc === true) ? 'yes' : undefined,
     'memory.total': memory === undefined ? undefined : `${Math.round(memory.total / 2 ** 30)} GiB`,
-    vm: system?.virtual === true ? system.virtualHost.toLowerCase() || 'unknown' : undefined,
+    vm: system?.virtual === true ? system.virtualHost?.toLowerCase() || 'unknown' : undefined,
     'os.name': os === undefined ? undefined : `${os.distro} ${os.release}`.trim(),
   }
   // On Linux it makes up a product for a container; the board itself is read there.
