@@ -44,7 +44,8 @@ export function renderCsv(report: Report): string {
   const places = new Map<string, Placed>()
   for (const comparison of report.comparisons) {
     const place = (ids: readonly string[], letter: string) => {
-      for (const id of ids) places.set(id, { comparison, letter })
+      // A cell of which some executions completed is in a class, and among the incomplete ones too.
+      for (const id of ids) if (!places.has(id)) places.set(id, { comparison, letter })
     }
     comparison.classes.forEach(({ letter, cells }) => place(cells, letter))
     place(comparison.nondeterministic.map(({ cell }) => cell), '~')

@@ -1,5 +1,5 @@
 import type { Comparison, Divergence, Report } from './format.ts'
-import { buildMatrix, foldRows, signs } from './matrix.ts'
+import { buildMatrix, foldRows, usedSigns } from './matrix.ts'
 import { collectNotices } from './notices.ts'
 import { visible, visibleLine } from './visible.ts'
 import {
@@ -84,14 +84,16 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
     ({ agent, condition }, i) =>
       `${i + 1}. ${escaped(conditionText(condition))}${several ? ` on ${escaped(names.get(agent) ?? agent)}` : ''}`,
   )
-  const legend = Object.entries(signs).map(([sign, meaning]) => `${sign} ${meaning}`)
+  const legend = usedSigns(folds).map(([sign, meaning]) => `${sign} ${meaning}`)
   return [
     '## Classes',
     'Equal letters in a row: equal bits. Letters go by the order of the plan; none is the right one.',
     table(['workload', ...columns.map((_, i) => String(i + 1))], body),
     key.join('\n'),
-    `${legend.join('; ')}.`,
-  ].join('\n\n')
+    legend.length > 0 ? `${legend.join('; ')}.` : '',
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')
 }
 
 function detail(comparison: Comparison, title: string): string {

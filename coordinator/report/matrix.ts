@@ -5,7 +5,7 @@ import { conditionText } from './wording.ts'
 /** What one workload did under one condition on one agent. */
 export interface Mark {
   readonly cell: ReportCell
-  /** The class's letter, or the sign of a cell that has none; a sign is one of `signs`. */
+  /** The class's letter, or the sign of a cell that has none; followed by `!` where some repetitions did not complete. */
   readonly text: string
   /** Place of the class in its comparison, for colour; undefined for a sign. */
   readonly class?: number
@@ -15,6 +15,7 @@ export const signs = {
   '~': 'nondeterministic: it disagreed with itself',
   '–': 'unsupported: that backend cannot compute this',
   '✕': 'not completed: crashed, timed out, failed, cancelled or missing',
+  '!': 'some of its executions did not complete',
 } as const
 
 export interface Column {
@@ -68,7 +69,11 @@ export function buildMatrix(report: Report): Matrix {
     comparison.classes.forEach(({ letter, cells: members }, i) => members.forEach((id) => put(id, letter, i)))
     comparison.nondeterministic.forEach(({ cell }) => put(cell, '~'))
     comparison.unsupported.forEach((id) => put(id, '–'))
-    comparison.incomplete.forEach((id) => put(id, '✕'))
+    const placed = new Map(marks.flatMap((mark) => (mark ? [[mark.cell.id, mark] as const] : [])))
+    comparison.incomplete.forEach((id) => {
+      const mark = placed.get(id)
+      put(id, mark ? `${mark.text}!` : '✕', mark?.class)
+    })
     return { comparison, index, marks }
   })
   return { columns: ordered.map(([, column]) => column), rows }
@@ -76,6 +81,12 @@ export function buildMatrix(report: Report): Matrix {
 
 function columnKey({ agent, condition: { backend, device, knobs } }: ReportCell): string {
   return canonicalJson([agent, backend, device, knobs])
+}
+
+/** Signs that a table uses, with their meanings. */
+export function usedSigns(rows: readonly { readonly marks: Row['marks'] }[]): [string, string][] {
+  const used = new Set(rows.flatMap(({ marks }) => marks.flatMap((mark) => (mark ? [...mark.text] : []))))
+  return Object.entries(signs).filter(([sign]) => used.has(sign))
 }
 
 /** Rows that read the same in every column, folded together; only identical ones are, the others need their names. */

@@ -1,5 +1,5 @@
 import type { Report, ReportCell } from './format.ts'
-import { conditionText, failureText, plural } from './wording.ts'
+import { conditionText, failureText, listed, plural } from './wording.ts'
 
 /** Something a reader must not miss, said once however many cells it holds for. */
 export interface Notice {
@@ -16,10 +16,10 @@ const maxExamples = 40
 
 const order: readonly Notice['kind'][] = [
   'incomplete',
+  'partly',
   'inputs',
   'no-effect',
   'fallback',
-  'partly',
   'limit',
   'warning',
   'run',
@@ -44,11 +44,11 @@ export function collectNotices(report: Report): Notice[] {
     for (const { kind, subject, message } of cell.notes) add(kind, subject, message, cell)
     const where = `${cell.workload} under ${conditionText(cell.condition)}`
     if (cell.status === 'unsupported') add('unsupported', cell.condition.backend, failureText(cell), cell)
-    else if (cell.status !== 'completed') add('incomplete', where, failureText(cell), cell)
-    for (const { repetition, status, message } of cell.failures) {
-      if (cell.status !== 'completed') continue
-      add('partly', where, `repetition ${repetition} ${status}, others completed: ${message}`, cell)
-    }
+    else if (cell.failures.length > 0) {
+      const failed = listed(cell.failures.map(({ repetition, message }) => `${repetition} (${message})`))
+      const what = cell.failures.length === 1 ? 'repetition' : 'repetitions'
+      add('partly', where, `${what} ${failed} of ${cell.repetitions} did not complete; the others are compared`, cell)
+    } else if (cell.status !== 'completed') add('incomplete', where, failureText(cell), cell)
     const varying = Object.keys(cell.varying)
     if (varying.length > 0) {
       add('warning', where, `${plural(varying.length, 'fact')} changed between its executions: ${varying.join(', ')}`, cell)

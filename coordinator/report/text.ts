@@ -1,6 +1,6 @@
 import { createColors } from 'picocolors'
 import type { Comparison, Report } from './format.ts'
-import { type Column, type Fold, buildMatrix, foldRows, isIdentical, runsOf, signs } from './matrix.ts'
+import { type Column, type Fold, buildMatrix, foldRows, isIdentical, runsOf, usedSigns } from './matrix.ts'
 import { collectNotices } from './notices.ts'
 import { visibleLine } from './visible.ts'
 import {
@@ -77,8 +77,7 @@ function classTable(report: Report, title: (comparison: Comparison) => string, w
     }
   }
   const folded = folds.filter((fold) => fold.rows.length > 1).flatMap((fold) => fold.rows.map(({ comparison }) => title(comparison)))
-  const used = new Set(folds.flatMap(({ marks }) => marks.map((mark) => mark?.text)))
-  const legend = Object.entries(signs).filter(([sign]) => used.has(sign))
+  const legend = usedSigns(folds)
   return [
     ...lines,
     '',
@@ -130,7 +129,7 @@ function agreement(report: Report): string[] {
 }
 
 function paintOf(index: number | undefined, sign: string, { green, cyan, magenta, blue, yellow, red, dim }: Colors): Paint {
-  if (index === undefined) return sign === '–' ? dim : sign === '~' ? yellow : red
+  if (index === undefined) return sign === '–' ? dim : sign.startsWith('~') ? yellow : red
   const paints = [green, cyan, magenta, blue, yellow]
   return paints[index % paints.length] as Paint
 }

@@ -1,4 +1,4 @@
-import { type Column, type Fold, type Mark, type Matrix, buildMatrix, foldRows, runsOf, signs } from '../matrix.ts'
+import { type Column, type Fold, type Mark, type Matrix, buildMatrix, foldRows, runsOf, usedSigns } from '../matrix.ts'
 import { visibleLine } from '../visible.ts'
 import { grouped, knobsText, paramsText, plural } from '../wording.ts'
 import { classColour, paletteSize } from './palette.ts'
@@ -37,8 +37,7 @@ export function MatrixSection({ view }: { view: View }) {
 }
 
 function Legend({ folds }: { folds: readonly Fold[] }) {
-  const used = new Set(folds.flatMap(({ marks }) => marks.map((mark) => mark?.text)))
-  const found = Object.entries(signs).filter(([sign]) => used.has(sign))
+  const found = usedSigns(folds)
   return (
     <ul class="legend">
       <li>
@@ -235,7 +234,7 @@ function backendRuns(columns: readonly Column[]) {
 }
 
 function signClass(sign: string): string {
-  return sign === '~' ? 'nondeterministic' : sign === '–' ? 'unsupported' : 'failed'
+  return sign.startsWith('~') ? 'nondeterministic' : sign === '–' ? 'unsupported' : 'failed'
 }
 
 function markClass(mark: Mark | undefined): string {
