@@ -20,34 +20,41 @@ interface Literal extends Equality {
 }
 
 const maxRules = 24
-/** Equalities of which pairs are tried; beyond, only those of the first facts. */
-const maxPaired = 120
+/** A fact of more values, as a serial number has, makes no rule that a person could use. */
+const maxValues = 32
+/** Equalities tried, and those of which pairs are; beyond, only those of the first facts. */
+const maxLiterals = 400
+const maxPaired = 80
+/** Classes tried as the one that remains. */
+const maxLast = 8
 
 /**
  * The smallest decision list found over equalities of facts, one or two a rule. Greedy: each rule takes the most units
- * of one class that are left; tried once for every class as the one that remains, and the shortest kept. Not proven
+ * of one class that are left; tried with several classes as the one that remains, and the shortest kept. Not proven
  * smallest, for which the search is exponential (Rivest, Machine Learning 1987).
  *
- * @returns no rules where there is one class, or where such a list would have more rules than it explains
+ * @returns no rules where there is one class, or where no list of at most 24 rules, and fewer than units, was found
  */
 export function decisionList(units: readonly Unit[]): Rule[] {
   const sorted = units.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
   const classes = [...new Set(sorted.map((unit) => unit.class))].sort()
-  if (classes.length < 2) return []
+  if (classes.length < 2 || classes.length > maxRules) return []
   const literals = literalsOf(sorted)
-  const lists = classes.flatMap((last) => grow(sorted, literals, last) ?? [])
+  const lists = classes.slice(0, maxLast).flatMap((last) => grow(sorted, literals, last) ?? [])
   const size = (rules: readonly Rule[]) => rules.reduce((sum, rule) => sum + 1 + rule.if.length, 0)
   return lists.reduce<Rule[]>((best, { rules }) => (best.length === 0 || size(rules) < size(best) ? rules : best), [])
 }
 
 function literalsOf(units: readonly Unit[]): Literal[] {
-  return factPartitions(units.map(({ facts }) => facts)).flatMap(({ name }) => {
+  const usable = factPartitions(units.map(({ facts }) => facts)).filter(({ count }) => count <= maxValues)
+  const literals = usable.flatMap(({ name }) => {
     const values = [...new Set(units.map(({ facts }) => facts[name] ?? null))].sort()
     return values.map((value): Literal => ({
       ...{ fact: name, op: '=', value },
       holds: units.map(({ facts }) => (facts[name] ?? null) === value),
     }))
   })
+  return literals.slice(0, maxLiterals)
 }
 
 /** Rules for all classes but one, which remains; undefined where the facts do not get there. */

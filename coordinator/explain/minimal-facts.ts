@@ -25,7 +25,7 @@ export interface FactSet {
 }
 
 export interface MinimalFacts {
-  /** The smallest first; of one size, those that cut the classes least. */
+  /** The smallest first; of one size, those whose facts have the fewest values. */
   readonly explanations: readonly FactSet[]
   /** Ways in which facts part the units. */
   readonly candidates: number
@@ -120,18 +120,10 @@ function searchWidth(facts: number, { maxSize, triples }: SearchLimits): number 
   return width
 }
 
-/** By size, then by how many blocks the set makes, then in the order of the facts. */
+/** By size, then by how many values its facts have, then in the order of the facts. */
 function rankSets(found: readonly Found[], partitions: readonly FactPartition[]): Found[] {
-  const blocks = (set: Found) => {
-    const units = (partitions[0] as FactPartition).blocks.length
-    const keys = new Set<string>()
-    for (let u = 0; u < units; u++) keys.add(set.map((place) => partitions[place]?.blocks[u]).join())
-    return keys.size
-  }
-  return found
-    .map((set) => ({ set, blocks: blocks(set) }))
-    .sort((a, b) => a.set.length - b.set.length || a.blocks - b.blocks || comparePlaces(a.set, b.set))
-    .map(({ set }) => set)
+  const values = (set: Found) => set.reduce((sum, place) => sum + (partitions[place] as FactPartition).count, 0)
+  return found.toSorted((a, b) => a.length - b.length || values(a) - values(b) || comparePlaces(a, b))
 }
 
 function comparePlaces(a: Found, b: Found): number {
