@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { mkdir, readFile, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
@@ -9,7 +10,7 @@ import { connectCoordinator } from '../client/client.ts'
 import { watchToEnd } from '../client/progress.ts'
 import { parsePlan, collectInputs } from '../plan/index.ts'
 import { exitCodeOf } from '../report/exit-code.ts'
-import { exportArtifacts, writeReport } from '../report/files.ts'
+import { exportArtifacts, renderJson, writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
 import { renderText } from '../report/text.ts'
 import { usesColor } from './terminal.ts'
@@ -77,7 +78,7 @@ export async function runLocally(
     const before = new Set((await client.listAgents()).map((agent) => agent.id))
     const agent = startSide('agent', out, options.main, [
       ...['agent', 'start', '--coordinator', client.url, '--token-file', join(storeDir, 'agent.token')],
-      ...['--name', 'local', '--state', join(out, 'agent')],
+      ...['--name', 'local', '--state', join(out, 'agent'), '--slots', String(Math.max(1, Math.min(4, availableParallelism())))],
     ])
     sides.push(agent)
     await until(agent, async () => (await client.listAgents()).some(({ id }) => !before.has(id)))
@@ -89,7 +90,7 @@ export async function runLocally(
     await writeReport(report, out)
     if (options.artifacts) await exportArtifacts(report, client.artifacts(runId), out, options.artifacts)
 
-    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+    if (options.json) process.stdout.write(renderJson(report))
     else process.stdout.write(renderText(report, { color: usesColor(process.stdout) }))
     process.stderr.write(`\nReport: ${join(out, 'report.html')} (and .json, .md, .csv)\n`)
     await finished(report)

@@ -1,6 +1,6 @@
 import { BitfleetError } from '../../shared/errors.ts'
 import { renderCsv } from '../report/csv.ts'
-import { exportArtifacts, writeReport } from '../report/files.ts'
+import { exportArtifacts, renderJson, writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
 import { renderHtml } from '../report/html/index.tsx'
 import { renderMarkdown } from '../report/markdown.ts'
@@ -43,7 +43,7 @@ function render(report: Report, format: ReportOptions['format']): string {
     case 'html':
       return renderHtml(report)
     case 'json':
-      return `${JSON.stringify(report, null, 2)}\n`
+      return renderJson(report)
     case 'csv':
       return renderCsv(report)
     case 'md':

@@ -14,16 +14,18 @@ export interface ShownPromise {
  */
 export function judgePromises(report: Report, glibc: boolean): ShownPromise[] {
   const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
-  const partedBy = (workload: RegExp, key: (cell: ReportCell) => string | undefined) =>
-    report.comparisons.find((comparison) => workload.test(comparison.workload) && parts(comparison, cells, key))
+  const parted = (workload: RegExp, differ: (a: ReportCell, b: ReportCell) => boolean) =>
+    report.comparisons.find((comparison) => workload.test(comparison.workload) && partsWhere(comparison, cells, differ))
   const workloads = new Set(report.cells.map(({ workload }) => workload))
   const conditions = new Set(report.cells.map(({ condition: { backend, knobs } }) => JSON.stringify([backend, knobs])))
   const completed = report.cells.filter(({ status }) => status === 'completed').length
   const reference = report.comparisons.find(({ workload }) => workload === 'train.mlp-reference')
-  const order = partedBy(/^reduce\./, ({ condition }) => text(condition.knobs.order))
-  const instructions = partedBy(/./, ({ condition }) => text(condition.knobs.variant))
-  const libm = partedBy(/^elementary\./, ({ condition }) => condition.backend === 'libm' ? text(condition.knobs.hwcaps) : undefined)
-  const training = partedBy(/^train\.(mlp|cnn)$/, ({ condition }) => condition.backend)
+  const knobParts = (backend: string, knob: string) => (a: ReportCell, b: ReportCell) =>
+    a.condition.backend === backend && b.condition.backend === backend && a.condition.knobs[knob] !== b.condition.knobs[knob]
+  const order = parted(/^reduce\./, knobParts('js', 'order'))
+  const instructions = parted(/./, knobParts('tfjs-wasm', 'variant'))
+  const libm = parted(/^elementary\./, knobParts('libm', 'hwcaps'))
+  const training = parted(/^train\.(mlp|cnn)$/, (a, b) => a.condition.backend !== b.condition.backend)
   const race = report.comparisons.find(({ nondeterministic }) => nondeterministic.length > 0)
   const racing = race?.nondeterministic[0]
 
@@ -50,25 +52,14 @@ export function judgePromises(report: Report, glibc: boolean): ShownPromise[] {
   ]
 }
 
-function text(value: unknown): string {
-  return value === undefined ? '' : String(value)
-}
-
-/** Whether two cells of different classes have different keys, both of them having one. */
-function parts(
-  comparison: Comparison,
+/** Whether two cells of different classes differ in a way. */
+function partsWhere(
+  { classes }: Comparison,
   cells: ReadonlyMap<string, ReportCell>,
-  key: (cell: ReportCell) => string | undefined,
+  differ: (a: ReportCell, b: ReportCell) => boolean,
 ): boolean {
-  if (comparison.classes.length < 2) return false
-  const keys = comparison.classes.map(({ cells: members }) =>
-    members.flatMap((id) => {
-      const cell = cells.get(id)
-      const value = cell && key(cell)
-      return value === undefined ? [] : [`${cell?.condition.backend} ${value}`]
-    }),
-  )
-  return keys.some((mine, i) => keys.some((theirs, j) => i < j && mine.some((a) => theirs.some((b) => a !== b))))
+  const members = classes.map(({ cells: ids }) => ids.flatMap((id) => cells.get(id) ?? []))
+  return members.some((mine, i) => members.slice(i + 1).some((theirs) => mine.some((a) => theirs.some((b) => differ(a, b)))))
 }
 
 function describe({ workload, classes, divergences }: Comparison): string {

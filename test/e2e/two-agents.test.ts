@@ -66,7 +66,7 @@ factors:
     )
     const { code, stdout, stderr } = await bitfleet(['run', plan, '--watch', '--store', store])
     expect([0, 1], stderr).toContain(code)
-    const run = /\br-[\w-]+/.exec(stdout + stderr)?.[0] ?? ''
+    const run = /\b\d{8}-\d{6}-[0-9a-f]+/.exec(stdout + stderr)?.[0] ?? ''
     const out = join(dir, 'report')
     expect((await bitfleet(['report', run, '--store', store, '--out', out, '--artifacts'])).code).toBe(0)
     report = readReport(out)
