@@ -138,7 +138,8 @@ function addEdgeCases(run: SyntheticRun): void {
   const late = { outcome: { status: 'timed-out', limitMs: 60_000, stderr: '' } } as const
   run.add({ workload: 'linalg.gemv', params: { m: 8, n: 8 }, backend: 'js', executions: twice(gemm.slice(0, 1)) })
   run.add({ workload: 'linalg.gemv', params: { m: 8, n: 8 }, backend: 'tfjs-cpu', executions: [late, late] })
-  run.add({ workload: 'linalg.gemv', params: { m: 8, n: 8 }, backend: 'tfjs-wasm', executions: [null, { outcome: { status: 'cancelled' } }] })
+  run.add({ workload: 'linalg.gemv', params: { m: 8, n: 8 }, backend: 'tfjs-wasm', executions: [{ outcome: { status: 'cancelled' } }, null] })
+  run.add({ workload: 'linalg.gemv', params: { m: 8, n: 8 }, backend: 'libm', executions: [null, null] })
   run.add({
     ...{ workload: 'linalg.gemv', params: { m: 8, n: 8 }, backend: 'blis' },
     executions: [{ outcome: { status: 'failed', code: 'workload', message: 'the schema has no checkpoint "y"', stderr: 'Error' } }, null],

@@ -1,10 +1,115 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { sampleReport } from '../../test/sample-report.ts'
-import { reportSchema } from './format.ts'
+import { sampleReport, sampleRun } from '../../test/sample-report.ts'
+import { createSyntheticRun, f32, type SyntheticExecution, syntheticAgent } from '../../test/synthetic-run.ts'
+import { compareRun } from '../compare/compare-run.ts'
+import type { RunData } from '../records.ts'
+import { assembleReport } from './assemble.ts'
+import { type Report, reportSchema } from './format.ts'
+
+async function reportOf(data: RunData, run = sampleRun()): Promise<Report> {
+  return assembleReport(data, await compareRun(data, run.artifacts), 'bitfleet 0.1.0')
+}
 
 describe('assembleReport', () => {
-  it('makes a report that its schema accepts', () => {
+  it('makes a report that its schema accepts unchanged, also after it was a file', () => {
     const report = sampleReport()
     expect(reportSchema.parse(report)).toEqual(report)
+    expect(reportSchema.parse(JSON.parse(JSON.stringify(report)))).toEqual(report)
+  })
+
+  it('makes the same bytes whatever the order of results, cells and agents, and however long anything took', async () => {
+    const run = sampleRun()
+    const data = run.data()
+    const expected = JSON.stringify(withoutTimes(await reportOf(data, run)))
+    const whole = <T>(items: readonly T[]) => fc.shuffledSubarray([...items], { minLength: items.length })
+    await fc.assert(
+      fc.asyncProperty(whole(data.executions), whole(data.cells), whole(data.run.agents), fc.nat(9), async (executions, cells, agents, lateMs) => {
+        const late = executions.map((record, i) => ({
+          ...record,
+          execution: { ...record.execution, resources: { wallMs: i * lateMs, cpuMs: lateMs }, log: `took ${lateMs}` },
+        }))
+        const shuffled = { run: { ...data.run, agents }, cells, executions: late }
+        expect(JSON.stringify(withoutTimes(await reportOf(shuffled, run)))).toBe(expected)
+      }),
+      { numRuns: 12 },
+    )
+  })
+
+  it('has no majority: cells that come more often change no letter and no divergence', async () => {
+    const of = (value: number): SyntheticExecution => ({ checkpoints: [{ step: 0, name: 'y', tensor: f32([value]), output: true }] })
+    const build = async (copies: number) => {
+      const run = createSyntheticRun([syntheticAgent('a')])
+      run.add({ workload: 'w', backend: 'first', executions: [of(1), of(1)] })
+      run.add({ workload: 'w', backend: 'second', executions: [of(2), of(2)] })
+      for (let i = 0; i < copies; i++) run.add({ workload: 'w', backend: `more${i}`, executions: [of(2), of(2)] })
+      return (await reportOf(run.data(), run)).comparisons[0]
+    }
+    const [few, many] = [await build(0), await build(30)]
+    expect(many?.divergences).toEqual(few?.divergences)
+    expect(many?.classes.map(({ letter, trace }) => [letter, trace])).toEqual(few?.classes.map(({ letter, trace }) => [letter, trace]))
+  })
+
+  it('keeps cells in the order of the plan, then of agents', () => {
+    const { cells } = sampleReport()
+    const orders = cells.filter(({ workload, params }) => workload === 'reduce.sum' && params['n'] === 64)
+    expect(orders.slice(0, 4).map(({ agent, condition }) => [condition.knobs['order'], agent])).toEqual([
+      ['sequential', 'a-1'],
+      ['sequential', 'a-2'],
+      ['reverse', 'a-1'],
+      ['reverse', 'a-2'],
+    ])
+  })
+
+  it('tells every way a cell can end', () => {
+    const { cells } = sampleReport()
+    const ended = (status: string) => cells.find((cell) => cell.status === status)
+    expect(ended('crashed')).toMatchObject({
+      ...{ signal: 'SIGILL', traces: [expect.any(String), null] },
+      failures: [{ repetition: 1, status: 'crashed', message: 'died of SIGILL' }],
+    })
+    expect(ended('timed-out')).toMatchObject({ limitMs: 60_000, traces: [null, null], failures: [], outputs: [] })
+    expect(ended('unsupported')).toMatchObject({ reason: 'openblas has no kernel conv2d' })
+    expect(ended('failed')).toMatchObject({ code: 'workload', message: 'the schema has no checkpoint "y"', traces: [null, null] })
+    expect(ended('cancelled')).toMatchObject({ traces: [null, null] })
+    expect(ended('missing')).toMatchObject({ traces: [null, null], condition: { version: null } })
+    expect(cells.flatMap(({ notes }) => notes)).toEqual([expect.objectContaining({ kind: 'no-effect', subject: 'coreType' })])
+  })
+
+  it('gives medians of times, and facts apart from those that vary', () => {
+    const race = sampleReport().cells.find(({ condition }) => condition.knobs['order'] === 'atomic:4')
+    expect(race?.resources).toEqual({ wallMs: 144.5, cpuMs: 117.5, maxRssBytes: 90_000_000 })
+    expect(race?.varying).toEqual({ 'cpu.affinity': ['0-1', '0-3'] })
+    expect(race?.facts).toEqual({})
+  })
+
+  it('says it in one sentence', () => {
+    expect(sampleReport().sentence).toBe(
+      '3 of 14 workloads identical over 21 conditions on 2 agents; ' +
+        '7 part: reduce.sum by knob.order, train.mlp by knob.variant, train.cnn by backend, elementary.exp by knob.hwcaps, and 3 more; ' +
+        '1 computed on different inputs: nn.softmax; 1 disagrees with itself: reduce.sum; 2 are incomplete: nn.conv2d, linalg.gemv',
+    )
+  })
+
+  it.each([
+    [['js', 'libm'], [1, 1], '1 workload identical over 2 conditions on 1 machine'],
+    [['js', 'libm'], [1, 2], '1 workload over 2 conditions on 1 machine; 1 parts: w by backend'],
+    [['js'], [undefined], '1 workload over 1 condition on 1 machine; 1 is supported nowhere: w'],
+    [[], [], 'Nothing was compared: the plan has no cells'],
+  ])('of %j with results %j: %s', async (backends, values, sentence) => {
+    const run = createSyntheticRun([syntheticAgent('a')])
+    backends.forEach((backend, i) => {
+      const value = values[i]
+      const execution: SyntheticExecution =
+        value === undefined
+          ? { outcome: { status: 'unsupported', reason: 'no kernel' } }
+          : { checkpoints: [{ step: 0, name: 'y', tensor: f32([value]), output: true }] }
+      run.add({ workload: 'w', backend, executions: [execution] })
+    })
+    expect((await reportOf(run.data(), run)).sentence).toBe(sentence)
   })
 })
+
+function withoutTimes(report: Report): unknown {
+  return { ...report, cells: report.cells.map(({ resources: _, ...cell }) => cell) }
+}

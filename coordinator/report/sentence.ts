@@ -16,7 +16,9 @@ export function verdictSentence(outcomes: readonly CellOutcome[], comparisons: r
   const where = `over ${count(conditions, 'condition')} on ${agents === 1 ? '1 machine' : `${agents} agents`}`
   const having = (holds: (comparison: Comparison) => boolean) => comparisons.filter(holds)
 
-  const identical = having(({ verdict }) => verdict === 'identical').length
+  // A workload that no condition supports has nothing that could differ: no claim of equality is made of it.
+  const nowhere = having(({ verdict, classes }) => verdict === 'identical' && classes.length === 0)
+  const identical = having(({ verdict }) => verdict === 'identical').length - nowhere.length
   const total = comparisons.length
   const head =
     identical === total && total > 1
@@ -33,6 +35,7 @@ export function verdictSentence(outcomes: readonly CellOutcome[], comparisons: r
     clause(part, ['parts', 'part'], partedBy),
     clause(inputs, ['computed on different inputs', 'computed on different inputs'], ({ workload }) => workload),
     clause(unstable, ['disagrees with itself', 'disagree with themselves'], ({ workload }) => workload),
+    clause(nowhere, ['is supported nowhere', 'are supported nowhere'], ({ workload }) => workload),
     clause(incomplete, ['is incomplete', 'are incomplete'], ({ workload }) => workload),
   ]
   return [head, ...clauses.filter((text) => text !== '')].join('; ')

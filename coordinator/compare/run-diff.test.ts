@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { sampleReport } from '../../test/sample-report.ts'
+import { createSyntheticRun, f32, type SyntheticExecution, syntheticAgent } from '../../test/synthetic-run.ts'
+import { assembleReport } from '../report/assemble.ts'
+import type { Report } from '../report/format.ts'
+import { compareRun } from './compare-run.ts'
+import { diffExitCode, diffReports, renderReportDiff } from './run-diff.ts'
+
+type Cells = Record<string, { value: number | 'crash' | 'race'; facts?: Record<string, string> }>
+
+/** A run of one workload on one agent whose backends gave these values, under an id of its own. */
+async function reportOf(agentId: string, cells: Cells, agentFacts: Record<string, string> = {}): Promise<Report> {
+  const run = createSyntheticRun([syntheticAgent(agentId, agentFacts, 'local')])
+  const completed = (value: number, facts = {}): SyntheticExecution => ({ checkpoints: [{ step: 0, name: 'y', tensor: f32([value]), output: true }], facts })
+  for (const [backend, { value, facts }] of Object.entries(cells)) {
+    const executions: SyntheticExecution[] =
+      value === 'crash'
+        ? [{ outcome: { status: 'crashed', signal: 'SIGKILL', stderr: '' } }]
+        : value === 'race'
+          ? [completed(1, facts), completed(2, facts)]
+          : [completed(value, facts), completed(value, facts)]
+    run.add({ workload: 'train.mlp', params: { epochs: 1 }, backend, executions })
+  }
+  return assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
+}
+
+describe('diffReports', () => {
+  it('finds a run equal to itself', () => {
+    const report = sampleReport()
+    const diff = diffReports(report, sampleReport())
+    expect(diff.unmatched).toEqual([[], []])
+    expect(diff.facts).toEqual([])
+    expect(diff.counts.different).toBe(0)
+  })
+
+  it('shows the affinity as a differing fact where one run was under taskset, by what became of the cells', async () => {
+    const cells = (affinity: string, other: number): Cells => ({
+      js: { value: 1, facts: { 'cpu.affinity': affinity } },
+      tensorflow: { value: other, facts: { 'cpu.affinity': affinity } },
+    })
+    const [free, pinned] = [await reportOf('a1', cells('0-1', 2)), await reportOf('b2', cells('0', 3))]
+    const diff = diffReports(free, pinned)
+    expect(diff).toMatchObject({ result: 'different', counts: { equal: 1, different: 1 }, unmatched: [[], []] })
+    expect(diff.facts).toEqual([
+      { fact: 'cpu.affinity', values: ['0-1', '0'], pairs: { equal: 1, different: 1, nondeterministic: 0, incomplete: 0 } },
+    ])
+    expect(diffExitCode(diff)).toBe(1)
+    const text = renderReportDiff(diff)
+    expect(text).toContain('  different: train.mlp epochs=1 seed=42, tensorflow\n    y[0]: 40000000 against 40400000\n')
+    expect(text).toContain('  cpu.affinity: 0-1 against 0 (cells: 1 equal, 1 different)')
+  })
+
+  it('shows facts of the machines, and missing ones as missing', async () => {
+    const diff = diffReports(await reportOf('a', { js: { value: 1 } }, { 'vm.kind': 'kvm' }), await reportOf('b', { js: { value: 1 } }, { kernel: '6.2.0' }))
+    expect(diff).toMatchObject({ result: 'identical', facts: [{ fact: 'kernel', values: ['6.1.0', '6.2.0'] }, { fact: 'vm.kind', values: ['kvm', null] }] })
+    expect(diffExitCode(diff)).toBe(0)
+  })
+
+  it('calls what did not complete or has no partner incomplete, and what races nondeterministic', async () => {
+    const whole = await reportOf('a', { js: { value: 1 }, libm: { value: 1 } })
+    expect(diffReports(whole, await reportOf('a', { js: { value: 1 }, libm: { value: 'crash' } }))).toMatchObject({ result: 'incomplete', counts: { incomplete: 1 } })
+    const lacking = diffReports(whole, await reportOf('a', { js: { value: 1 } }))
+    expect(lacking.unmatched.map(({ length }) => length)).toEqual([1, 0])
+    expect(diffExitCode(lacking)).toBe(3)
+    const racing = diffReports(whole, await reportOf('a', { js: { value: 'race' }, libm: { value: 1 } }))
+    expect(racing).toMatchObject({ result: 'different', counts: { nondeterministic: 1, equal: 1 } })
+  })
+
+  it('does not take two runs without a cell in common for equal', async () => {
+    const diff = diffReports(await reportOf('a', { js: { value: 1 } }), await reportOf('a', { libm: { value: 1 } }))
+    expect(diff.result).toBe('incomplete')
+  })
+})
