@@ -12,7 +12,8 @@ const log2e = 1.4426950408889634
 
 /**
  * eˣ: x = k·ln 2 + r with |r| ≤ 0.35; eʳ is Taylor's polynomial of degree 13, 1 + r(1 + r/2(1 + r/3(…))), whose
- * remainder is below 2⁻⁵⁷; then k exact doublings or halvings. Below −745.2 the result is 0, above 709.8 infinity.
+ * remainder is below 2⁻⁵⁷; then k doublings or halvings, which are exact but for those that end below 2⁻¹⁰²². Within one
+ * ulp of the correctly rounded value down to there.
  */
 export function plainExp(x: number): number {
   if (Number.isNaN(x)) return x
@@ -29,7 +30,8 @@ export function plainExp(x: number): number {
 
 /**
  * ln x of a positive finite x: x = m·2ᵏ with m in [3/4, 3/2), exactly; with s = (m − 1)/(m + 1), |s| ≤ 1/5,
- * ln m = 2s(1 + s²/3 + s⁴/5 + …) up to s²⁴/25, whose remainder is below 2⁻⁶⁰.
+ * ln m = 2s(1 + s²/3 + s⁴/5 + …) up to s²⁴/25, whose remainder is below 2⁻⁶⁰. Within three ulp of the correctly
+ * rounded value.
  */
 export function plainLog(x: number): number {
   if (!(x > 0)) return x === 0 ? -Infinity : NaN
