@@ -24,20 +24,28 @@ describe('assembleReport', () => {
     const expected = JSON.stringify(withoutTimes(await reportOf(data, run)))
     const whole = <T>(items: readonly T[]) => fc.shuffledSubarray([...items], { minLength: items.length })
     await fc.assert(
-      fc.asyncProperty(whole(data.executions), whole(data.cells), whole(data.run.agents), fc.nat(9), async (executions, cells, agents, lateMs) => {
-        const late = executions.map((record, i) => ({
-          ...record,
-          execution: { ...record.execution, resources: { wallMs: i * lateMs, cpuMs: lateMs }, log: `took ${lateMs}` },
-        }))
-        const shuffled = { run: { ...data.run, agents }, cells, executions: late }
-        expect(JSON.stringify(withoutTimes(await reportOf(shuffled, run)))).toBe(expected)
-      }),
+      fc.asyncProperty(
+        whole(data.executions),
+        whole(data.cells),
+        whole(data.run.agents),
+        fc.nat(9),
+        async (executions, cells, agents, lateMs) => {
+          const late = executions.map((record, i) => ({
+            ...record,
+            execution: { ...record.execution, resources: { wallMs: i * lateMs, cpuMs: lateMs }, log: `took ${lateMs}` },
+          }))
+          const shuffled = { run: { ...data.run, agents }, cells, executions: late }
+          expect(JSON.stringify(withoutTimes(await reportOf(shuffled, run)))).toBe(expected)
+        },
+      ),
       { numRuns: 12 },
     )
   })
 
   it('has no majority: cells that come more often change no letter and no divergence', async () => {
-    const of = (value: number): SyntheticExecution => ({ checkpoints: [{ step: 0, name: 'y', tensor: f32([value]), output: true }] })
+    const of = (value: number): SyntheticExecution => ({
+      checkpoints: [{ step: 0, name: 'y', tensor: f32([value]), output: true }],
+    })
     const build = async (copies: number) => {
       const run = createSyntheticRun([syntheticAgent('a')])
       run.add({ workload: 'w', backend: 'first', executions: [of(1), of(1)] })
@@ -47,7 +55,9 @@ describe('assembleReport', () => {
     }
     const [few, many] = [await build(0), await build(30)]
     expect(many?.divergences).toEqual(few?.divergences)
-    expect(many?.classes.map(({ letter, trace }) => [letter, trace])).toEqual(few?.classes.map(({ letter, trace }) => [letter, trace]))
+    expect(many?.classes.map(({ letter, trace }) => [letter, trace])).toEqual(
+      few?.classes.map(({ letter, trace }) => [letter, trace]),
+    )
   })
 
   it('keeps cells in the order of the plan, then of agents', () => {
@@ -70,10 +80,16 @@ describe('assembleReport', () => {
     })
     expect(ended('timed-out')).toMatchObject({ limitMs: 60_000, traces: [null, null], failures: [], outputs: [] })
     expect(ended('unsupported')).toMatchObject({ reason: 'openblas has no kernel conv2d' })
-    expect(ended('failed')).toMatchObject({ code: 'workload', message: 'the schema has no checkpoint "y"', traces: [null, null] })
+    expect(ended('failed')).toMatchObject({
+      code: 'workload',
+      message: 'the schema has no checkpoint "y"',
+      traces: [null, null],
+    })
     expect(ended('cancelled')).toMatchObject({ traces: [null, null] })
     expect(ended('missing')).toMatchObject({ traces: [null, null], condition: { version: null } })
-    expect(cells.flatMap(({ notes }) => notes)).toEqual([expect.objectContaining({ kind: 'no-effect', subject: 'coreType' })])
+    expect(cells.flatMap(({ notes }) => notes)).toEqual([
+      expect.objectContaining({ kind: 'no-effect', subject: 'coreType' }),
+    ])
   })
 
   it('gives medians of times, and facts apart from those that vary', () => {

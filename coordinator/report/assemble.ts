@@ -70,7 +70,9 @@ function reportCell(outcome: CellOutcome): ReportCell {
     },
     repetitions: cell.repetitions,
     ...describeEnding(ending),
-    traces: repetitions.map(({ ending: { status }, execution }) => (status === 'completed' ? (execution?.trace ?? null) : null)),
+    traces: repetitions.map(({ ending: { status }, execution }) =>
+      status === 'completed' ? (execution?.trace ?? null) : null,
+    ),
     outputs: [...(completed[0]?.execution.outputs ?? [])],
     facts: { ...facts },
     varying: { ...varying },
@@ -79,7 +81,9 @@ function reportCell(outcome: CellOutcome): ReportCell {
       completed.length === 0
         ? []
         : repetitions.flatMap(({ repetition, ending: { status, ...rest } }) =>
-            status === 'completed' ? [] : [{ repetition, status, message: messageOfEnding({ status, ...rest } as Ending) }],
+            status === 'completed'
+              ? []
+              : [{ repetition, status, message: messageOfEnding({ status, ...rest } as Ending) }],
           ),
     resources: medians(repetitions.flatMap(({ execution }) => (execution ? [execution.resources] : []))),
   }

@@ -96,15 +96,17 @@ export const divergenceSchema = z.object({
   healed: z.number().int(),
   /** Statistics of the final tensors that differ, by name. */
   outputs: z.array(
-    z.object({ name: z.string(), digests: z.tuple([digestSchema, digestSchema]), statistics: elementComparisonSchema.nullable() }),
+    z.object({
+      name: z.string(),
+      digests: z.tuple([digestSchema, digestSchema]),
+      statistics: elementComparisonSchema.nullable(),
+    }),
   ),
   growth: z.array(growthSchema),
   /** What of the growth was not measured, and why. */
   growthNote: z.string().optional(),
   /** Predicted labels that differ between a and b: churn. Only for workloads that predict labels. */
-  decisions: z
-    .object({ labels: z.number().int(), changed: z.number().int(), churn: z.number() })
-    .nullable(),
+  decisions: z.object({ labels: z.number().int(), changed: z.number().int(), churn: z.number() }).nullable(),
 })
 export type Divergence = z.infer<typeof divergenceSchema>
 
@@ -223,9 +225,7 @@ export const reportSchema = z.object({
     notes: z.array(z.string()),
   }),
   agents: z.array(agentRecordSchema),
-  workloads: z.array(
-    z.object({ id: z.string(), version: z.number().int(), title: z.string(), summary: z.string() }),
-  ),
+  workloads: z.array(z.object({ id: z.string(), version: z.number().int(), title: z.string(), summary: z.string() })),
   cells: z.array(reportCellSchema),
   comparisons: z.array(comparisonSchema),
 })

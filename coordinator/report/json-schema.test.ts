@@ -22,7 +22,10 @@ describe('the published schema of report.json', () => {
     ['another schema', (report) => Object.assign(report, { schema: 'bitfleet/report@2' })],
     ['a verdict that is none', (report) => Object.assign(report, { verdict: 'fine' })],
     ['a digest that is none', (report) => Object.assign(report.run, { planDigest: 'sha256:xyz' })],
-    ['a trace digest with its prefix', (report) => Object.assign(report.comparisons[0]?.classes[0] as object, { trace: `sha256:${'0'.repeat(64)}` })],
+    [
+      'a trace digest with its prefix',
+      (report) => Object.assign(report.comparisons[0]?.classes[0] as object, { trace: `sha256:${'0'.repeat(64)}` }),
+    ],
     ['no cells', (report) => Reflect.deleteProperty(report, 'cells')],
     ['a member nobody knows', (report) => Object.assign(report.cells[0] as object, { colour: 'red' })],
   ]

@@ -12,5 +12,9 @@ export function reportJsonSchema(): Record<string, unknown> {
       if (zodSchema === digestSchema) Object.assign(jsonSchema, { type: 'string', pattern: digestPattern.source })
     },
   })
-  return { ...schema, title: reportSchemaName, description: 'A run of Bitfleet: what was computed, and what of it is equal.' }
+  return {
+    ...schema,
+    title: reportSchemaName,
+    description: 'A run of Bitfleet: what was computed, and what of it is equal.',
+  }
 }

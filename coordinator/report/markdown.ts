@@ -145,7 +145,7 @@ function escaped(text: string): string {
     .replaceAll('>', '&gt;')
     .replaceAll('://', ':\\//')
     .replace(/\bwww\./gi, 'www\\.')
-    .replace(/^(\d+)([.)])/, '$1\\$2')
+    .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
     .replace(/^[-+#=]/, '\\$&')
 }
 

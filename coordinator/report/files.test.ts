@@ -1,0 +1,102 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { digestOf, sha256Hex } from '../../shared/digest.ts'
+import { parseNpy } from '../../shared/npy.ts'
+import { parseTrace } from '../../shared/trace.ts'
+import { sampleReport, sampleRun } from '../../test/sample-report.ts'
+import type { Artifacts } from '../records.ts'
+import { type ExportedTensor, exportArtifacts, renderReport, reportFormats, writeReport } from './files.ts'
+import { reportSchema } from './format.ts'
+
+let dir: string
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'bitfleet-report-'))
+})
+afterAll(() => rm(dir, { recursive: true, force: true }))
+
+describe('written reports', () => {
+  it('are the same bytes for the same run, in every form', () => {
+    for (const format of reportFormats) {
+      expect(sha256Hex(renderReport(sampleReport(), format))).toBe(sha256Hex(renderReport(sampleReport(), format)))
+    }
+  })
+
+  it('do not depend on the order of keys', () => {
+    const { comparisons, cells, ...rest } = sampleReport()
+    const turned = { comparisons, cells, ...Object.fromEntries(Object.entries(rest).reverse()) }
+    expect(renderReport(turned as ReturnType<typeof sampleReport>, 'json')).toBe(renderReport(sampleReport(), 'json'))
+  })
+
+  it('are whole files and leave no drafts', async () => {
+    const out = join(dir, 'all')
+    const paths = await writeReport(sampleReport(), out)
+    expect(paths).toEqual(['json', 'html', 'md', 'csv'].map((format) => join(out, `report.${format}`)))
+    expect((await readdir(out)).sort()).toEqual(['report.csv', 'report.html', 'report.json', 'report.md'])
+    const text = await readFile(join(out, 'report.json'), 'utf8')
+    expect(text.endsWith('}\n')).toBe(true)
+    expect(reportSchema.parse(JSON.parse(text))).toEqual(reportSchema.parse(sampleReport()))
+    await writeReport(sampleReport(), join(dir, 'one'), { formats: ['csv'] })
+    expect(await readdir(join(dir, 'one'))).toEqual(['report.csv'])
+  })
+})
+
+describe('exported artifacts', () => {
+  async function indexOf(out: string): Promise<ExportedTensor[]> {
+    return (JSON.parse(await readFile(join(out, 'artifacts', 'index.json'), 'utf8')) as { tensors: ExportedTensor[] }).tensors
+  }
+
+  it('hold the bytes that the report speaks of, under safe names', async () => {
+    const out = join(dir, 'export')
+    const summary = await exportArtifacts(sampleReport(), sampleRun().artifacts, out, 'all')
+    expect(summary.missing).toBe(0)
+    const tensors = await indexOf(out)
+    const files = new Set(tensors.map(({ file }) => file))
+    expect(files.size).toBe(summary.written)
+    for (const { file, digest, dtype, shape } of tensors) {
+      expect(file).toMatch(/^[A-Za-z0-9-]+-[0-9a-f]{24}(\.bf16)?\.npy$/)
+      const tensor = parseNpy(await readFile(join(out, 'artifacts', file as string)), file as string)
+      expect([digestOf(tensor.bytes), tensor.dtype, tensor.shape]).toEqual([digest, dtype, shape])
+    }
+    const outputs = sampleReport().cells.flatMap((cell) => cell.outputs)
+    for (const { digest } of outputs) expect(tensors.some((tensor) => tensor.digest === digest)).toBe(true)
+    for (const name of await readdir(join(out, 'traces'))) {
+      expect(`${parseTrace(await readFile(join(out, 'traces', name), 'utf8')).digest}.jsonl`).toBe(name)
+    }
+  })
+
+  it('are fewer when only outputs are asked for, and hold what parts', async () => {
+    const out = join(dir, 'outputs')
+    const few = await exportArtifacts(sampleReport(), sampleRun().artifacts, out, 'outputs')
+    const all = await exportArtifacts(sampleReport(), sampleRun().artifacts, join(dir, 'again'), 'all')
+    expect(few.written).toBeLessThan(all.written)
+    const digests = new Set((await indexOf(out)).map(({ digest }) => digest))
+    for (const { divergences } of sampleReport().comparisons) {
+      for (const { digests: pair } of divergences) for (const digest of pair) if (digest) expect(digests.has(digest)).toBe(true)
+    }
+  })
+
+  it('say which bytes were not kept', async () => {
+    const out = join(dir, 'missing')
+    const { artifacts } = sampleRun()
+    const forgetful: Artifacts = { tensor: async () => undefined, trace: (digest) => artifacts.trace(digest) }
+    const summary = await exportArtifacts(sampleReport(), forgetful, out, 'outputs')
+    expect(summary.written).toBe(0)
+    expect(summary.missing).toBeGreaterThan(0)
+    expect((await indexOf(out)).every(({ file }) => file === null)).toBe(true)
+  })
+
+  it('refuse bytes that are not what they are called', async () => {
+    const { artifacts } = sampleRun()
+    const lying: Artifacts = {
+      async tensor(digest) {
+        const bytes = Uint8Array.from((await artifacts.tensor(digest)) ?? [])
+        bytes[0] = (bytes[0] ?? 0) ^ 1
+        return bytes
+      },
+      trace: (digest) => artifacts.trace(digest),
+    }
+    await expect(exportArtifacts(sampleReport(), lying, join(dir, 'lying'), 'outputs')).rejects.toMatchObject({ code: 'digest-mismatch' })
+  })
+})

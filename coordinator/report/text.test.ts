@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { hostileReport } from '../../test/hostile-report.ts'
+import { sampleReport } from '../../test/sample-report.ts'
+import { renderMarkdown } from './markdown.ts'
+import { renderText } from './text.ts'
+
+describe('the report for a terminal', () => {
+  const text = renderText(sampleReport(), { color: false, width: 100 })
+
+  it('says the sentence first, then classes, then where and why', () => {
+    expect(text.split('\n')[0]).toBe(sampleReport().sentence)
+    expect(text).toMatch(/^reduce\.sum dtype=f32 n=64 +A {2}B {2}C {2}C {2}A {2}A/m)
+    expect(text).toMatch(/A\|B part at sum .*1 ULP apart/)
+    expect(text).toMatch(/js order=atomic:4: 3 distinct results in 8 executions/)
+    expect(text).toMatch(/why, observed: knob\.order/)
+    expect(text).toMatch(/OPENBLAS_CORETYPE=Haswell was ignored/)
+  })
+
+  it('keeps the table within the terminal', () => {
+    const table = renderText(sampleReport(), { color: false, width: 60 }).split('\n\n').slice(1, 5).join('\n')
+    const rows = table.split('\n').filter((line) => / [A·~✕–!]$/.test(line))
+    expect(rows.length).toBeGreaterThan(10)
+    expect(Math.max(...rows.map((line) => line.length))).toBeLessThanOrEqual(60)
+  })
+
+  it('colours only when asked', () => {
+    // biome-ignore lint: control characters are the subject
+    const escape = /\u001b/
+    expect(text).not.toMatch(escape)
+    expect(renderText(sampleReport(), { color: true })).toMatch(escape)
+  })
+
+  it('obeys nothing that an agent says', () => {
+    const hostile = renderText(hostileReport(), { color: false })
+    // biome-ignore lint: control characters are the subject
+    expect(hostile).not.toMatch(/[\0-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
+  })
+})
+
+describe('the report in Markdown', () => {
+  it('has the table of classes, the divergences and the plan', () => {
+    const markdown = renderMarkdown(sampleReport())
+    expect(markdown).toMatch(/^\| reduce\.sum dtype=f32 n=64 \| A \| B \| C \| C \| A \| A \|/m)
+    expect(markdown).toMatch(/### elementary\.exp dtype=f64 n=256: divergent/)
+    expect(markdown).toContain('```yaml')
+  })
+
+  it('lets no text of an agent become markup', () => {
+    // The plan stands in a code block, whose fence is longer than any in it.
+    const [markdown, plan] = renderMarkdown(hostileReport()).split('\n````yaml\n') as [string, string]
+    expect(plan.trimEnd().endsWith('\n````')).toBe(true)
+    expect(markdown).not.toMatch(/<(script|img|b)\b/)
+    expect(markdown).not.toMatch(/(?<!\\)\[[^\]]*\]\(/)
+    const widths = new Map<string, number>()
+    for (const line of markdown.split('\n').filter((row) => row.startsWith('| '))) {
+      const cells = line.replace(/\\./g, '').split('|').length
+      widths.set(`${cells}`, cells)
+    }
+    // Facts, classes by condition, members of a class: three kinds of table and no row of another width.
+    expect(widths.size).toBe(3)
+  })
+})

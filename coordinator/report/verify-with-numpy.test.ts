@@ -1,0 +1,73 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { needs } from '../../test/needs.ts'
+import { sampleReport, sampleRun } from '../../test/sample-report.ts'
+import { exportArtifacts, writeReport } from './files.ts'
+import type { Report } from './format.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const local = join(root, '.test-tools', 'python')
+const environment = { ...process.env, ...(existsSync(local) ? { PYTHONPATH: local } : {}) }
+const { status } = spawnSync('python3', ['-c', 'import numpy'], { env: environment })
+const absent = needs('docs/verify-with-numpy.md', status === 0, 'python3 has no numpy', 'deploy/tests/install.sh')
+
+describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
+  let dir: string
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'bitfleet-verify-'))
+    const page = await readFile(join(root, 'docs', 'verify-with-numpy.md'), 'utf8')
+    await writeFile(join(dir, 'verify.py'), /^```python\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? '')
+    await exportArtifacts(sampleReport(), sampleRun().artifacts, dir, 'all')
+  })
+  afterAll(() => rm(dir, { recursive: true, force: true }))
+
+  async function verify(report: Report): Promise<{ status: number | null; stdout: string; stderr: string }> {
+    await writeReport(report, dir, { formats: ['json'] })
+    return spawnSync('python3', [join(dir, 'verify.py'), dir, '--complete'], { env: environment, encoding: 'utf8' })
+  }
+
+  it('agrees with every figure', async () => {
+    const { status: code, stdout, stderr } = await verify(sampleReport())
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/^\d{4,} figures checked, 0 wrong, 0 not checked/)
+    expect(code).toBe(0)
+  })
+
+  const lies: [string, (report: Report) => void][] = [
+    ['ulp', (report) => Object.assign(part(report), { ulp: '2' })],
+    ['element', (report) => Object.assign(part(report), { element: 1 })],
+    ['bits', (report) => part(report).bits?.reverse()],
+    ['healed', (report) => part(report).healed++],
+    ['relativeL2', (report) => Object.assign(part(report).statistics ?? {}, { relativeL2: 1e-9 })],
+    ['histogram', (report) => part(report).statistics?.histogram.pop()],
+    ['unequal', (report) => Object.assign(part(report).statistics ?? {}, { unequal: 0 })],
+    ['growth', (report) => Object.assign(grown(report).growth[0]?.points.at(-1) ?? {}, { maxUlp: '7' })],
+    ['decisions', (report) => Object.assign(grown(report).decisions ?? {}, { churn: 0.5 })],
+    ['classes', (report) => report.comparisons[0]?.classes.reverse()],
+    ['verdict', (report) => Object.assign(report.comparisons[0] ?? {}, { verdict: 'identical' })],
+    ['digest', (report) => report.cells.forEach(({ outputs }) => outputs.forEach((output) => output.bits?.reverse()))],
+  ]
+  it.each(lies)('catches a wrong %s', async (_name, lie) => {
+    const report = sampleReport()
+    lie(report)
+    const { status: code, stdout } = await verify(report)
+    expect(stdout).toContain('the report says')
+    expect(code).toBe(1)
+  })
+})
+
+function part(report: Report) {
+  const found = report.comparisons.flatMap(({ divergences }) => divergences).find(({ statistics }) => statistics && statistics.elements > 1)
+  if (!found) throw new Error('the sample has no divergence with statistics')
+  return found
+}
+
+function grown(report: Report) {
+  const found = report.comparisons.flatMap(({ divergences }) => divergences).find(({ growth, decisions }) => growth.length > 0 && decisions)
+  if (!found) throw new Error('the sample has no growth')
+  return found
+}
