@@ -15,6 +15,7 @@ import { closeInterruptedRuns, createScheduler } from './scheduler/index.ts'
 import { ensureToken, writePrivate } from './secret-files.ts'
 import { softwareName } from './software.ts'
 import { openStore, type Store } from './store/index.ts'
+import { createWeb } from './web/index.tsx'
 
 export interface CoordinatorOptions {
   readonly storeDir: string
@@ -71,6 +72,7 @@ async function serveStore(
     loopback: isLoopback(host),
     hosts: isLoopback(host) ? [host, ...hosts] : hosts,
   })
+  app.route('/', createWeb(services))
 
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   const lines = webSocketTransport.createServer()

@@ -121,7 +121,8 @@ export async function serveAgent(connection: Connection, options: SessionOptions
       }
     }
   } catch (error) {
-    if (!session) await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
+    // An agent that reads `refused` gives up; one that was merely late tries again.
+    if (!session && !(error instanceof LateHello)) await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
     handlers.warn(`${session ? `agent ${session.agent.id}` : 'a peer'}: line closed: ${messageOf(error)}`)
     connection.close(messageOf(error))
   }
@@ -129,14 +130,20 @@ export async function serveAgent(connection: Connection, options: SessionOptions
   if (session) handlers.ended(session, reason)
 }
 
+class LateHello extends BitfleetError {
+  constructor(helloMs: number) {
+    super('protocol', `no hello came within ${helloMs / 1000} s`)
+  }
+}
+
 async function firstMessage(frames: AsyncIterator<Received>, { token, helloMs = 5000 }: SessionOptions): Promise<AgentRecord> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new BitfleetError('protocol', `no hello came within ${helloMs / 1000} s`)), helloMs)
+    timer = setTimeout(() => reject(new LateHello(helloMs)), helloMs)
   })
   try {
     const first = await Promise.race([frames.next(), late])
-    if (first.done) throw new BitfleetError('protocol', 'the line closed before a hello')
+    if (first.done) throw new BitfleetError('unavailable', 'the line closed before a hello')
     return readHello(first.value.message, token)
   } finally {
     clearTimeout(timer)

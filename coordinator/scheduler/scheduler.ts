@@ -74,6 +74,8 @@ export async function closeInterruptedRuns(store: Store): Promise<void> {
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { store, log = () => {}, absenceMs = 120_000, cancelMs = 15_000 } = options
   const sessions = new Map<string, AgentSession>()
+  /** Agents that are stopping: they are given nothing more. */
+  const leaving = new WeakSet<AgentSession>()
   /** Agents that went away, until their jobs are given up. */
   const absences = new Map<string, NodeJS.Timeout>()
   /** In the order of submission, which is the order they are served in. */
@@ -87,7 +89,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const fetchFrom = async (agent: string, digest: Parameters<AgentSession['fetch']>[0]) => sessions.get(agent)?.fetch(digest)
 
   const fill = (session: AgentSession) => {
-    if (sessions.get(session.agent.id) !== session) return
+    if (sessions.get(session.agent.id) !== session || leaving.has(session)) return
     for (const run of active.values()) {
       while (session.running.size < Math.min(session.agent.slots, maxSlots)) {
         const job = run.next(session.agent.id)
@@ -141,6 +143,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
     if (claim === 'not-yours') {
       throw new BitfleetError('protocol', `job ${job} is another agent's`)
+    }
+    // Nobody asked for that: the agent is stopping, and its job waits for it to come back.
+    if (claim !== 'late' && execution.outcome.status === 'cancelled' && !run.cancelled) {
+      leaving.add(session)
+      run.lost(job)
+      return settle(run)
     }
     // The next job starts while this one is being written.
     fill(session)

@@ -34,7 +34,7 @@ describe('the lock', () => {
     expect((await stat(folder)).mode & 0o077).toBe(0)
     await store.close()
     await (await openStore(folder)).close()
-  }, 60_000)
+  }, 120_000)
 
   it('is taken over from a process that died, by one of those who try', async () => {
     const folder = await createFolder()
@@ -77,4 +77,4 @@ it('takes no bytes that others sent for a record of its own', async () => {
   const again = await openStore(folder)
   expect(await again.listAgents()).toEqual([])
   await again.close()
-}, 60_000)
+}, 120_000)

@@ -57,7 +57,7 @@ export function storeContract(open: (folder: string) => Promise<Store>, createFo
   beforeAll(async () => {
     folder = await createFolder()
     store = await open(folder)
-  }, 60_000)
+  }, 120_000)
   afterAll(() => store.close())
 
   describe('objects', () => {
@@ -198,7 +198,7 @@ export function storeContract(open: (folder: string) => Promise<Store>, createFo
     await removeIndex(folder)
     store = await open(folder)
     expect(await summary(store)).toEqual(before)
-  }, 60_000)
+  }, 120_000)
 
   it('notices bytes that changed on disk', async () => {
     const bytes = Buffer.from('to be damaged')
