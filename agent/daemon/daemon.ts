@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { agentEndpoint, type AgentRecord, type Job } from '../../shared/messages.ts'
+import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
 import { type AgentConfig, readSoftware } from '../config.ts'
 import { openIdentity } from '../identity.ts'
@@ -45,6 +46,7 @@ const defaultCacheBytes = 8 * 2 ** 30
 const defaultKeepBytes = 256 << 20
 /** How long a stopping agent waits for its last results to be acknowledged. */
 const farewellMs = 5_000
+const farewell = 'the agent is stopping'
 
 /**
  * Starts the agent of a state folder; the line to the coordinator is then kept, and made again, for as long as it runs.
@@ -101,6 +103,8 @@ async function prepare({ name, labels, stateDir, slots, config, cacheBytes, keep
 
 function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: AgentRecord, context: ExecutionContext) {
   const exchange = createArtifactExchange(context.cache)
+  let connection: Connection | undefined
+  /** The same, once the coordinator has welcomed this agent. */
   let line: Line | undefined
   const queue = createJobQueue(
     slots,
@@ -116,7 +120,8 @@ function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: A
   const keepLine = async () => {
     while (!stopping.signal.aborted) {
       try {
-        const connection = await connectWebSocket(url)
+        connection = await connectWebSocket(url)
+        if (stopping.signal.aborted) return connection.close(farewell)
         const reason = await serveLine(connection, {
           token,
           agent,
@@ -135,6 +140,7 @@ function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: A
         log(messageOf(error))
       } finally {
         line = undefined
+        connection = undefined
       }
       await delay(backoff.nextMs(), undefined, { signal: stopping.signal }).catch(() => {})
     }
@@ -147,7 +153,7 @@ function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: A
     const deadline = performance.now() + farewellMs
     while (line !== undefined && queue.unacknowledged().length > 0 && performance.now() < deadline) await delay(20)
     stopping.abort()
-    line?.close('the agent is stopping')
+    connection?.close(farewell)
     await kept.catch(() => {})
   }
   const done = kept.catch(async (error: unknown) => {

@@ -16,7 +16,6 @@ import type { Finished, JobQueue } from './job-queue.ts'
 export interface Line {
   /** Does not wait: what the line loses is sent again on the next one. */
   sendResult(finished: Finished): void
-  close(reason: string): void
 }
 
 export interface LineContext {
@@ -48,7 +47,6 @@ export async function serveLine(connection: Connection, context: LineContext): P
         if (!hasCode(error, 'unavailable')) log(`result of ${finished.job}: ${messageOf(error)}`)
       })
     },
-    close: (reason) => connection.close(reason),
   }
 
   const welcome = (protocol: number) => {

@@ -2,6 +2,7 @@ import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { compute, failureOf } from './computation.ts'
 import { describeBackends, detectBackends } from './detection.ts'
 import { readLine, writeLine } from './lines.ts'
+import { dieWithParent } from './parent-death.ts'
 import { eventFd, type LastWords, requestFd, runnerRequestSchema } from './protocol.ts'
 import { loadRegistry } from './registry.ts'
 
@@ -33,6 +34,7 @@ async function describe(): Promise<void> {
 }
 
 async function run(): Promise<never> {
+  await dieWithParent()
   // What a library throws in a callback of its own must not end in silence.
   process.on('uncaughtException', (error) => end(failureOf(error)))
   end(await attempt())

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import type { KnobDescription } from '../../shared/backend-description.ts'
+import { environmentFacts, runnerStart } from './runner-environment.ts'
+
+const knob = (name: string, pattern: string, apply: KnobDescription['apply']): KnobDescription => ({
+  ...{ name, pattern, apply, description: name, source: 'IF.software', values: 'such', override: false },
+})
+const knobs = [
+  knob('hwcaps', '^[-+A-Za-z0-9_,]+$', { by: 'env', variable: 'GLIBC_TUNABLES', template: 'glibc.cpu.hwcaps=%s' }),
+  knob('threads', '^\\d+$', { by: 'env', variable: 'OMP_NUM_THREADS', template: '%s' }),
+  knob('jit', '^(on|off)$', { by: 'node-arguments', arguments: { off: ['--jitless'], on: [] } }),
+  knob('order', '^.+$', { by: 'call' }),
+]
+
+describe('runnerStart', () => {
+  it('lets through what programs need and numeric libraries read, and nothing else', () => {
+    const agent = {
+      ...{ PATH: '/bin', HOME: '/home/x', LANG: 'C', LD_LIBRARY_PATH: '/opt/lib', TMPDIR: '/tmp' },
+      ...{ OPENBLAS_CORETYPE: 'Haswell', OMP_NUM_THREADS: '4', GLIBC_TUNABLES: 'x=y', TF_ENABLE_ONEDNN_OPTS: '0' },
+      ...{ BITFLEET_TOKEN: 's', AWS_SECRET: 's', NODE_OPTIONS: '-r x', LD_PRELOAD: 'x', HTTPS_PROXY: 'p', XOMP_X: '1', ABSENT: undefined },
+    }
+    expect(runnerStart(agent, knobs, {}, '/scratch').environment).toEqual({
+      ...{ PATH: '/bin', HOME: '/home/x', LANG: 'C', LD_LIBRARY_PATH: '/opt/lib', TMPDIR: '/scratch' },
+      ...{ OPENBLAS_CORETYPE: 'Haswell', OMP_NUM_THREADS: '4', GLIBC_TUNABLES: 'x=y', TF_ENABLE_ONEDNN_OPTS: '0' },
+    })
+  })
+
+  it('puts knobs over the agent’s own variables', () => {
+    const agent = { OMP_NUM_THREADS: '4' }
+    expect(runnerStart(agent, knobs, { threads: 2, hwcaps: '-FMA', jit: 'off', order: 'reverse' }, '/s')).toEqual({
+      environment: { TMPDIR: '/s', OMP_NUM_THREADS: '2', GLIBC_TUNABLES: 'glibc.cpu.hwcaps=-FMA' },
+      nodeArguments: ['--jitless'],
+    })
+  })
+
+  it('does not read a value as a pattern of its own', () => {
+    const free = [knob('free', '^.*$', { by: 'env', variable: 'OMP_FREE', template: '<%s>' })]
+    expect(runnerStart({}, free, { free: '$& %s' }, '/s').environment.OMP_FREE).toBe('<$& %s>')
+  })
+
+  it('refuses knobs and values that the backend does not have', () => {
+    expect(() => runnerStart({}, knobs, { colour: 'red' }, '/s')).toThrow(expect.objectContaining({ code: 'usage' }))
+    expect(() => runnerStart({}, knobs, { threads: 'many' }, '/s')).toThrow(/"many"/)
+    expect(() => runnerStart({}, knobs, { hwcaps: 'a\nb:x=y' }, '/s')).toThrow(expect.objectContaining({ code: 'usage' }))
+  })
+})
+
+describe('environmentFacts', () => {
+  it('are the numeric variables alone', () => {
+    expect(environmentFacts({ PATH: '/bin', OMP_NUM_THREADS: '2', GLIBC_TUNABLES: 'x=y', TMPDIR: '/s' })).toEqual({
+      'env.OMP_NUM_THREADS': '2',
+      'env.GLIBC_TUNABLES': 'x=y',
+    })
+  })
+})
