@@ -34,7 +34,9 @@ export function nearestValue(dtype: FloatDType, number: bigint, power: 1 | 2 = 1
   const valueOf = (pattern: bigint) => {
     const value = floatValue(dtype, pattern)
     // IEEE 754 rounds as if the format went on past its largest value, and calls what lies there infinite.
-    return value === Infinity ? 2n * exactly(floatValue(dtype, pattern - 1n)) - exactly(floatValue(dtype, pattern - 2n)) : exactly(value)
+    return value === Infinity
+      ? 2n * exactly(floatValue(dtype, pattern - 1n)) - exactly(floatValue(dtype, pattern - 2n))
+      : exactly(value)
   }
   let low = 0n
   let high = infinityPattern(dtype)

@@ -46,13 +46,11 @@ it('the golden results tell the orders apart', () => {
 
 const python = spawnSync('python3', ['--version']).status === 0
 
-it.skipIf(needs('recomputation of the accumulation orders', python, 'python3 is not on the path', 'apt-get install python3'))(
-  'a Python script of its own computes the golden results that are committed',
-  { timeout: 180_000 },
-  () => {
-    const { status, stdout, stderr } = spawnSync('python3', [pathOf('orders.py')], { encoding: 'utf8', timeout: 170_000 })
-    expect(stderr).toBe('')
-    expect(status).toBe(0)
-    expect(JSON.parse(stdout)).toEqual(golden)
-  },
-)
+it.skipIf(
+  needs('recomputation of the accumulation orders', python, 'python3 is not on the path', 'apt-get install python3'),
+)('a Python script of its own computes the golden results that are committed', { timeout: 180_000 }, () => {
+  const { status, stdout, stderr } = spawnSync('python3', [pathOf('orders.py')], { encoding: 'utf8', timeout: 170_000 })
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
+  expect(JSON.parse(stdout)).toEqual(golden)
+})

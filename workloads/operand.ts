@@ -24,12 +24,7 @@ export interface Operand {
 export type Draw = DataKind | ((dtype: FloatDType, shape: readonly number[], stream: Stream) => Tensor)
 
 /** Drawn from the stream of its name, row by row. */
-export function drawnOperand(
-  name: string,
-  dtype: FloatDType,
-  shape: readonly number[],
-  data: Draw,
-): Operand {
+export function drawnOperand(name: string, dtype: FloatDType, shape: readonly number[], data: Draw): Operand {
   const draw = typeof data === 'function' ? data : drawTensor.bind(undefined, data)
   return { name, dtype, shape, make: (seed) => draw(dtype, shape, createStream(seed, name)) }
 }

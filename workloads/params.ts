@@ -23,7 +23,9 @@ export function strictParams<Shape extends z.ZodRawShape>(shape: Shape) {
   const has = Object.keys(shape).join(', ')
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === 'unrecognized_keys' ? `there is no parameter "${issue.keys?.join('", "')}"; it takes ${has}` : undefined,
+      issue.code === 'unrecognized_keys'
+        ? `there is no parameter "${issue.keys?.join('", "')}"; it takes ${has}`
+        : undefined,
   })
 }
 

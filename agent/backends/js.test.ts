@@ -9,7 +9,8 @@ import { js } from './js.ts'
 import { jitArguments } from './js/jit.ts'
 
 const f64 = (...values: number[]) => createTensor('f64', [values.length], bytesOf(Float64Array.from(values)))
-const openKernels = async (order: string) => (await js.open({ order })).kernels as Required<Awaited<ReturnType<typeof js.open>>['kernels']>
+const openKernels = async (order: string) =>
+  (await js.open({ order })).kernels as Required<Awaited<ReturnType<typeof js.open>>['kernels']>
 
 describe('js', () => {
   it('says which kernels an order leaves without meaning', async () => {
@@ -19,7 +20,11 @@ describe('js', () => {
       expect(result).toEqual({ unsupported: 'js.order=fma fuses products, and a plain sum has none' })
     }
     const atomic = await openKernels('atomic:2')
-    for (const result of [atomic.softmax(rows), atomic.layernorm(rows, f64(1, 1), f64(0, 0), 1), atomic.conv2d(rows, rows)]) {
+    for (const result of [
+      atomic.softmax(rows),
+      atomic.layernorm(rows, f64(1, 1), f64(0, 0), 1),
+      atomic.conv2d(rows, rows),
+    ]) {
       expect(result).toEqual({ unsupported: 'js.order=atomic:2 races over sum, dot, norm2, gemv and gemm alone' })
     }
   })

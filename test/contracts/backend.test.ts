@@ -9,7 +9,9 @@ for (const driver of backends) statuses.set(driver, (await driver.detect()).stat
 
 describe.each([...statuses].map(([driver, status]) => [driver.id, status, driver] as const))(
   'backend %s (%s here)',
-  (_, status, driver) => backendContract(driver, status),
+  (_, status, driver) => {
+    backendContract(driver, status)
+  },
 )
 
 it('the registry of backends refuses an id listed twice', () => {

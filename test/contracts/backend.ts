@@ -42,7 +42,12 @@ const range = (n: number) => Array.from({ length: n }, (_, i) => i)
 const total = (terms: number[]) => terms.reduce((sum, term) => sum + term, 0)
 
 const cases: Case[] = [
-  { kernel: 'sum', operands: (dtype) => [whole(dtype, 37)], shape: [], expected: ([x]) => [total([...decodeFloats(x as Tensor)])] },
+  {
+    kernel: 'sum',
+    operands: (dtype) => [whole(dtype, 37)],
+    shape: [],
+    expected: ([x]) => [total([...decodeFloats(x as Tensor)])],
+  },
   { kernel: 'sum', operands: (dtype) => [whole(dtype, 1)], shape: [], expected: () => [-2] },
   { kernel: 'sum', operands: (dtype) => [whole(dtype, 0)], shape: [], expected: () => [0] },
   {
@@ -61,7 +66,8 @@ const cases: Case[] = [
     kernel: 'gemv',
     operands: (dtype) => [whole(dtype, 3, 9), whole(dtype, 9)],
     shape: [3],
-    expected: ([a, x]) => range(3).map((i) => total(range(9).map((p) => at(a as Tensor, i * 9 + p) * at(x as Tensor, p)))),
+    expected: ([a, x]) =>
+      range(3).map((i) => total(range(9).map((p) => at(a as Tensor, i * 9 + p) * at(x as Tensor, p)))),
   },
   {
     kernel: 'gemm',
@@ -122,19 +128,29 @@ export function backendContract(driver: BackendDriver, status: 'ready' | 'unavai
     }
   })
 
-  it.each(driver.knobs.map((knob) => [knob.name, knob] as const))('checks the values of %s from end to end', (_, knob) => {
-    const pattern = new RegExp(knob.pattern)
-    const named = knob.values.split(/[\s,;]+/).filter((word) => pattern.test(word))
-    expect(named, `no word of "${knob.values}" fits ${knob.pattern}`).not.toEqual([])
-    for (const value of named) {
-      for (const hostile of [`${value}\n`, ` ${value}`, `${value} --eval`, `${value}\0`, `x\n${value}`, `${value}=;$(id)`]) {
-        expect(pattern.test(hostile), JSON.stringify(hostile)).toBe(false)
+  it.each(driver.knobs.map((knob) => [knob.name, knob] as const))(
+    'checks the values of %s from end to end',
+    (_, knob) => {
+      const pattern = new RegExp(knob.pattern)
+      const named = knob.values.split(/[\s,;]+/).filter((word) => pattern.test(word))
+      expect(named, `no word of "${knob.values}" fits ${knob.pattern}`).not.toEqual([])
+      for (const value of named) {
+        for (const hostile of [
+          `${value}\n`,
+          ` ${value}`,
+          `${value} --eval`,
+          `${value}\0`,
+          `x\n${value}`,
+          `${value}=;$(id)`,
+        ]) {
+          expect(pattern.test(hostile), JSON.stringify(hostile)).toBe(false)
+        }
       }
-    }
-    if (knob.apply.by === 'node-arguments') {
-      for (const value of Object.keys(knob.apply.arguments)) expect(value).toMatch(pattern)
-    }
-  })
+      if (knob.apply.by === 'node-arguments') {
+        for (const value of Object.keys(knob.apply.arguments)) expect(value).toMatch(pattern)
+      }
+    },
+  )
 
   if (status === 'ready') openContract(driver)
 }
@@ -158,23 +174,29 @@ function openContract(driver: BackendDriver): void {
   })
 
   describe.each(dtypes)('in %s', (dtype) => {
-    it.each(cases.map((one, i) => [one.kernel, i, one] as const))('%s (case %i) fits the contract', async (kernel, _, one) => {
-      if (!backend.kernels[kernel]) return
-      const call = calls[kernel] as (kernel: unknown, operands: Tensor[]) => Computed
-      const operands = one.operands(dtype)
-      const before = operands.map(({ bytes }) => Buffer.from(bytes))
-      const result = await call(backend.kernels[kernel], operands)
-      operands.forEach(({ bytes }, i) => expect(Buffer.from(bytes).equals(before[i] as Buffer)).toBe(true))
-      if (isUnsupported(result)) {
-        expect(result.unsupported).not.toBe('')
-        return
-      }
-      expect(result.dtype).toBe(dtype)
-      expect([...result.shape]).toEqual([...one.shape])
-      if (one.expected) expect([...decodeFloats(result)].map((value) => value + 0)).toEqual(one.expected(operands).map((value) => value + 0))
-      const shifted = await call(backend.kernels[kernel], operands.map(unaligned))
-      expect(isUnsupported(shifted)).toBe(false)
-      expect(Buffer.from((shifted as Tensor).bytes).equals(result.bytes)).toBe(true)
-    })
+    it.each(cases.map((one, i) => [one.kernel, i, one] as const))(
+      '%s (case %i) fits the contract',
+      async (kernel, _, one) => {
+        if (!backend.kernels[kernel]) return
+        const call = calls[kernel] as (kernel: unknown, operands: Tensor[]) => Computed
+        const operands = one.operands(dtype)
+        const before = operands.map(({ bytes }) => Buffer.from(bytes))
+        const result = await call(backend.kernels[kernel], operands)
+        operands.forEach(({ bytes }, i) => expect(Buffer.from(bytes).equals(before[i] as Buffer)).toBe(true))
+        if (isUnsupported(result)) {
+          expect(result.unsupported).not.toBe('')
+          return
+        }
+        expect(result.dtype).toBe(dtype)
+        expect([...result.shape]).toEqual([...one.shape])
+        if (one.expected)
+          expect([...decodeFloats(result)].map((value) => value + 0)).toEqual(
+            one.expected(operands).map((value) => value + 0),
+          )
+        const shifted = await call(backend.kernels[kernel], operands.map(unaligned))
+        expect(isUnsupported(shifted)).toBe(false)
+        expect(Buffer.from((shifted as Tensor).bytes).equals(result.bytes)).toBe(true)
+      },
+    )
   })
 }

@@ -29,7 +29,9 @@ describe.each(workloads.map((workload) => [workload.id, workload] as const))('wo
 
 describe('the registry of workloads', () => {
   it('refuses an id listed twice', () => {
-    expect(() => createRegistry('workload', [{ id: 'a.b' }, { id: 'a.c' }, { id: 'a.b' }])).toThrow(/"a\.b" is listed twice/)
+    expect(() => createRegistry('workload', [{ id: 'a.b' }, { id: 'a.c' }, { id: 'a.b' }])).toThrow(
+      /"a\.b" is listed twice/,
+    )
   })
 
   it('is what the catalogue shows', () => {

@@ -93,7 +93,11 @@ function createUnary(name: ElementaryFunction, preset: Domain): Workload {
 
 function createBinary(name: ElementaryFunction, [preset, presetB]: readonly [Domain, Domain]): Workload {
   return createKernelWorkload({
-    ...describe(name, `${name}(x, y)`, `x from [${preset}], stream \`input\`, and y from [${presetB}], stream \`input-b\``),
+    ...describe(
+      name,
+      `${name}(x, y)`,
+      `x from [${preset}], stream \`input\`, and y from [${presetB}], stream \`input-b\``,
+    ),
     params: strictParams(binaryShape)
       .superRefine(refuseBeside('input', ['n', 'domain']))
       .superRefine(refuseBeside('inputB', ['domainB'])),

@@ -22,13 +22,9 @@ export const gemv = createKernelWorkload({
   params: params.superRefine(refuseBeside('input', ['m', 'n'])),
   kernel: 'gemv',
   operands({ dtype, m, n = 256, data, input, inputB }, find) {
-    const a = input
-      ? givenOperand('input', dtype, input, find, 2)
-      : drawnOperand('input', dtype, [m ?? n, n], data)
+    const a = input ? givenOperand('input', dtype, input, find, 2) : drawnOperand('input', dtype, [m ?? n, n], data)
     const columns = a.shape[1] as number
-    const x = inputB
-      ? givenOperand('input-b', dtype, inputB, find, 1)
-      : drawnOperand('input-b', dtype, [columns], data)
+    const x = inputB ? givenOperand('input-b', dtype, inputB, find, 1) : drawnOperand('input-b', dtype, [columns], data)
     if (x.shape[0] !== columns) {
       throw new BitfleetError('usage', `the vector has ${x.shape[0]} elements and the matrix ${columns} columns`)
     }

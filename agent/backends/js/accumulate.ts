@@ -9,57 +9,41 @@ import type { Round } from './rounding.ts'
 export type Accumulate = (terms: Float64Array) => number
 
 export function createAccumulate(order: SteppedOrder, round: Round): Accumulate {
-  const { sequential, pairwise, halving, kahan, neumaier } = createSteps(round)
-  switch (order.kind) {
-    case 'sequential':
-      return sequential
-    case 'reverse':
-      return (terms) => sequential(terms.reverse())
-    case 'pairwise':
-      return pairwise
-    case 'halving':
-      return halving
-    case 'kahan':
-      return kahan
-    case 'neumaier':
-      return neumaier
-    case 'lanes':
-      return (terms) => {
-        const lanes = terms.slice(0, Math.min(order.count, terms.length))
-        for (let i = lanes.length, lane = 0; i < terms.length; i++) {
-          lanes[lane] = round((lanes[lane] as number) + (terms[i] as number))
-          if (++lane === lanes.length) lane = 0
-        }
-        return pairwise(lanes)
+  const steps = createSteps(round)
+  const { sequential, pairwise, halving } = steps
+  if (!('count' in order)) return steps[order.kind]
+  const { count } = order
+
+  if (order.kind === 'lanes') {
+    return (terms) => {
+      const lanes = terms.slice(0, Math.min(count, terms.length))
+      for (let i = lanes.length, lane = 0; i < terms.length; i++) {
+        lanes[lane] = round((lanes[lane] as number) + (terms[i] as number))
+        if (++lane === lanes.length) lane = 0
       }
-    case 'chunks':
-      return (terms) => sequential(chunkSums(terms, order.count))
-    case 'shuffled-chunks': {
-      const permutation = createStream(order.seed, 'order').permutation(order.count)
-      return (terms) => sequential(chunkSums(terms, order.count, permutation))
+      return pairwise(lanes)
     }
-    case 'blocks':
-      return (terms) => {
-        const sums = new Float64Array(Math.ceil(terms.length / order.count))
-        for (let b = 0; b < sums.length; b++) {
-          sums[b] = halving(terms.subarray(b * order.count, (b + 1) * order.count))
-        }
-        return sequential(sums)
-      }
   }
 
-  /** Sums of the chunks that are not empty, in the order of their numbers or of the permutation. */
-  function chunkSums(terms: Float64Array, count: number, permutation?: Uint32Array): Float64Array {
-    const n = terms.length
-    const sums = new Float64Array(Math.min(count, n))
-    let filled = 0
-    for (let i = 0; i < count; i++) {
-      const chunk = permutation ? (permutation[i] as number) : i
-      const start = Math.floor((chunk * n) / count)
-      const end = Math.floor(((chunk + 1) * n) / count)
-      if (end > start) sums[filled++] = sequential(terms.subarray(start, end))
+  if (order.kind === 'blocks') {
+    return (terms) => {
+      const sums = new Float64Array(Math.ceil(terms.length / count))
+      for (let b = 0; b < sums.length; b++) sums[b] = halving(terms.subarray(b * count, (b + 1) * count))
+      return sequential(sums)
     }
-    return sums
+  }
+
+  const permutation =
+    order.kind === 'shuffled-chunks' ? createStream(order.seed, 'order').permutation(count) : undefined
+  return (terms) => {
+    const sums: number[] = []
+    for (let i = 0; i < count; i++) {
+      const chunk = permutation?.[i] ?? i
+      const start = Math.floor((chunk * terms.length) / count)
+      const end = Math.floor(((chunk + 1) * terms.length) / count)
+      if (end > start) sums.push(sequential(terms.subarray(start, end)))
+    }
+    return sequential(Float64Array.from(sums))
   }
 }
 
@@ -70,6 +54,8 @@ function createSteps(round: Round) {
     for (let i = 1; i < terms.length; i++) sum = round(sum + (terms[i] as number))
     return sum
   }
+
+  const reverse: Accumulate = (terms) => sequential(terms.reverse())
 
   /** Neighbours, level by level; an odd last one is carried up unchanged. */
   const pairwise: Accumulate = (terms) => {
@@ -119,13 +105,12 @@ function createSteps(round: Round) {
     for (let i = 1; i < terms.length; i++) {
       const term = terms[i] as number
       const next = round(sum + term)
-      const lost =
-        Math.abs(sum) >= Math.abs(term) ? round(round(sum - next) + term) : round(round(term - next) + sum)
+      const lost = Math.abs(sum) >= Math.abs(term) ? round(round(sum - next) + term) : round(round(term - next) + sum)
       correction = round(correction + lost)
       sum = next
     }
     return correction === 0 ? sum : round(sum + correction)
   }
 
-  return { sequential, pairwise, halving, kahan, neumaier }
+  return { sequential, reverse, pairwise, halving, kahan, neumaier }
 }

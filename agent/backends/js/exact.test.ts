@@ -13,9 +13,6 @@ describe.each(dtypes)('exact accumulation in %s', (dtype) => {
     .map((bits) => floatValue(dtype, BigInt(`0x${bits}`)))
     .filter(Number.isFinite)
   const vector = fc.array(finite, { maxLength: 40 })
-  const same = (actual: number, expected: number) => {
-    if (!Object.is(actual, expected)) expect.fail(`expected ${expected}, got ${actual}`)
-  }
   const sum = (values: number[]) => exactSum(Float64Array.from(values), dtype)
   const dot = (x: number[], y: number[]) => exactDot(Float64Array.from(x), Float64Array.from(y), dtype)
   const norm2 = (values: number[]) => exactNorm2(Float64Array.from(values), dtype)
@@ -26,7 +23,7 @@ describe.each(dtypes)('exact accumulation in %s', (dtype) => {
       fc.property(vector, (values) => {
         const exact = total(values.map(exactly))
         const allNegativeZero = values.length > 0 && values.every((value) => Object.is(value, -0))
-        same(sum(values), exact === 0n ? (allNegativeZero ? -0 : 0) : nearestValue(dtype, exact))
+        expect(sum(values)).toBe(exact === 0n ? (allNegativeZero ? -0 : 0) : nearestValue(dtype, exact))
       }),
       { numRuns: 2000 },
     )
@@ -36,7 +33,7 @@ describe.each(dtypes)('exact accumulation in %s', (dtype) => {
     fc.assert(
       fc.property(fc.array(finite, { minLength: 1, maxLength: 20 }), finite, (values, rest) => {
         const terms = [...values, rest, ...values.map((value) => -value).reverse()]
-        same(sum(terms), rest === 0 ? 0 : rest)
+        expect(sum(terms)).toBe(rest === 0 ? 0 : rest)
       }),
     )
   })
@@ -45,9 +42,12 @@ describe.each(dtypes)('exact accumulation in %s', (dtype) => {
     fc.assert(
       fc.property(fc.array(fc.tuple(finite, finite), { maxLength: 20 }), (pairs) => {
         const exact = total(pairs.map(([a, b]) => times(exactly(a), exactly(b))))
-        const actual = dot(pairs.map(([a]) => a), pairs.map(([, b]) => b))
+        const actual = dot(
+          pairs.map(([a]) => a),
+          pairs.map(([, b]) => b),
+        )
         if (exact === 0n) expect(actual).toBe(pairs.length > 0 && Object.is(actual, -0) ? -0 : 0)
-        else same(actual, nearestValue(dtype, exact))
+        else expect(actual).toBe(nearestValue(dtype, exact))
       }),
       { numRuns: 1000 },
     )
@@ -57,19 +57,24 @@ describe.each(dtypes)('exact accumulation in %s', (dtype) => {
     fc.assert(
       fc.property(vector, (values) => {
         const exact = total(values.map((value) => times(exactly(value), exactly(value))))
-        same(norm2(values), exact === 0n ? 0 : nearestValue(dtype, exact, 2))
+        expect(norm2(values)).toBe(exact === 0n ? 0 : nearestValue(dtype, exact, 2))
       }),
       { numRuns: 500 },
     )
   })
 
   it('does not depend on the order of the terms', () => {
-    const permuted = vector.chain((values) => fc.tuple(fc.constant(values), fc.shuffledSubarray(values, { minLength: values.length })))
-    fc.assert(fc.property(permuted, ([values, other]) => same(sum(other), sum(values))))
+    const permuted = vector.chain((values) =>
+      fc.tuple(fc.constant(values), fc.shuffledSubarray(values, { minLength: values.length })),
+    )
+    fc.assert(fc.property(permuted, ([values, other]) => expect(sum(other)).toBe(sum(values))))
   })
 
   it('passes beyond the range and comes back', () => {
-    const largest = floatValue(dtype, { f64: 0x7fef_ffff_ffff_ffffn, f32: 0x7f7f_ffffn, f16: 0x7bffn, bf16: 0x7f7fn }[dtype])
+    const largest = floatValue(
+      dtype,
+      { f64: 0x7fef_ffff_ffff_ffffn, f32: 0x7f7f_ffffn, f16: 0x7bffn, bf16: 0x7f7fn }[dtype],
+    )
     expect(sum([largest, largest, -largest])).toBe(largest)
     expect(sum([largest, largest])).toBe(Infinity)
     expect(dot([largest, largest, 1], [largest, -largest, 1])).toBe(1)
@@ -97,14 +102,14 @@ describe.each(dtypes)('exact accumulation in %s', (dtype) => {
   })
 
   it('knows the sign of zero', () => {
-    same(sum([]), 0)
-    same(sum([-0]), -0)
-    same(sum([-0, -0]), -0)
-    same(sum([-0, 0]), 0)
-    same(sum([1, -1]), 0)
-    same(dot([-0, -0], [1, 1]), -0)
-    same(dot([-1, 1], [1, 1]), 0)
-    same(norm2([-0]), 0)
+    expect(sum([])).toBe(0)
+    expect(sum([-0])).toBe(-0)
+    expect(sum([-0, -0])).toBe(-0)
+    expect(sum([-0, 0])).toBe(0)
+    expect(sum([1, -1])).toBe(0)
+    expect(dot([-0, -0], [1, 1])).toBe(-0)
+    expect(dot([-1, 1], [1, 1])).toBe(0)
+    expect(norm2([-0])).toBe(0)
   })
 })
 

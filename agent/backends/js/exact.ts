@@ -92,7 +92,13 @@ function addValue(register: Register, term: number): void {
     return
   }
   const hidden = biased > 0 ? 0x100000 : 0
-  addBits(register, high >>> 31 === 1, (high & 0xfffff) + hidden, words[0] as number, Math.max(biased, 1) - 1075 - lastBit)
+  addBits(
+    register,
+    high >>> 31 === 1,
+    (high & 0xfffff) + hidden,
+    words[0] as number,
+    Math.max(biased, 1) - 1075 - lastBit,
+  )
 }
 
 /** A term that is the exact product of two binary64 values. */

@@ -20,23 +20,28 @@ function reference(dtype: FloatDType, a: number, b: number, c: number): number {
 describe.each(dtypes)('fused multiply-add in %s', (dtype) => {
   const fused = fusedMultiplyAdd(dtype)
   const valueOf = (bits: string) => floatValue(dtype, BigInt(`0x${bits}`))
-  const check = (a: number, b: number, c: number) => {
-    const expected = reference(dtype, a, b, c)
-    const actual = fused(a, b, c)
-    if (!Object.is(actual, expected)) expect.fail(`${a} * ${b} + ${c} is ${expected}, and not ${actual}`)
-  }
-
   it('is correctly rounded over all triples of hostile patterns', { timeout: 60_000 }, () => {
     const values = [...new Set(hostileBits[dtype].map(valueOf))]
-    for (const a of values) for (const b of values) for (const c of values) check(a, b, c)
+    for (const a of values) {
+      for (const b of values) {
+        for (const c of values) expect(fused(a, b, c), `${a} * ${b} + ${c}`).toBe(reference(dtype, a, b, c))
+      }
+    }
   })
 
   it('is correctly rounded for any operands', { timeout: 60_000 }, () => {
     const value = arbitraryBits(dtype).map(valueOf)
-    fc.assert(fc.property(value, value, value, check), { numRuns: 3000 })
+    fc.assert(
+      fc.property(value, value, value, (a, b, c) => {
+        expect(fused(a, b, c)).toBe(reference(dtype, a, b, c))
+      }),
+      { numRuns: 3000 },
+    )
   })
 
-  it('is correctly rounded where nearly everything cancels, and where half a last place decides', { timeout: 60_000 }, () => {
+  it('is correctly rounded where nearly everything cancels, and where half a last place decides', {
+    timeout: 60_000,
+  }, () => {
     // Operands around 1, so that c may stand anywhere beside the product: its negative, its half ulp, its error.
     const precision = { f64: 53, f32: 24, f16: 11, bf16: 8 }[dtype]
     const significand = fc.maxSafeNat().map((n) => 1 + (n % 2 ** (precision - 1)) * 2 ** (1 - precision))
@@ -44,11 +49,15 @@ describe.each(dtypes)('fused multiply-add in %s', (dtype) => {
     fc.assert(
       fc.property(significand, significand, scale, fc.constantFrom(-1, 1, 0), (a, b, power, sign) => {
         const product = roundTo(dtype, a * b)
-        check(a, b, -product)
-        check(-a, b, product)
-        check(a, b, roundTo(dtype, sign * power))
-        check(a, b, roundTo(dtype, -product * (1 + power)))
-        check(roundTo(dtype, power), roundTo(dtype, power), roundTo(dtype, sign * a))
+        const small = roundTo(dtype, power)
+        const triples = [
+          [a, b, -product],
+          [-a, b, product],
+          [a, b, roundTo(dtype, sign * power)],
+          [a, b, roundTo(dtype, -product * (1 + power))],
+          [small, small, sign * a],
+        ] as const
+        for (const [x, y, z] of triples) expect(fused(x, y, z), `${x} * ${y} + ${z}`).toBe(reference(dtype, x, y, z))
       }),
       { numRuns: 1500 },
     )

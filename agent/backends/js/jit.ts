@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8'
+import { runInThisContext } from 'node:vm'
 
 /** How far V8 compiles: `default` as this Node does, `baseline` without its optimising compilers, `off` not at all. */
 export const jitArguments = {
@@ -18,7 +19,7 @@ export function readJit(): string {
 function askV8(question: string): unknown {
   setFlagsFromString('--allow-natives-syntax')
   try {
-    return new Function(`return ${question}`)()
+    return runInThisContext(question)
   } finally {
     setFlagsFromString('--no-allow-natives-syntax')
   }

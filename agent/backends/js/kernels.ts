@@ -11,7 +11,6 @@ import { encodeResult, roundings } from './rounding.ts'
  * Every result is the same on every machine, but for the elementary functions, which are those of this V8.
  */
 export function createKernels(order: SteadyOrder): Kernels {
-
   /** Runs a computation in the operands' dtype, or says why not. */
   function within(
     x: Tensor,
@@ -33,13 +32,21 @@ export function createKernels(order: SteadyOrder): Kernels {
     gemv: (a, x) => within(a, (reducer, dtype) => encodeResult(dtype, [extent(a, 0)], product(reducer, a, x, 1))),
 
     gemm: (a, b) =>
-      within(a, (reducer, dtype) => encodeResult(dtype, [extent(a, 0), extent(b, 1)], product(reducer, a, b, extent(b, 1)))),
+      within(a, (reducer, dtype) =>
+        encodeResult(dtype, [extent(a, 0), extent(b, 1)], product(reducer, a, b, extent(b, 1))),
+      ),
 
     conv2d: (x, kernel) => within(x, (reducer, dtype) => convolve(reducer, dtype, x, kernel)),
 
     softmax: (x) =>
       within(x, ({ sum }, dtype) =>
-        sum ? encodeResult(dtype, x.shape, overRows(x, (row) => softmaxRow(sum, dtype, row))) : needsSum(),
+        sum
+          ? encodeResult(
+              dtype,
+              x.shape,
+              overRows(x, (row) => softmaxRow(sum, dtype, row)),
+            )
+          : needsSum(),
       ),
 
     layernorm: (x, gain, bias, epsilon) =>

@@ -14,7 +14,8 @@ function waitForAll(start: Int32Array, threads: number): void {
     Atomics.notify(start, 0)
     return
   }
-  for (let here = Atomics.load(start, 0); here < threads; here = Atomics.load(start, 0)) Atomics.wait(start, 0, here, 100)
+  for (let here = Atomics.load(start, 0); here < threads; here = Atomics.load(start, 0))
+    Atomics.wait(start, 0, here, 100)
 }
 
 function run({ threads, m, k, n, a: aShared, b: bShared }: Race, first: number, round: Round): void {
@@ -44,7 +45,7 @@ function atomicAdd32(shared: SharedArrayBuffer, round: Round): (at: number, adde
     for (let seen = Atomics.load(cells, at); ; ) {
       bits[0] = seen
       value[0] = round((value[0] as number) + addend)
-      const found = Atomics.compareExchange(cells, at, seen, bits[0] as number)
+      const found = Atomics.compareExchange(cells, at, seen, bits[0])
       if (found === seen) return
       seen = found
     }
@@ -59,7 +60,7 @@ function atomicAdd64(shared: SharedArrayBuffer): (at: number, addend: number) =>
     for (let seen = Atomics.load(cells, at); ; ) {
       bits[0] = seen
       value[0] = (value[0] as number) + addend
-      const found = Atomics.compareExchange(cells, at, seen, bits[0] as bigint)
+      const found = Atomics.compareExchange(cells, at, seen, bits[0])
       if (found === seen) return
       seen = found
     }

@@ -10,9 +10,9 @@ export interface Reducer {
   /** Absent where the order fuses products, which a plain sum has none of. Overwrites its terms. */
   readonly sum?: Accumulate
   /** Operands of one length, not changed. */
-  dot(x: Float64Array, y: Float64Array): number
+  readonly dot: (x: Float64Array, y: Float64Array) => number
   /** √ of the dot product with itself, rounded; under `exact` √ of the exact sum of exact squares, rounded once. */
-  norm2(x: Float64Array): number
+  readonly norm2: (x: Float64Array) => number
 }
 
 export function createReducer(order: SteadyOrder, dtype: FloatDType): Reducer {
