@@ -53,7 +53,11 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
   const cells: CellRecord[] = []
   const executions: ExecutionRecord[] = []
 
-  const execute = (cell: SyntheticCell, { outcome, checkpoints = [], facts = {}, notes = [] }: SyntheticExecution, i: number): Execution => {
+  const execute = (
+    cell: SyntheticCell,
+    { outcome, checkpoints = [], facts = {}, notes = [] }: SyntheticExecution,
+    i: number,
+  ): Execution => {
     for (const { tensor } of checkpoints) tensors.set(digestOf(tensor.bytes), tensor.bytes)
     const places = checkpoints.map(({ step, name, tensor: { dtype, shape, bytes } }, seq) => ({
       ...{ seq, step, name, dtype, shape },
@@ -105,7 +109,8 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
         limits: { timeMs: 60_000, memoryBytes: 1 << 30 },
       })
       cell.executions.forEach((execution, repetition) => {
-        if (execution) executions.push({ cell: id, repetition, attempt: 1, execution: execute(cell, execution, repetition) })
+        if (execution)
+          executions.push({ cell: id, repetition, attempt: 1, execution: execute(cell, execution, repetition) })
       })
       return id
     },
@@ -141,8 +146,8 @@ export function syntheticAgent(id: string, facts: Record<string, string> = {}, n
       'cpu.flags.avx512f': 'yes',
       'cpu.flags.fma': 'yes',
       'cpu.cores': '32',
-      'kernel': '6.1.0',
-      'libc': 'glibc 2.36',
+      kernel: '6.1.0',
+      libc: 'glibc 2.36',
       'os.distribution': 'Debian 12',
       ...facts,
     },
@@ -150,7 +155,15 @@ export function syntheticAgent(id: string, facts: Record<string, string> = {}, n
     devices: [{ id: 'cpu', kind: 'cpu', title: 'CPU' }],
     backends: [
       { id: 'js', title: 'JavaScript', status: 'ready', version: '1.0.0', kernels: ['sum', 'dot'], knobs: [] },
-      { id: 'blis', title: 'BLIS', status: 'unavailable', reason: 'libblis is not installed', add: 'apt install libblis4', kernels: [], knobs: [] },
+      {
+        id: 'blis',
+        title: 'BLIS',
+        status: 'unavailable',
+        reason: 'libblis is not installed',
+        add: 'apt install libblis4',
+        kernels: [],
+        knobs: [],
+      },
     ],
     slots: 1,
   }

@@ -12,7 +12,9 @@ describe('explain --json', () => {
       by: { workload: 'reduce.sum', version: '1', params: '{"dtype":"f32","n":64}', seed: '42' },
       units: 12,
       nondeterministic: [],
-      explanations: [{ facts: ['knob.order'], equal: false, inseparable: { 'knob.order': ['knob.effective.order'] }, rivals: 0 }],
+      explanations: [
+        { facts: ['knob.order'], equal: false, inseparable: { 'knob.order': ['knob.effective.order'] }, rivals: 0 },
+      ],
       tree: [
         { if: [{ fact: 'knob.order', op: '=', value: 'lanes:8' }], class: 'C' },
         { if: [{ fact: 'knob.order', op: '=', value: 'pairwise' }], class: 'C' },

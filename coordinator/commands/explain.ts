@@ -5,7 +5,16 @@ import { unitFacts } from '../explain/unit-facts.ts'
 import type { Comparison, Explanation, Report, ReportCell } from '../report/format.ts'
 import { membersByCondition } from '../report/matrix.ts'
 import { visibleLine } from '../report/visible.ts'
-import { agentNames, chanceText, comparisonTitle, explanationStrength, explanationText, listed, plural, seedsOf } from '../report/wording.ts'
+import {
+  agentNames,
+  chanceText,
+  comparisonTitle,
+  explanationStrength,
+  explanationText,
+  listed,
+  plural,
+  seedsOf,
+} from '../report/wording.ts'
 
 /** What `explain --json` says of one comparison, as FORMATS fixes it. */
 export interface ExplainedGroup {
@@ -72,18 +81,23 @@ function explainComparison(
   const conditions = (ids: readonly string[]) =>
     membersByCondition(ids, cells).map(({ condition, agents }) => {
       if (names.size < 2) return condition
-      return agents.length > 3 ? `${condition} on ${agents.length} agents` : `${condition} on ${listed(agents.map((id) => names.get(id) ?? id))}`
+      return agents.length > 3
+        ? `${condition} on ${agents.length} agents`
+        : `${condition} on ${listed(agents.map((id) => names.get(id) ?? id))}`
     })
   const lines = [`${title}: ${comparison.verdict}`]
   for (const { letter, cells: members } of classes) lines.push(`  ${letter}  ${conditions(members).join('; ')}`)
   for (const { cell, distinct, executions } of nondeterministic) {
-    lines.push(`  ~  ${conditions([cell]).join()}: ${distinct} results in ${executions} executions; it explains nothing`)
+    lines.push(
+      `  ~  ${conditions([cell]).join()}: ${distinct} results in ${executions} executions; it explains nothing`,
+    )
   }
   if (incomplete.length > 0) lines.push(`  ✕  ${conditions(incomplete).join('; ')}`)
   if (!inputsEqual) lines.push('  The inputs differ between the classes: this compares inputs, not arithmetic.')
   for (const explanation of explanations) lines.push(...explainSet(explanation))
   if (unexplained !== undefined) lines.push(`  Unexplained: ${unexplained}.`)
-  if (classes.length > 1 && explanations.length > 0 && tree.length === 0) lines.push('  No short list of rules gives the classes.')
+  if (classes.length > 1 && explanations.length > 0 && tree.length === 0)
+    lines.push('  No short list of rules gives the classes.')
   if (tree.length > 0) {
     lines.push('  Shortest rules found:')
     tree.forEach((rule, i) => lines.push(`    ${ruleText(rule, i)}`))
@@ -93,7 +107,10 @@ function explainComparison(
 
 function explainSet(explanation: Explanation): string[] {
   const { facts, rivals, inseparable } = explanation
-  const others = rivals > 0 ? `; ${plural(rivals, 'other set')} of ${facts.length} ${rivals === 1 ? 'explains' : 'explain'} as well` : ''
+  const others =
+    rivals > 0
+      ? `; ${plural(rivals, 'other set')} of ${facts.length} ${rivals === 1 ? 'explains' : 'explain'} as well`
+      : ''
   const lines = [`  - ${explanationText(explanation)}${others}.`, `    Chance: ${chanceText(explanation)}.`]
   for (const fact of facts) {
     const alike = inseparable[fact] ?? []
@@ -108,6 +125,8 @@ function explainSet(explanation: Explanation): string[] {
 
 function ruleText({ if: equalities, class: letter }: Rule, place: number): string {
   if (equalities.length === 0) return `else ${letter}`
-  const said = equalities.map(({ fact, value }: Equality) => (value === null ? `${fact} is missing` : `${fact} = ${value}`))
+  const said = equalities.map(({ fact, value }: Equality) =>
+    value === null ? `${fact} is missing` : `${fact} = ${value}`,
+  )
   return `${place === 0 ? 'if' : 'else if'} ${said.join(' and ')} then ${letter}`
 }

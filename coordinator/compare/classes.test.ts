@@ -4,7 +4,10 @@ import { cellOutcomes } from './cells.ts'
 import { classify, groupOutcomes, letterOf, otherOutcomesBelow } from './classes.ts'
 
 const agent = syntheticAgent('a')
-const of = (value: number, facts = {}): SyntheticExecution => ({ checkpoints: [{ step: 0, name: 'sum', tensor: f32([value]), output: true }], facts })
+const of = (value: number, facts = {}): SyntheticExecution => ({
+  checkpoints: [{ step: 0, name: 'sum', tensor: f32([value]), output: true }],
+  facts,
+})
 const crash: SyntheticExecution = { outcome: { status: 'crashed', signal: 'SIGKILL', stderr: '' } }
 const none: SyntheticExecution = { outcome: { status: 'unsupported', reason: 'no kernel' } }
 
@@ -15,7 +18,8 @@ function outcomesOf(...cells: (SyntheticExecution | null)[][]) {
   return { ids, data: run.data(), outcomes: cellOutcomes(run.data()) }
 }
 
-const shape = ({ classes }: ReturnType<typeof classify>) => classes.map(({ letter, members }) => [letter, members.map(({ cell }) => cell.condition.knobs['order'])])
+const shape = ({ classes }: ReturnType<typeof classify>) =>
+  classes.map(({ letter, members }) => [letter, members.map(({ cell }) => cell.condition.knobs['order'])])
 
 describe('classify', () => {
   it('letters classes by their first cells in the plan, never by size', () => {
@@ -31,9 +35,9 @@ describe('classify', () => {
     const { ids, outcomes } = outcomesOf([of(1), of(1)], [of(1), of(1), of(1), of(2), of(1)])
     const found = classify(outcomes)
     expect(shape(found)).toEqual([['A', [0]]])
-    expect(found.nondeterministic.map(({ outcome, byTrace }) => [outcome.cell.id, byTrace.map(({ length }) => length)])).toEqual([
-      [ids[1], [4, 1]],
-    ])
+    expect(
+      found.nondeterministic.map(({ outcome, byTrace }) => [outcome.cell.id, byTrace.map(({ length }) => length)]),
+    ).toEqual([[ids[1], [4, 1]]])
   })
 
   it('compares what completed of a cell whose other repetitions did not, and counts it incomplete', () => {
@@ -45,7 +49,13 @@ describe('classify', () => {
     ])
     expect(found.incomplete.map(({ cell }) => cell.id)).toEqual([ids[1], ids[3], ids[4]])
     expect(found.unsupported.map(({ cell }) => cell.id)).toEqual([ids[2]])
-    expect(outcomes.map(({ ending }) => ending.status)).toEqual(['completed', 'crashed', 'unsupported', 'missing', 'crashed'])
+    expect(outcomes.map(({ ending }) => ending.status)).toEqual([
+      'completed',
+      'crashed',
+      'unsupported',
+      'missing',
+      'crashed',
+    ])
   })
 
   it('says by how many executions the least tried cell agrees', () => {
@@ -56,13 +66,18 @@ describe('classify', () => {
   it('takes every completed attempt as evidence and drops one that was made again', () => {
     const { data } = outcomesOf([of(1), of(1)])
     const [first] = data.executions as [(typeof data.executions)[number]]
-    const lost = { ...first, execution: { ...first.execution, outcome: { status: 'cancelled' } as const, trace: undefined } }
+    const lost = {
+      ...first,
+      execution: { ...first.execution, outcome: { status: 'cancelled' } as const, trace: undefined },
+    }
     const again = { ...first, attempt: 2 }
     const retried = cellOutcomes({ ...data, executions: [lost, again, data.executions[1] as typeof first] })
     expect(retried[0]?.completed).toHaveLength(2)
     expect(retried[0]?.ending.status).toBe('completed')
     const other = { ...again, execution: { ...again.execution, trace: '0'.repeat(64) } }
-    expect(classify(cellOutcomes({ ...data, executions: [...data.executions, other] })).nondeterministic).toHaveLength(1)
+    expect(classify(cellOutcomes({ ...data, executions: [...data.executions, other] })).nondeterministic).toHaveLength(
+      1,
+    )
   })
 })
 
@@ -81,7 +96,10 @@ describe('groupOutcomes', () => {
 
 describe('cellOutcomes', () => {
   it('keeps facts on which all executions agree and names those on which they do not', () => {
-    const { data } = outcomesOf([of(1, { 'cpu.affinity': '0', libc: 'glibc 2.36', 'fp.ftz': 'no' }), of(1, { 'cpu.affinity': '1', libc: 'glibc 2.36', 'fp.ftz': 'no' })])
+    const { data } = outcomesOf([
+      of(1, { 'cpu.affinity': '0', libc: 'glibc 2.36', 'fp.ftz': 'no' }),
+      of(1, { 'cpu.affinity': '1', libc: 'glibc 2.36', 'fp.ftz': 'no' }),
+    ])
     const [outcome] = cellOutcomes(data)
     expect(outcome?.facts).toEqual({ 'fp.ftz': 'no' })
     expect(outcome?.varying).toEqual({ 'cpu.affinity': ['0', '1'] })

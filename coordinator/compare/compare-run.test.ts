@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { createSyntheticRun, f32, f64, flipBit, i32, type SyntheticCheckpoint, type SyntheticRun, syntheticAgent } from '../../test/synthetic-run.ts'
+import {
+  createSyntheticRun,
+  f32,
+  f64,
+  flipBit,
+  i32,
+  type SyntheticCheckpoint,
+  type SyntheticRun,
+  syntheticAgent,
+} from '../../test/synthetic-run.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { tensorFromBits, type Tensor } from '../../shared/tensor.ts'
 import type { Comparison, Divergence } from '../report/format.ts'
@@ -7,8 +16,16 @@ import { compareRun } from './compare-run.ts'
 
 const agent = syntheticAgent('a')
 const input: SyntheticCheckpoint = { step: 0, name: 'input', tensor: f32([1, 2, 3, 4]) }
-const at = (name: string, tensor: Tensor, step = 0, output = true): SyntheticCheckpoint => ({ step, name, tensor, output })
-const large = f64(Array.from({ length: 300 }, (_, i) => Math.sqrt(i + 1)), [15, 20])
+const at = (name: string, tensor: Tensor, step = 0, output = true): SyntheticCheckpoint => ({
+  step,
+  name,
+  tensor,
+  output,
+})
+const large = f64(
+  Array.from({ length: 300 }, (_, i) => Math.sqrt(i + 1)),
+  [15, 20],
+)
 
 async function compareOne(run: SyntheticRun): Promise<Comparison> {
   const comparisons = await compareRun(run.data(), run.artifacts)
@@ -17,7 +34,11 @@ async function compareOne(run: SyntheticRun): Promise<Comparison> {
 }
 
 /** Two cells, twice each; the second has these checkpoints instead of those. */
-async function comparePair(a: SyntheticCheckpoint[], b: SyntheticCheckpoint[], tamper: (run: SyntheticRun) => void = () => {}): Promise<Divergence> {
+async function comparePair(
+  a: SyntheticCheckpoint[],
+  b: SyntheticCheckpoint[],
+  tamper: (run: SyntheticRun) => void = () => {},
+): Promise<Divergence> {
   const run = createSyntheticRun([agent])
   run.add({ workload: 'w', backend: 'x', executions: [{ checkpoints: a }, { checkpoints: a }] })
   run.add({ workload: 'w', backend: 'y', executions: [{ checkpoints: b }, { checkpoints: b }] })
@@ -32,9 +53,18 @@ describe('planted faults', () => {
     const run = createSyntheticRun([agent])
     const good = { checkpoints: [input, at('y', large)] }
     run.add({ workload: 'w', backend: 'x', executions: [good, good, good] })
-    const faulty = run.add({ workload: 'w', backend: 'y', executions: [good, good, { checkpoints: [input, at('y', flipBit(large, 247, 0))] }] })
+    const faulty = run.add({
+      workload: 'w',
+      backend: 'y',
+      executions: [good, good, { checkpoints: [input, at('y', flipBit(large, 247, 0))] }],
+    })
     const comparison = await compareOne(run)
-    expect(comparison).toMatchObject({ verdict: 'nondeterministic', explanations: [], divergences: [], classes: [{ letter: 'A' }] })
+    expect(comparison).toMatchObject({
+      verdict: 'nondeterministic',
+      explanations: [],
+      divergences: [],
+      classes: [{ letter: 'A' }],
+    })
     expect(comparison.nondeterministic).toMatchObject([
       {
         ...{ cell: faulty, executions: 3, distinct: 2 },
@@ -53,9 +83,18 @@ describe('planted faults', () => {
 
   it('finds a flipped sign of a zero and a changed payload of a NaN, of which no value shows', async () => {
     const zero = await comparePair([input, at('y', f32([0, 1]))], [input, at('y', f32([-0, 1]))])
-    expect(zero).toMatchObject({ element: 0, bits: ['00000000', '80000000'], ulp: '0', statistics: { unequal: 1, signOfZero: 1, maxUlp: '0' } })
+    expect(zero).toMatchObject({
+      element: 0,
+      bits: ['00000000', '80000000'],
+      ulp: '0',
+      statistics: { unequal: 1, signOfZero: 1, maxUlp: '0' },
+    })
     const nan = (bits: string) => [input, at('y', tensorFromBits('f32', [1], [bits]))]
-    expect(await comparePair(nan('7fc00000'), nan('7fa00001'))).toMatchObject({ bits: ['7fc00000', '7fa00001'], ulp: null, statistics: { nan: 1 } })
+    expect(await comparePair(nan('7fc00000'), nan('7fa00001'))).toMatchObject({
+      bits: ['7fc00000', '7fa00001'],
+      ulp: null,
+      statistics: { nan: 1 },
+    })
   })
 
   it('counts a swapped label', async () => {
@@ -79,7 +118,11 @@ describe('planted faults', () => {
   it('says where bytes were not kept, and uses the bits that travelled with small outputs', async () => {
     const without = ({ tensors }: SyntheticRun) => tensors.clear()
     const found = await comparePair([input, at('y', large)], [input, at('y', flipBit(large, 9, 3))], without)
-    expect(found).toMatchObject({ checkpoint: { seq: 1, name: 'y' }, element: null, missing: expect.stringMatching(/were not kept/) })
+    expect(found).toMatchObject({
+      checkpoint: { seq: 1, name: 'y' },
+      element: null,
+      missing: expect.stringMatching(/were not kept/),
+    })
     const small = await comparePair([input, at('y', f32([1]))], [input, at('y', f32([1.5]))], without)
     expect(small).toMatchObject({ element: 0, bits: ['3f800000', '3fc00000'] })
     expect(small.missing).toBeUndefined()
@@ -87,13 +130,16 @@ describe('planted faults', () => {
 
   it('does not locate a class whose trace is not what its digest says, and keeps it apart all the same', async () => {
     const run = createSyntheticRun([agent])
-    for (const value of [1, 2, 3]) run.add({ workload: 'w', backend: `b${value}`, executions: [{ checkpoints: [input, at('y', f32([value]))] }] })
+    for (const value of [1, 2, 3])
+      run.add({ workload: 'w', backend: `b${value}`, executions: [{ checkpoints: [input, at('y', f32([value]))] }] })
     const [first, second] = [...run.traces.keys()] as [string, string]
     run.traces.set(second, run.traces.get(first) as string)
     const comparison = await compareOne(run)
     expect(comparison.classes.map(({ letter }) => letter)).toEqual(['A', 'B', 'C'])
     expect(comparison.divergences.map(({ classes }) => classes)).toEqual([['A', 'C']])
-    expect(comparison.notes).toEqual([expect.stringMatching(/^class B is not located among the others: what is kept as trace/)])
+    expect(comparison.notes).toEqual([
+      expect.stringMatching(/^class B is not located among the others: what is kept as trace/),
+    ])
     run.traces.delete(second)
     expect((await compareOne(run)).notes).toEqual([expect.stringMatching(/was not kept$/)])
   })
@@ -102,8 +148,16 @@ describe('planted faults', () => {
 describe('divergences', () => {
   it('are one for each branching of the prefix tree, against the first class that shares the prefix', async () => {
     const run = createSyntheticRun([agent])
-    const steps = (...values: number[]) => ({ checkpoints: [input, ...values.map((value, i) => at('loss', f32([value], []), i + 1))] })
-    for (const values of [[1, 2, 3], [1, 2, 4], [1, 5, 6], [1, 5, 7]]) run.add({ workload: 'w', backend: `b${values}`, executions: [steps(...values)] })
+    const steps = (...values: number[]) => ({
+      checkpoints: [input, ...values.map((value, i) => at('loss', f32([value], []), i + 1))],
+    })
+    for (const values of [
+      [1, 2, 3],
+      [1, 2, 4],
+      [1, 5, 6],
+      [1, 5, 7],
+    ])
+      run.add({ workload: 'w', backend: `b${values}`, executions: [steps(...values)] })
     const { divergences } = await compareOne(run)
     expect(divergences.map(({ classes, checkpoint }) => [classes.join(''), checkpoint.seq])).toEqual([
       ['AB', 3],
@@ -115,13 +169,23 @@ describe('divergences', () => {
   it('follow a difference over the steps, and count where it healed', async () => {
     const steps = (drift: number) => [
       input,
-      ...Array.from({ length: 10 }, (_, i) => at('loss', f32([i === 6 ? 1 : 1 + (i > 2 ? drift * 2 ** (i - 20) : 0)], []), i + 1, i === 9)),
+      ...Array.from({ length: 10 }, (_, i) =>
+        at('loss', f32([i === 6 ? 1 : 1 + (i > 2 ? drift * 2 ** (i - 20) : 0)], []), i + 1, i === 9),
+      ),
     ]
     const found = await comparePair(steps(0), steps(1))
     expect(found).toMatchObject({ checkpoint: { seq: 4, step: 4 }, differing: 6, healed: 1 })
     const [{ name, of, points } = { name: '', of: 0, points: [] }] = found.growth
     expect([name, of]).toEqual(['loss', 7])
-    expect(points.map(({ step, maxUlp }) => [step, maxUlp])).toEqual([[4, '64'], [5, '128'], [6, '256'], [7, '0'], [8, '1024'], [9, '2048'], [10, '4096']])
+    expect(points.map(({ step, maxUlp }) => [step, maxUlp])).toEqual([
+      [4, '64'],
+      [5, '128'],
+      [6, '256'],
+      [7, '0'],
+      [8, '1024'],
+      [9, '2048'],
+      [10, '4096'],
+    ])
     expect(found.growthNote).toBeUndefined()
   })
 
@@ -139,9 +203,17 @@ describe('divergences', () => {
 
   it('of traces under different schemas are named as such, not measured', async () => {
     const found = await comparePair([input, at('y', f32([1]))], [input, at('z', f32([1, 2]))])
-    expect(found).toMatchObject({ element: null, statistics: null, missing: 'the checkpoint schemas differ: y (step 0, f32[1]) in the one, z (step 0, f32[2]) in the other' })
+    expect(found).toMatchObject({
+      element: null,
+      statistics: null,
+      missing: 'the checkpoint schemas differ: y (step 0, f32[1]) in the one, z (step 0, f32[2]) in the other',
+    })
     const ended = await comparePair([input], [input, at('z', f32([1, 2]))])
-    expect(ended).toMatchObject({ checkpoint: { name: 'z' }, digests: [null, expect.stringMatching(/^sha256:/)], missing: expect.stringMatching(/the end of the trace in the one/) })
+    expect(ended).toMatchObject({
+      checkpoint: { name: 'z' },
+      digests: [null, expect.stringMatching(/^sha256:/)],
+      missing: expect.stringMatching(/the end of the trace in the one/),
+    })
   })
 })
 
@@ -149,14 +221,30 @@ describe('inputs', () => {
   const run = (second: Tensor) => {
     const made = createSyntheticRun([agent])
     const params = { dtype: 'f32', n: 4 }
-    made.add({ workload: 'reduce.sum', params, backend: 'x', executions: [{ checkpoints: [input, at('sum', f32([10], []))] }] })
-    made.add({ workload: 'reduce.sum', params, backend: 'y', executions: [{ checkpoints: [{ ...input, tensor: second }, at('sum', f32([11], []))] }] })
+    made.add({
+      workload: 'reduce.sum',
+      params,
+      backend: 'x',
+      executions: [{ checkpoints: [input, at('sum', f32([10], []))] }],
+    })
+    made.add({
+      workload: 'reduce.sum',
+      params,
+      backend: 'y',
+      executions: [{ checkpoints: [{ ...input, tensor: second }, at('sum', f32([11], []))] }],
+    })
     return made
   }
 
   it('that differ are told from arithmetic that differs', async () => {
-    expect(await compareOne(run(f32([1, 2, 3, 5])))).toMatchObject({ inputsEqual: false, divergences: [{ checkpoint: { name: 'input' } }] })
-    expect(await compareOne(run(input.tensor))).toMatchObject({ inputsEqual: true, divergences: [{ checkpoint: { name: 'sum' } }] })
+    expect(await compareOne(run(f32([1, 2, 3, 5])))).toMatchObject({
+      inputsEqual: false,
+      divergences: [{ checkpoint: { name: 'input' } }],
+    })
+    expect(await compareOne(run(input.tensor))).toMatchObject({
+      inputsEqual: true,
+      divergences: [{ checkpoint: { name: 'sum' } }],
+    })
   })
 })
 
@@ -164,7 +252,8 @@ describe('bytes', () => {
   it('are asked for of one member of a class, and only where classes part', async () => {
     const made = createSyntheticRun([agent])
     const [same, other] = [at('y', large), at('y', flipBit(large, 3, 1))]
-    for (let i = 0; i < 20; i++) made.add({ workload: 'w', backend: `b${i}`, executions: [{ checkpoints: [input, i < 10 ? same : other] }] })
+    for (let i = 0; i < 20; i++)
+      made.add({ workload: 'w', backend: `b${i}`, executions: [{ checkpoints: [input, i < 10 ? same : other] }] })
     const asked: Digest[] = []
     await compareRun(made.data(), {
       ...made.artifacts,
@@ -184,11 +273,40 @@ describe('verdicts', () => {
   const crash = { outcome: { status: 'crashed', signal: 'SIGILL', stderr: '' } } as const
   const lacks = { outcome: { status: 'unsupported', reason: 'none' } } as const
   it.each([
-    ['nondeterministic', [[good, odd], [odd, odd], [good, good], [crash, crash]]],
-    ['divergent', [[odd, odd], [good, good], [crash, crash]]],
-    ['incomplete', [[good, good], [good, crash], [lacks, lacks]]],
+    [
+      'nondeterministic',
+      [
+        [good, odd],
+        [odd, odd],
+        [good, good],
+        [crash, crash],
+      ],
+    ],
+    [
+      'divergent',
+      [
+        [odd, odd],
+        [good, good],
+        [crash, crash],
+      ],
+    ],
+    [
+      'incomplete',
+      [
+        [good, good],
+        [good, crash],
+        [lacks, lacks],
+      ],
+    ],
     ['incomplete', [[crash, crash]]],
-    ['identical', [[good, good], [good, good], [lacks, lacks]]],
+    [
+      'identical',
+      [
+        [good, good],
+        [good, good],
+        [lacks, lacks],
+      ],
+    ],
     ['identical', [[lacks, lacks]]],
   ])('%s, the first that holds', async (verdict, cells) => {
     const run = createSyntheticRun([agent])

@@ -6,7 +6,9 @@ import { firstDivergence, prefixTreeBranches, samePlace } from './prefix-tree.ts
 
 /** A trace whose checkpoint i holds the tensor named by words[i]. */
 function trace(words: readonly string[]): Trace {
-  return createTrace(words.map((word, seq) => ({ seq, step: seq, name: 'x', dtype: 'f32', shape: [1], digest: digestOf(word) })))
+  return createTrace(
+    words.map((word, seq) => ({ seq, step: seq, name: 'x', dtype: 'f32', shape: [1], digest: digestOf(word) })),
+  )
 }
 
 /** A long trace made of prefixes alone, which is all that the search reads. */
@@ -48,7 +50,14 @@ describe('firstDivergence', () => {
 
 describe('prefixTreeBranches', () => {
   it('leaves the first trace that shares the prefix, once for every further child', () => {
-    const traces = [['i', 'a', 'b'], ['i', 'a', 'c'], ['i', 'd', 'e'], ['i', 'd', 'f'], ['i', 'a', 'c2'], ['j', 'a', 'b']].map(trace)
+    const traces = [
+      ['i', 'a', 'b'],
+      ['i', 'a', 'c'],
+      ['i', 'd', 'e'],
+      ['i', 'd', 'f'],
+      ['i', 'a', 'c2'],
+      ['j', 'a', 'b'],
+    ].map(trace)
     expect(prefixTreeBranches(traces).map(({ a, b, position }) => [a, b, position])).toEqual([
       [0, 1, 2],
       [0, 2, 1],

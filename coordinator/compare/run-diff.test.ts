@@ -11,7 +11,10 @@ type Cells = Record<string, { value: number | 'crash' | 'race'; facts?: Record<s
 /** A run of one workload on one agent whose backends gave these values, under an id of its own. */
 async function reportOf(agentId: string, cells: Cells, agentFacts: Record<string, string> = {}): Promise<Report> {
   const run = createSyntheticRun([syntheticAgent(agentId, agentFacts, 'local')])
-  const completed = (value: number, facts = {}): SyntheticExecution => ({ checkpoints: [{ step: 0, name: 'y', tensor: f32([value]), output: true }], facts })
+  const completed = (value: number, facts = {}): SyntheticExecution => ({
+    checkpoints: [{ step: 0, name: 'y', tensor: f32([value]), output: true }],
+    facts,
+  })
   for (const [backend, { value, facts }] of Object.entries(cells)) {
     const executions: SyntheticExecution[] =
       value === 'crash'
@@ -42,7 +45,11 @@ describe('diffReports', () => {
     const diff = diffReports(free, pinned)
     expect(diff).toMatchObject({ result: 'different', counts: { equal: 1, different: 1 }, unmatched: [[], []] })
     expect(diff.facts).toEqual([
-      { fact: 'cpu.affinity', values: ['0-1', '0'], pairs: { equal: 1, different: 1, nondeterministic: 0, incomplete: 0 } },
+      {
+        fact: 'cpu.affinity',
+        values: ['0-1', '0'],
+        pairs: { equal: 1, different: 1, nondeterministic: 0, incomplete: 0 },
+      },
     ])
     expect(diffExitCode(diff)).toBe(1)
     const text = renderReportDiff(diff)
@@ -51,14 +58,26 @@ describe('diffReports', () => {
   })
 
   it('shows facts of the machines, and missing ones as missing', async () => {
-    const diff = diffReports(await reportOf('a', { js: { value: 1 } }, { 'vm.kind': 'kvm' }), await reportOf('b', { js: { value: 1 } }, { kernel: '6.2.0' }))
-    expect(diff).toMatchObject({ result: 'identical', facts: [{ fact: 'kernel', values: ['6.1.0', '6.2.0'] }, { fact: 'vm.kind', values: ['kvm', null] }] })
+    const diff = diffReports(
+      await reportOf('a', { js: { value: 1 } }, { 'vm.kind': 'kvm' }),
+      await reportOf('b', { js: { value: 1 } }, { kernel: '6.2.0' }),
+    )
+    expect(diff).toMatchObject({
+      result: 'identical',
+      facts: [
+        { fact: 'kernel', values: ['6.1.0', '6.2.0'] },
+        { fact: 'vm.kind', values: ['kvm', null] },
+      ],
+    })
     expect(diffExitCode(diff)).toBe(0)
   })
 
   it('calls what did not complete or has no partner incomplete, and what races nondeterministic', async () => {
     const whole = await reportOf('a', { js: { value: 1 }, libm: { value: 1 } })
-    expect(diffReports(whole, await reportOf('a', { js: { value: 1 }, libm: { value: 'crash' } }))).toMatchObject({ result: 'incomplete', counts: { incomplete: 1 } })
+    expect(diffReports(whole, await reportOf('a', { js: { value: 1 }, libm: { value: 'crash' } }))).toMatchObject({
+      result: 'incomplete',
+      counts: { incomplete: 1 },
+    })
     const lacking = diffReports(whole, await reportOf('a', { js: { value: 1 } }))
     expect(lacking.unmatched.map(({ length }) => length)).toEqual([1, 0])
     expect(diffExitCode(lacking)).toBe(3)

@@ -39,7 +39,10 @@ export interface DifferingFact {
 }
 
 export interface ReportDiff {
-  readonly runs: readonly [{ readonly id: string; readonly name: string }, { readonly id: string; readonly name: string }]
+  readonly runs: readonly [
+    { readonly id: string; readonly name: string },
+    { readonly id: string; readonly name: string },
+  ]
   readonly result: 'identical' | 'different' | 'incomplete'
   readonly counts: Readonly<Record<PairResult, number>>
   readonly pairs: readonly CellPair[]
@@ -57,7 +60,9 @@ export function diffReports(a: Report, b: Report): ReportDiff {
   const { partners, unmatched } = matchCells(a, b)
   const [factsA, factsB] = [factsByCell(a), factsByCell(b)]
   const [namesA, namesB] = [agentNames(a), agentNames(b)]
-  const pairs = partners.map(([x, y]) => comparePair(x, y, [namesA.get(x.agent) ?? x.agent, namesB.get(y.agent) ?? y.agent]))
+  const pairs = partners.map(([x, y]) =>
+    comparePair(x, y, [namesA.get(x.agent) ?? x.agent, namesB.get(y.agent) ?? y.agent]),
+  )
   const counts: Record<PairResult, number> = { equal: 0, different: 0, nondeterministic: 0, incomplete: 0 }
   const facts = new Map<string, DifferingFact & { pairs: Record<PairResult, number> }>()
   for (const pair of pairs) {
@@ -67,7 +72,11 @@ export function diffReports(a: Report, b: Report): ReportDiff {
       const values = [left[fact] ?? null, right[fact] ?? null] as const
       if (values[0] === values[1]) continue
       const key = JSON.stringify([fact, ...values])
-      const known = facts.get(key) ?? { fact, values, pairs: { equal: 0, different: 0, nondeterministic: 0, incomplete: 0 } }
+      const known = facts.get(key) ?? {
+        fact,
+        values,
+        pairs: { equal: 0, different: 0, nondeterministic: 0, incomplete: 0 },
+      }
       known.pairs[pair.result]++
       facts.set(key, known)
     }
@@ -82,7 +91,9 @@ export function diffReports(a: Report, b: Report): ReportDiff {
     counts,
     pairs,
     unmatched,
-    facts: [...facts].sort(([x, { fact: f }], [y, { fact: g }]) => byName(f, g) || (x < y ? -1 : 1)).map(([, found]) => found),
+    facts: [...facts]
+      .sort(([x, { fact: f }], [y, { fact: g }]) => byName(f, g) || (x < y ? -1 : 1))
+      .map(([, found]) => found),
   }
 }
 
@@ -130,7 +141,10 @@ function keyOf({ workload, workloadVersion, params, seed, condition: { backend, 
 }
 
 function comparePair(a: ReportCell, b: ReportCell, agents: readonly [string, string]): CellPair {
-  const [left, right] = [a, b].map(({ traces }) => [...new Set(traces.filter((trace) => trace !== null))]) as [string[], string[]]
+  const [left, right] = [a, b].map(({ traces }) => [...new Set(traces.filter((trace) => trace !== null))]) as [
+    string[],
+    string[],
+  ]
   const { backend, device, label, knobs } = a.condition
   const { workload, workloadVersion, params, seed } = a
   const others = new Map(b.outputs.map((output) => [output.name, output]))
@@ -143,7 +157,13 @@ function comparePair(a: ReportCell, b: ReportCell, agents: readonly [string, str
     outputs: a.outputs.flatMap(({ name, digest, bits }) => {
       const other = others.get(name)
       if (!other || other.digest === digest) return []
-      return [{ name, digests: [digest, other.digest] as const, bits: bits && other.bits ? ([bits, other.bits] as const) : null }]
+      return [
+        {
+          name,
+          digests: [digest, other.digest] as const,
+          bits: bits && other.bits ? ([bits, other.bits] as const) : null,
+        },
+      ]
     }),
   }
 }
@@ -170,8 +190,12 @@ export function renderReportDiff(diff: ReportDiff): string {
     `${runs[0].name} (${runs[0].id}) against ${runs[1].name} (${runs[1].id}): ${diff.result}`,
     `${plural(pairs.length, 'pair')} of cells: ${counts.equal} equal, ${counts.different} different, ` +
       `${counts.nondeterministic} nondeterministic, ${counts.incomplete} not completed on both sides`,
-    ...unmatched.flatMap((ids, i) => (ids.length > 0 ? [`${plural(ids.length, 'cell')} only in ${i === 0 ? 'the first' : 'the second'}`] : [])),
-    ...notEqual.slice(0, shownPairs).flatMap((pair) => [`  ${pair.result}: ${title(pair)}`, ...pair.outputs.map(outputText)]),
+    ...unmatched.flatMap((ids, i) =>
+      ids.length > 0 ? [`${plural(ids.length, 'cell')} only in ${i === 0 ? 'the first' : 'the second'}`] : [],
+    ),
+    ...notEqual
+      .slice(0, shownPairs)
+      .flatMap((pair) => [`  ${pair.result}: ${title(pair)}`, ...pair.outputs.map(outputText)]),
     ...(notEqual.length > shownPairs ? [`  … and ${notEqual.length - shownPairs} more`] : []),
     facts.length > 0
       ? 'Facts that differ; that a fact differs does not show that it is the cause:'

@@ -30,17 +30,31 @@ describe('decisionList', () => {
   })
 
   it('takes a missing fact as a value of its own', () => {
-    expect(decisionList([unit('1', 'A', {}), unit('2', 'B', { 'knob.x': '1' })])[0]?.if).toMatchObject([{ fact: 'knob.x' }])
+    expect(decisionList([unit('1', 'A', {}), unit('2', 'B', { 'knob.x': '1' })])[0]?.if).toMatchObject([
+      { fact: 'knob.x' },
+    ])
   })
 
   it('gives no rules for one class, nor where equal facts have different classes', () => {
     expect(decisionList([unit('1', 'A', { 'knob.x': '1' }), unit('2', 'A', { 'knob.x': '2' })])).toEqual([])
-    expect(decisionList([unit('1', 'A', { 'knob.x': '1' }), unit('2', 'B', { 'knob.x': '1' }), unit('3', 'A', { 'knob.x': '2' })])).toEqual([])
+    expect(
+      decisionList([
+        unit('1', 'A', { 'knob.x': '1' }),
+        unit('2', 'B', { 'knob.x': '1' }),
+        unit('3', 'A', { 'knob.x': '2' }),
+      ]),
+    ).toEqual([])
   })
 
   it('gives every unit its class, or no rules', () => {
     const value = fc.constantFrom('0', '1', '2')
-    const arbitrary = fc.array(fc.record({ class: fc.constantFrom('A', 'B', 'C'), facts: fc.record({ 'knob.a': value, 'knob.b': value }, { requiredKeys: [] }) }), { maxLength: 12 })
+    const arbitrary = fc.array(
+      fc.record({
+        class: fc.constantFrom('A', 'B', 'C'),
+        facts: fc.record({ 'knob.a': value, 'knob.b': value }, { requiredKeys: [] }),
+      }),
+      { maxLength: 12 },
+    )
     fc.assert(
       fc.property(arbitrary, (raw) => {
         const units = raw.map((one, i) => unit(String(i), one.class, one.facts as Record<string, string>))

@@ -49,10 +49,12 @@ function literalsOf(units: readonly Unit[]): Literal[] {
   const usable = factPartitions(units.map(({ facts }) => facts)).filter(({ count }) => count <= maxValues)
   const literals = usable.flatMap(({ name }) => {
     const values = [...new Set(units.map(({ facts }) => facts[name] ?? null))].sort()
-    return values.map((value): Literal => ({
-      ...{ fact: name, op: '=', value },
-      holds: units.map(({ facts }) => (facts[name] ?? null) === value),
-    }))
+    return values.map(
+      (value): Literal => ({
+        ...{ fact: name, op: '=', value },
+        holds: units.map(({ facts }) => (facts[name] ?? null) === value),
+      }),
+    )
   })
   return literals.slice(0, maxLiterals)
 }

@@ -6,7 +6,9 @@ import { type FactSet, minimalFacts, type Unit } from './minimal-facts.ts'
 
 /** Units by class: `units({ A: [{ 'knob.x': '1' }], B: […] })`. */
 function units(byClass: Record<string, Facts[]>): Unit[] {
-  return Object.entries(byClass).flatMap(([letter, all]) => all.map((facts, i) => ({ id: `${letter}${i}`, class: letter, facts })))
+  return Object.entries(byClass).flatMap(([letter, all]) =>
+    all.map((facts, i) => ({ id: `${letter}${i}`, class: letter, facts })),
+  )
 }
 
 const sets = (found: readonly FactSet[]) => found.map(({ facts }) => [...facts].sort())
@@ -16,7 +18,10 @@ function byDefinition(all: readonly Unit[]): { equal: boolean; found: string[][]
   const keys = [...new Set(all.flatMap(({ facts }) => Object.keys(facts)))].filter(
     (key) => new Set(all.map(({ facts }) => facts[key])).size > 1,
   )
-  const subsets = keys.flatMap((a, i) => [[a], ...keys.slice(i + 1).flatMap((b, j) => [[a, b], ...keys.slice(i + j + 2).map((c) => [a, b, c])])])
+  const subsets = keys.flatMap((a, i) => [
+    [a],
+    ...keys.slice(i + 1).flatMap((b, j) => [[a, b], ...keys.slice(i + j + 2).map((c) => [a, b, c])]),
+  ])
   const parts = (set: string[], equal: boolean) =>
     all.every((u) =>
       all.every((v) => {
@@ -26,7 +31,9 @@ function byDefinition(all: readonly Unit[]): { equal: boolean; found: string[][]
     )
   for (const equal of [true, false]) {
     const working = subsets.filter((set) => parts(set, equal))
-    const minimal = working.filter((set) => !working.some((other) => other.length < set.length && other.every((key) => set.includes(key))))
+    const minimal = working.filter(
+      (set) => !working.some((other) => other.length < set.length && other.every((key) => set.includes(key))),
+    )
     if (minimal.length > 0) return { equal, found: minimal }
   }
   return { equal: false, found: [] }
@@ -36,11 +43,19 @@ describe('minimalFacts', () => {
   it('finds the one fact whose values are the classes', () => {
     const { explanations } = minimalFacts(
       units({
-        A: [{ 'knob.order': 'exact', 'cpu.model': '1' }, { 'knob.order': 'exact', 'cpu.model': '2' }],
-        B: [{ 'knob.order': 'reverse', 'cpu.model': '1' }, { 'knob.order': 'reverse', 'cpu.model': '2' }],
+        A: [
+          { 'knob.order': 'exact', 'cpu.model': '1' },
+          { 'knob.order': 'exact', 'cpu.model': '2' },
+        ],
+        B: [
+          { 'knob.order': 'reverse', 'cpu.model': '1' },
+          { 'knob.order': 'reverse', 'cpu.model': '2' },
+        ],
       }),
     )
-    expect(explanations).toMatchObject([{ facts: ['knob.order'], equal: true, rivals: 0, inseparable: { 'knob.order': [] } }])
+    expect(explanations).toMatchObject([
+      { facts: ['knob.order'], equal: true, rivals: 0, inseparable: { 'knob.order': [] } },
+    ])
   })
 
   it('finds two facts that only together part the cells: threads matter only with AVX-512', () => {
@@ -57,10 +72,20 @@ describe('minimalFacts', () => {
   })
 
   it('shows facts that cannot be told apart once, under the one a person can set', () => {
-    const alike = (value: string) => ({ 'lib.blas': value, 'cpu.model': value, 'knob.coreType': value, 'knob.effective.coreType': value, backend: value })
+    const alike = (value: string) => ({
+      'lib.blas': value,
+      'cpu.model': value,
+      'knob.coreType': value,
+      'knob.effective.coreType': value,
+      backend: value,
+    })
     const { explanations } = minimalFacts(units({ A: [alike('x')], B: [alike('y')] }))
     expect(explanations).toMatchObject([
-      { facts: ['knob.coreType'], rivals: 0, inseparable: { 'knob.coreType': ['backend', 'knob.effective.coreType', 'lib.blas', 'cpu.model'] } },
+      {
+        facts: ['knob.coreType'],
+        rivals: 0,
+        inseparable: { 'knob.coreType': ['backend', 'knob.effective.coreType', 'lib.blas', 'cpu.model'] },
+      },
     ])
   })
 
@@ -73,7 +98,15 @@ describe('minimalFacts', () => {
       }),
     )
     expect(explanations).toMatchObject([{ facts: ['knob.a'], rivals: 0 }])
-    const other = minimalFacts(units({ A: [{ 'knob.a': '1', 'cpu.b': '1' }, { 'knob.a': '2', 'cpu.b': '2' }], B: [{ 'knob.a': '3', 'cpu.b': '3' }] }))
+    const other = minimalFacts(
+      units({
+        A: [
+          { 'knob.a': '1', 'cpu.b': '1' },
+          { 'knob.a': '2', 'cpu.b': '2' },
+        ],
+        B: [{ 'knob.a': '3', 'cpu.b': '3' }],
+      }),
+    )
     expect(other.explanations).toMatchObject([{ facts: ['knob.a'], equal: false }])
   })
 
@@ -91,7 +124,9 @@ describe('minimalFacts', () => {
   })
 
   it('knows the chance of a fact exactly where it can be counted: 2 of 6 ways to part four cells in halves', () => {
-    const [explanation] = minimalFacts(units({ A: [{ 'knob.x': '1' }, { 'knob.x': '1' }], B: [{ 'knob.x': '2' }, { 'knob.x': '2' }] })).explanations
+    const [explanation] = minimalFacts(
+      units({ A: [{ 'knob.x': '1' }, { 'knob.x': '1' }], B: [{ 'knob.x': '2' }, { 'knob.x': '2' }] }),
+    ).explanations
     const { chance, draws } = explanation as FactSet
     // Twenty hits are enough; the standard error is then at most some 0.06.
     expect(Math.abs(chance - 2 / 6)).toBeLessThan(0.2)
@@ -99,25 +134,39 @@ describe('minimalFacts', () => {
   })
 
   it('says that two cells with equal facts and different bits cannot be explained', () => {
-    const { explanations, unexplained } = minimalFacts(units({ A: [{ 'knob.x': '1' }, { 'knob.x': '2' }], B: [{ 'knob.x': '1' }] }))
+    const { explanations, unexplained } = minimalFacts(
+      units({ A: [{ 'knob.x': '1' }, { 'knob.x': '2' }], B: [{ 'knob.x': '1' }] }),
+    )
     expect(explanations).toEqual([])
-    expect(unexplained).toMatch(/^A0 \(class A\) and B0 \(class B\) have equal facts and different bits: what parts them was not recorded/)
+    expect(unexplained).toMatch(
+      /^A0 \(class A\) and B0 \(class B\) have equal facts and different bits: what parts them was not recorded/,
+    )
   })
 
   it('says that no three facts are enough where four would be', () => {
-    const bits = Array.from({ length: 16 }, (_, n) => Object.fromEntries([0, 1, 2, 3].map((i) => [`knob.k${i}`, String((n >> i) & 1)])))
+    const bits = Array.from({ length: 16 }, (_, n) =>
+      Object.fromEntries([0, 1, 2, 3].map((i) => [`knob.k${i}`, String((n >> i) & 1)])),
+    )
     const parity = (n: number) => [0, 1, 2, 3].reduce((sum, i) => sum + ((n >> i) & 1), 0) % 2
-    const found = minimalFacts(units({ A: bits.filter((_, n) => parity(n) === 0), B: bits.filter((_, n) => parity(n) === 1) }))
+    const found = minimalFacts(
+      units({ A: bits.filter((_, n) => parity(n) === 0), B: bits.filter((_, n) => parity(n) === 1) }),
+    )
     expect(found.explanations).toEqual([])
     expect(found.unexplained).toBe('no set of up to 3 of the 4 facts that differ parts the cells as their bits do')
   })
 
   it('has nothing to explain in one class', () => {
-    expect(minimalFacts(units({ A: [{ 'knob.x': '1' }, { 'knob.x': '2' }] }))).toEqual({ explanations: [], candidates: 1 })
+    expect(minimalFacts(units({ A: [{ 'knob.x': '1' }, { 'knob.x': '2' }] }))).toEqual({
+      explanations: [],
+      candidates: 1,
+    })
   })
 
   it('finds what trying every set finds, and the same whatever order the units are in', () => {
-    const unit = fc.record({ class: fc.constantFrom('A', 'B', 'C'), values: fc.array(fc.constantFrom('0', '1', undefined), { minLength: 5, maxLength: 5 }) })
+    const unit = fc.record({
+      class: fc.constantFrom('A', 'B', 'C'),
+      values: fc.array(fc.constantFrom('0', '1', undefined), { minLength: 5, maxLength: 5 }),
+    })
     const arbitrary = fc.array(unit, { minLength: 2, maxLength: 9 })
     fc.assert(
       fc.property(arbitrary, fc.nat(), (raw, rotation) => {
@@ -132,9 +181,15 @@ describe('minimalFacts', () => {
         const { equal, found } = byDefinition(all)
         // Facts that part alike are one here and several there.
         const expanded = result.explanations.flatMap(({ facts, inseparable }) =>
-          facts.reduce<string[][]>((partial, name) => partial.flatMap((set) => [name, ...(inseparable[name] ?? [])].map((alike) => [...set, alike])), [[]]),
+          facts.reduce<string[][]>(
+            (partial, name) =>
+              partial.flatMap((set) => [name, ...(inseparable[name] ?? [])].map((alike) => [...set, alike])),
+            [[]],
+          ),
         )
-        expect(new Set(expanded.map((set) => set.sort().join()))).toEqual(new Set(found.map((set) => set.sort().join())))
+        expect(new Set(expanded.map((set) => set.sort().join()))).toEqual(
+          new Set(found.map((set) => set.sort().join())),
+        )
         if (found.length > 0) expect(result.explanations.every((set) => set.equal === equal)).toBe(true)
       }),
       { numRuns: 300 },
@@ -144,7 +199,10 @@ describe('minimalFacts', () => {
   it('bounds the search in threes and says so', () => {
     const stream = createStream('7', 'facts')
     const many = Array.from({ length: 40 }, (_, i): Unit => {
-      const facts = Array.from({ length: 60 }, (__, k) => [`cpu.k${String(k).padStart(2, '0')}`, String(stream.below(2))])
+      const facts = Array.from({ length: 60 }, (__, k) => [
+        `cpu.k${String(k).padStart(2, '0')}`,
+        String(stream.below(2)),
+      ])
       return { id: `u${i}`, class: stream.below(2) ? 'A' : 'B', facts: Object.fromEntries(facts) }
     })
     const found = minimalFacts(many, { triples: 120 })
@@ -155,7 +213,10 @@ describe('minimalFacts', () => {
   it('searches two hundred facts of a hundred cells in threes within a bound of work', () => {
     const stream = createStream('8', 'facts')
     const many = Array.from({ length: 100 }, (_, i): Unit => {
-      const facts = Array.from({ length: 200 }, (__, k) => [`cpu.k${String(k).padStart(3, '0')}`, String(stream.below(2))])
+      const facts = Array.from({ length: 200 }, (__, k) => [
+        `cpu.k${String(k).padStart(3, '0')}`,
+        String(stream.below(2)),
+      ])
       return { id: `u${i}`, class: String.fromCharCode(65 + stream.below(4)), facts: Object.fromEntries(facts) }
     })
     const found = minimalFacts(many)
@@ -163,7 +224,10 @@ describe('minimalFacts', () => {
     expect(found.bounded).toBeUndefined()
     expect(found.unexplained).toMatch(/no set of up to 3 of the 200 facts/)
     // A three-fact cause among them is found.
-    const caused = many.map((unit) => ({ ...unit, class: ['cpu.k003', 'cpu.k101', 'cpu.k177'].map((key) => unit.facts[key]).join() }))
+    const caused = many.map((unit) => ({
+      ...unit,
+      class: ['cpu.k003', 'cpu.k101', 'cpu.k177'].map((key) => unit.facts[key]).join(),
+    }))
     expect(sets(minimalFacts(caused).explanations)).toEqual([['cpu.k003', 'cpu.k101', 'cpu.k177']])
   })
 })

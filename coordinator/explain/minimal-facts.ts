@@ -68,7 +68,8 @@ export function minimalFacts(units: readonly Unit[], limits: Partial<SearchLimit
 
   const width = searchWidth(all.length, bounds)
   const partitions = all.slice(0, width)
-  const omitted = width < all.length ? `sets of ${bounds.maxSize} facts were searched among ${width} of ${all.length} only` : ''
+  const omitted =
+    width < all.length ? `sets of ${bounds.maxSize} facts were searched among ${width} of ${all.length} only` : ''
   const search = (equal: boolean, wanted: Partition, maxSize: number, work: Work, stop: boolean): Found[] => {
     const find = equal ? searchEqual : searchRefining
     if (maxSize < 3 || omitted === '') return find(all, wanted, maxSize, work, stop)
@@ -84,7 +85,12 @@ export function minimalFacts(units: readonly Unit[], limits: Partial<SearchLimit
     found = search(equal, classes, bounds.maxSize, { steps: 0 }, false)
   }
   if (found.length === 0) {
-    return { explanations: [], candidates: all.length, unexplained: whyNone(sorted, all, bounds.maxSize), ...(omitted && { bounded: omitted }) }
+    return {
+      explanations: [],
+      candidates: all.length,
+      unexplained: whyNone(sorted, all, bounds.maxSize),
+      ...(omitted && { bounded: omitted }),
+    }
   }
 
   const listed = rankSets(found, all).slice(0, bounds.listed)
@@ -92,7 +98,10 @@ export function minimalFacts(units: readonly Unit[], limits: Partial<SearchLimit
   const chances = drawChances(classes, [listed[0]?.length ?? 1, largest], bounds, (wanted, work) =>
     search(equal, wanted, largest, work, true),
   )
-  const bounded = [omitted, listed.length < found.length ? `${listed.length} of ${found.length} minimal sets are listed` : '']
+  const bounded = [
+    omitted,
+    listed.length < found.length ? `${listed.length} of ${found.length} minimal sets are listed` : '',
+  ]
     .filter((text) => text !== '')
     .join('; ')
   return {

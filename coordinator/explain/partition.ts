@@ -44,7 +44,16 @@ export function factPartitions(units: readonly Facts[]): FactPartition[] {
 }
 
 /** What a person can set stands before what follows from it, and that before what only goes along. */
-const order = [/^knob\.(?!effective\.)/, /^backend$/, /^backend\./, /^device/, /^knob\.effective\./, /^env\./, /^lib\./, /^cpu\./]
+const order = [
+  /^knob\.(?!effective\.)/,
+  /^backend$/,
+  /^backend\./,
+  /^device/,
+  /^knob\.effective\./,
+  /^env\./,
+  /^lib\./,
+  /^cpu\./,
+]
 
 /** For sorting names of facts: kinds in the order above, then alphabetically. */
 export function byName(a: string, b: string): number {

@@ -26,7 +26,9 @@ export function searchEqual(
     return values ? [{ place, blocks: values, count }] : []
   })
   const each = { blocks: Int32Array.from({ length: classes.count }, (_, k) => k), count: classes.count }
-  return searchRefining(whole, each, maxSize, work, stop).map((set) => set.map((i) => (whole[i] as { place: number }).place))
+  return searchRefining(whole, each, maxSize, work, stop).map((set) =>
+    set.map((i) => (whole[i] as { place: number }).place),
+  )
 }
 
 /** For each class the block that all its units are in; undefined where a class is cut. */
