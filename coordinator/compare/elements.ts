@@ -108,10 +108,10 @@ function statisticsOfEqual(a: Tensor): ElementComparison {
 
 /** Whether ‖a‖₂ over the finite elements is above zero; the first such element ends the search. */
 function hasFiniteNonzero(dtype: FloatDType, bytes: Uint8Array): boolean {
-  const width = dtypeBytes[dtype]
-  for (let start = 0; start < bytes.length; start += scanBytes) {
-    const piece = bytes.subarray(start, start + scanBytes)
-    const values = decodeFloats(createTensor(dtype, [piece.length / width], piece))
+  const pieceBytes = 4096
+  for (let start = 0; start < bytes.length; start += pieceBytes) {
+    const piece = bytes.subarray(start, start + pieceBytes)
+    const values = decodeFloats(createTensor(dtype, [piece.length / dtypeBytes[dtype]], piece))
     if (values.some((value) => value !== 0 && Number.isFinite(value))) return true
   }
   return false

@@ -7,7 +7,8 @@ const options = ['--baseDir', folder, '--outFile', 'tally.wasm', '--optimizeLeve
 const { error, stderr } = await asc.main([
   'tally.as.ts',
   ...options,
-  ...['--enable', 'simd', '--runtime', 'stub', '--noAssert', '--initialMemory', '8', '--memoryBase', '458752'],
+  ...['--enable', 'simd', '--enable', 'threads', '--runtime', 'stub', '--noAssert'],
+  ...['--importMemory', '--sharedMemory', '--initialMemory', '41', '--maximumMemory', '41'],
 ])
 if (error) {
   process.stderr.write(`${stderr}\n${error.message}\n`)

@@ -1,72 +1,134 @@
-import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { entryPoint } from '../../../shared/entry-point.ts'
 import { type FloatDType, dtypeBytes } from '../../../shared/tensor.ts'
-import { type Tally, type TallyFunction, blockElements, combineLanes, lanes, rankCount } from './tally.ts'
+import { type SharedMemory, createControl, loadKernel, slotAddress, slotCount } from './slots.ts'
+import { type TallyFunction, blockElements, combineLanes, lanes, rankCount } from './tally.ts'
 
-/** What tally.as.ts exports. */
-type Kernel = Record<FloatDType, (elements: number) => void> &
-  Record<'addressOfA' | 'addressOfB' | 'addressOfLanes' | 'addressOfCounts' | 'addressOfZeros', () => number> & {
-    readonly memory: { readonly buffer: ArrayBuffer }
-  }
-
-/** The part of the engine's WebAssembly used here; Node's own types leave it to those of browsers. */
-declare const WebAssembly: {
-  validate(bytes: Uint8Array): boolean
-  readonly Module: new (bytes: Uint8Array) => object
-  readonly Instance: new (module: object) => { readonly exports: unknown }
-}
+/** Of fewer bytes a second thread would not have begun before the first has ended. */
+const worthThreads = 32 << 20
+/** More threads than this count faster than one can copy. */
+const mostThreads = 3
 
 /**
- * The WebAssembly kernel: blocks are copied into its memory and counted there, by vectors of 128 bits. Undefined on a
- * processor whose vectors the engine cannot use.
+ * The WebAssembly kernel: blocks are copied into its memory and counted there, by vectors of 128 bits, and of large
+ * tensors by other threads while this one copies. Counts are gathered in the order of blocks, so that sums do not
+ * depend on who counted. Undefined on a processor whose vectors the engine cannot use.
+ *
+ * @param threadedBytes size of a tensor from which on other threads help
  */
-export function createSimdTally(): TallyFunction | undefined {
-  const code = readFileSync(new URL('./tally.wasm', import.meta.url))
-  if (!WebAssembly.validate(code)) return undefined
-  const kernel = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as Kernel
-  const { buffer } = kernel.memory
-  const blockA = new Uint8Array(buffer, kernel.addressOfA(), blockElements * 8)
-  const blockB = new Uint8Array(buffer, kernel.addressOfB(), blockElements * 8)
-  const squareLanes = new Float64Array(buffer, kernel.addressOfLanes(), lanes)
-  const differenceLanes = new Float64Array(buffer, kernel.addressOfLanes() + lanes * 8, lanes)
-  const counts = new Int32Array(buffer, kernel.addressOfCounts(), 8)
-  const largest32 = new Uint32Array(buffer, kernel.addressOfCounts() + 32, 4)
-  const largest64 = new BigUint64Array(buffer, kernel.addressOfCounts() + 32, 1)
-  const zeroLanes = new Uint32Array(buffer, kernel.addressOfZeros(), 65 * lanes)
+export function createSimdTally(threadedBytes: number = worthThreads): TallyFunction | undefined {
+  const loaded = loadKernel()
+  if (loaded === undefined) return undefined
+  const { kernel, memory } = loaded
+  const control = createControl(memory)
+  const slots = Array.from({ length: slotCount }, (_, slot) => openSlot(memory, slot))
+  let threads: Worker[] | undefined
+
+  /** Counts what nobody has taken yet until this slot is done. */
+  const settle = (slot: number) => {
+    while (!control.isDone(slot)) {
+      if (control.count(kernel, slot)) continue
+      if (slots.some((_, other) => control.count(kernel, other))) continue
+      control.awaitDone(slot)
+    }
+  }
 
   return (dtype, a, b) => {
-    const width = dtypeBytes[dtype]
-    const blockBytes = blockElements * width
-    const ranks = new Float64Array(rankCount)
-    const total = { unequal: 0, signOfZero: 0, nan: 0, squares: 0, squaredDifferences: 0 }
-    let largest = 0n
-    for (let at = 0; at < a.length; at += blockBytes) {
-      const bytes = Math.min(blockBytes, a.length - at)
-      const whole = Math.ceil(bytes / width / lanes) * lanes
-      blockA.fill(0, bytes, whole * width)
-      blockB.fill(0, bytes, whole * width)
-      blockA.set(a.subarray(at, at + bytes))
-      blockB.set(b.subarray(at, at + bytes))
-      kernel[dtype](whole)
-      total.squares += combineLanes(squareLanes)
-      total.squaredDifferences += combineLanes(differenceLanes)
+    if (a.length >= threadedBytes) threads ??= startThreads(memory)
+    const used = threads?.length ? slotCount : 1
+    const blockBytes = blockElements * dtypeBytes[dtype]
+    const blocks = Math.ceil(a.length / blockBytes)
+    const totals = createTotals()
+    for (let block = 0; block < blocks + used; block++) {
+      const slot = block % used
+      const view = slots[slot] as Slot
+      if (block >= used && block - used < blocks) {
+        settle(slot)
+        totals.add(dtype, view)
+      }
+      if (block >= blocks) continue
+      const at = block * blockBytes
+      const elements = view.fill(dtype, a.subarray(at, at + blockBytes), b.subarray(at, at + blockBytes))
+      control.offer(slot, dtype, elements)
+    }
+    return totals.tally()
+  }
+}
+
+/** Threads that end with the process and keep it from nothing; one that cannot start is done without. */
+function startThreads(memory: SharedMemory): Worker[] {
+  const count = Math.min(mostThreads, availableParallelism() - 1)
+  return Array.from({ length: count }, () => {
+    const thread = new Worker(entryPoint(import.meta.url, './worker.ts'), { workerData: memory })
+    thread.on('error', () => undefined)
+    thread.unref()
+    return thread
+  })
+}
+
+interface Slot {
+  readonly squares: Float64Array
+  readonly differences: Float64Array
+  /** Unequal patterns in the first four, NaNs among them in the last. */
+  readonly counts: Int32Array
+  readonly largest32: Uint32Array
+  readonly largest64: BigUint64Array
+  readonly zeros: Uint32Array
+  /** Copies a block of each in; returns how many elements to count, with equal ones up to a multiple of the lanes. */
+  fill(dtype: FloatDType, a: Uint8Array, b: Uint8Array): number
+}
+
+function openSlot({ buffer }: SharedMemory, slot: number): Slot {
+  const inputBytes = blockElements * 8
+  const blockA = new Uint8Array(buffer, slotAddress(slot), inputBytes)
+  const blockB = new Uint8Array(buffer, slotAddress(slot) + inputBytes, inputBytes)
+  const results = slotAddress(slot) + 2 * inputBytes
+  return {
+    squares: new Float64Array(buffer, results, lanes),
+    differences: new Float64Array(buffer, results + 64, lanes),
+    counts: new Int32Array(buffer, results + 128, 8),
+    largest32: new Uint32Array(buffer, results + 160, 4),
+    largest64: new BigUint64Array(buffer, results + 160, 1),
+    zeros: new Uint32Array(buffer, results + 176, 65 * lanes),
+    fill(dtype, a, b) {
+      const width = dtypeBytes[dtype]
+      const elements = Math.ceil(a.length / width / lanes) * lanes
+      blockA.set(a)
+      blockB.set(b)
+      blockA.fill(0, a.length, elements * width)
+      blockB.fill(0, b.length, elements * width)
+      return elements
+    },
+  }
+}
+
+function createTotals() {
+  const ranks = new Float64Array(rankCount)
+  const total = { unequal: 0, signOfZero: 0, nan: 0, squares: 0, squaredDifferences: 0 }
+  let maxUlp = 0n
+  return {
+    add(dtype: FloatDType, { squares, differences, counts, largest32, largest64, zeros }: Slot) {
+      total.squares += combineLanes(squares)
+      total.squaredDifferences += combineLanes(differences)
       const unequal = sumOf(counts, 0, 4)
-      if (unequal === 0) continue
-      total.unequal += unequal
+      if (unequal === 0) return
       const nan = sumOf(counts, 4, 4)
       let apart = 0
       // Counted by the leading zeros of the distance less 1: 64 for 1, 63 for 2, 62 for 3 and 4. None is a distance
       // above 2⁶³, which is rank 65, or in the narrow formats one of 0.
       for (let rank = 1; rank < (dtype === 'f64' ? rankCount : rankCount - 1); rank++) {
-        const count = sumOf(zeroLanes, (65 - rank) * lanes, lanes)
+        const count = sumOf(zeros, (65 - rank) * lanes, lanes)
         ranks[rank] = (ranks[rank] as number) + count
         apart += count
       }
+      total.unequal += unequal
       total.nan += nan
       total.signOfZero += unequal - nan - apart
       const most = dtype === 'f64' ? (largest64[0] as bigint) : BigInt(Math.max(...largest32))
-      if (most > largest) largest = most
-    }
-    return { ...total, ranks, maxUlp: largest } satisfies Tally
+      if (most > maxUlp) maxUlp = most
+    },
+    tally: () => ({ ...total, ranks, maxUlp }),
   }
 }
 

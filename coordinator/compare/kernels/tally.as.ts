@@ -1,42 +1,36 @@
 // One block of a tally (tally.ts says what is counted), compiled to WebAssembly by build.mjs beside this file.
 //
-// The host copies a block of a and one of b in, and reads counts out, which are written anew for every block. A block
+// Memory is shared with other threads, each of which works in a slot of its own, at the address it is given: the host
+// copies a block of a and one of b into a slot, and reads counts out, which are written anew for every block. A block
 // is first counted as if all its elements were finite, which spares three masks an element. Where one is not, a sum of
 // squares is not finite either, and the block is counted again with care.
 
-const BLOCK_BYTES: usize = 16384 * 8
-const A: usize = 0x10000
-const B: usize = A + BLOCK_BYTES
-const LANES: usize = B + BLOCK_BYTES // f64[8] of squares, f64[8] of squared differences
-const COUNTS: usize = LANES + 128 // i32[4] of unequal, i32[4] of NaN, u32[4] or u64[1] of the largest distance
-const UNEQUAL: usize = COUNTS
-const NAN: usize = COUNTS + 16
-const LARGEST: usize = COUNTS + 32
+// Offsets in a slot; slots.ts has them too.
+const A: usize = 0
+const B: usize = 16384 * 8
+const LANES: usize = B * 2 // f64[8] of squares, f64[8] of squared differences
+const UNEQUAL: usize = LANES + 128 // i32[4]
+const NAN: usize = UNEQUAL + 16 // i32[4]
+const LARGEST: usize = NAN + 16 // the largest distance: u32[4] or u64[1]
 // u32[65][8] by the leading zeros of distance − 1 in 64 bits; each lane counts for itself, so that no store waits for
 // another's. Without leading zeros: a distance of 0 in the narrow formats, one above 2⁶³ in binary64.
-const ZEROS: usize = COUNTS + 48
+const ZEROS: usize = LARGEST + 16
 const END: usize = ZEROS + 65 * 8 * 4
-
-export function addressOfA(): usize { return A }
-export function addressOfB(): usize { return B }
-export function addressOfLanes(): usize { return LANES }
-export function addressOfCounts(): usize { return COUNTS }
-export function addressOfZeros(): usize { return ZEROS }
 
 // @ts-ignore: decorator
 @inline
-function countZeros(d: u64, lane: usize): void {
-  const at = <usize>clz<u64>(d - 1) << 5
-  store<u32>(at + (lane << 2), load<u32>(at + (lane << 2), ZEROS) + 1, ZEROS)
+function countZeros(slot: usize, d: u64, lane: usize): void {
+  const at = slot + (<usize>clz<u64>(d - 1) << 5) + (lane << 2)
+  store<u32>(at, load<u32>(at, ZEROS) + 1, ZEROS)
 }
 
 // @ts-ignore: decorator
 @inline
-function countFour(d: v128, lane: usize): void {
-  countZeros(<u32>i32x4.extract_lane(d, 0), lane)
-  countZeros(<u32>i32x4.extract_lane(d, 1), lane + 1)
-  countZeros(<u32>i32x4.extract_lane(d, 2), lane + 2)
-  countZeros(<u32>i32x4.extract_lane(d, 3), lane + 3)
+function countFour(slot: usize, d: v128, lane: usize): void {
+  countZeros(slot, <u32>i32x4.extract_lane(d, 0), lane)
+  countZeros(slot, <u32>i32x4.extract_lane(d, 1), lane + 1)
+  countZeros(slot, <u32>i32x4.extract_lane(d, 2), lane + 2)
+  countZeros(slot, <u32>i32x4.extract_lane(d, 3), lane + 3)
 }
 
 // @ts-ignore: decorator
@@ -99,16 +93,16 @@ function loadFour(at: usize, format: i32, second: bool): v128 {
 /** Formats of at most 32 bits: 32 is binary32, 16 binary16, 17 bfloat16. */
 // @ts-ignore: decorator
 @inline
-function narrow(n: i32, format: i32, careful: bool): void {
-  memory.fill(LANES, 0, END - LANES)
+function narrow(slot: usize, n: i32, format: i32, careful: bool): void {
+  memory.fill(slot + LANES, 0, END - LANES)
   const infinity = i32x4.splat(format == 16 ? 0x7c000000 : 0x7f800000)
   const shift = format == 32 ? 0 : 16
   const step: usize = format == 32 ? 32 : 16
-  const end = A + (<usize>n >> 3) * step
+  const end = slot + A + (<usize>n >> 3) * step
   let s0 = f64x2.splat(0), s1 = f64x2.splat(0), s2 = f64x2.splat(0), s3 = f64x2.splat(0)
   let d0 = f64x2.splat(0), d1 = f64x2.splat(0), d2 = f64x2.splat(0), d3 = f64x2.splat(0)
   let largest = i32x4.splat(0), unequal = i32x4.splat(0), nan = i32x4.splat(0)
-  for (let a = A, b = B; a < end; a += step, b += step) {
+  for (let a = slot + A, b = slot + B; a < end; a += step, b += step) {
     const x0 = loadFour(a, format, false)
     const x1 = loadFour(a, format, true)
     const y0 = loadFour(b, format, false)
@@ -151,14 +145,14 @@ function narrow(n: i32, format: i32, careful: bool): void {
     }
     unequal = i32x4.sub(i32x4.sub(unequal, unequal0), unequal1)
     largest = i32x4.max_u(i32x4.max_u(largest, e0), e1)
-    countFour(e0, 0)
-    countFour(e1, 4)
+    countFour(slot, e0, 0)
+    countFour(slot, e1, 4)
   }
-  v128.store(UNEQUAL, unequal)
-  v128.store(NAN, nan)
-  v128.store(LARGEST, largest)
-  storeLanes(LANES, s0, s1, s2, s3)
-  storeLanes(LANES + 64, d0, d1, d2, d3)
+  v128.store(slot, unequal, UNEQUAL)
+  v128.store(slot, nan, NAN)
+  v128.store(slot, largest, LARGEST)
+  storeLanes(slot + LANES, s0, s1, s2, s3)
+  storeLanes(slot + LANES + 64, d0, d1, d2, d3)
 }
 
 // @ts-ignore: decorator
@@ -171,24 +165,24 @@ function storeLanes(at: usize, l0: v128, l1: v128, l2: v128, l3: v128): void {
 }
 
 /** Whether a sum of squares met an infinity or a NaN. */
-function metNonFinite(): bool {
+function metNonFinite(slot: usize): bool {
   let sum: f64 = 0
-  for (let at = LANES; at < COUNTS; at += 8) sum += load<f64>(at)
+  for (let at = slot + LANES; at < slot + UNEQUAL; at += 8) sum += load<f64>(at)
   return !isFinite(sum)
 }
 
-/** Each counts the n elements of its format that begin the blocks; n is a multiple of 8. */
-function tallyF32(n: i32): void {
-  narrow(n, 32, false)
-  if (metNonFinite()) narrow(n, 32, true)
+/** Each counts the first n elements of a slot, of its format; n is a multiple of 8. */
+function tallyF32(slot: usize, n: i32): void {
+  narrow(slot, n, 32, false)
+  if (metNonFinite(slot)) narrow(slot, n, 32, true)
 }
-function tallyF16(n: i32): void {
+function tallyF16(slot: usize, n: i32): void {
   // Rebiased, its infinities are finite in binary32 and would not be met.
-  narrow(n, 16, true)
+  narrow(slot, n, 16, true)
 }
-function tallyBf16(n: i32): void {
-  narrow(n, 17, false)
-  if (metNonFinite()) narrow(n, 17, true)
+function tallyBf16(slot: usize, n: i32): void {
+  narrow(slot, n, 17, false)
+  if (metNonFinite(slot)) narrow(slot, n, 17, true)
 }
 
 const INFINITY64: i64 = 0x7ff0000000000000
@@ -201,24 +195,24 @@ function order64(x: i64): i64 {
   return ((x & MAGNITUDE64) ^ sign) - sign
 }
 
-function countOne(a: i64, b: i64, lane: usize): void {
+function countOne(slot: usize, a: i64, b: i64, lane: usize): void {
   if (a == b) return
-  store<i32>(UNEQUAL, load<i32>(UNEQUAL) + 1)
+  store<i32>(slot, load<i32>(slot, UNEQUAL) + 1, UNEQUAL)
   if ((a & MAGNITUDE64) > INFINITY64 || (b & MAGNITUDE64) > INFINITY64) {
-    store<i32>(NAN, load<i32>(NAN) + 1)
+    store<i32>(slot, load<i32>(slot, NAN) + 1, NAN)
     return
   }
   const orderA = order64(a)
   const orderB = order64(b)
   const d = <u64>(orderA > orderB ? orderA - orderB : orderB - orderA)
-  if (d > load<u64>(LARGEST)) store<u64>(LARGEST, d)
-  if (d != 0) countZeros(d, lane)
+  if (d > load<u64>(slot, LARGEST)) store<u64>(slot, d, LARGEST)
+  if (d != 0) countZeros(slot, d, lane)
 }
 
 /** Two elements; the sum of squares comes back, that of differences is added in memory. */
 // @ts-ignore: decorator
 @inline
-function twoWide(a: usize, b: usize, sum: v128, lane: usize): v128 {
+function twoWide(slot: usize, a: usize, b: usize, sum: v128, lane: usize): v128 {
   const x = v128.load(a + (lane << 3))
   const y = v128.load(b + (lane << 3))
   const infinity = i64x2.splat(INFINITY64)
@@ -226,25 +220,25 @@ function twoWide(a: usize, b: usize, sum: v128, lane: usize): v128 {
   const finite = v128.and(i64x2.lt_s(v128.and(x, mask), infinity), i64x2.lt_s(v128.and(y, mask), infinity))
   const v = v128.and(x, finite)
   if (v128.any_true(v128.xor(x, y))) {
-    const at = LANES + 64 + (lane << 3)
+    const at = slot + LANES + 64 + (lane << 3)
     v128.store(at, plusSquare(v128.load(at), f64x2.sub(v, v128.and(y, finite))))
-    countOne(i64x2.extract_lane(x, 0), i64x2.extract_lane(y, 0), lane)
-    countOne(i64x2.extract_lane(x, 1), i64x2.extract_lane(y, 1), lane + 1)
+    countOne(slot, i64x2.extract_lane(x, 0), i64x2.extract_lane(y, 0), lane)
+    countOne(slot, i64x2.extract_lane(x, 1), i64x2.extract_lane(y, 1), lane + 1)
   }
   return plusSquare(sum, v)
 }
 
-function tallyF64(n: i32): void {
-  memory.fill(LANES, 0, END - LANES)
+function tallyF64(slot: usize, n: i32): void {
+  memory.fill(slot + LANES, 0, END - LANES)
   let s0 = f64x2.splat(0), s1 = f64x2.splat(0), s2 = f64x2.splat(0), s3 = f64x2.splat(0)
-  const end = A + (<usize>n << 3)
-  for (let a = A, b = B; a < end; a += 64, b += 64) {
-    s0 = twoWide(a, b, s0, 0)
-    s1 = twoWide(a, b, s1, 2)
-    s2 = twoWide(a, b, s2, 4)
-    s3 = twoWide(a, b, s3, 6)
+  const end = slot + A + (<usize>n << 3)
+  for (let a = slot + A, b = slot + B; a < end; a += 64, b += 64) {
+    s0 = twoWide(slot, a, b, s0, 0)
+    s1 = twoWide(slot, a, b, s1, 2)
+    s2 = twoWide(slot, a, b, s2, 4)
+    s3 = twoWide(slot, a, b, s3, 6)
   }
-  storeLanes(LANES, s0, s1, s2, s3)
+  storeLanes(slot + LANES, s0, s1, s2, s3)
 }
 
 export { tallyF32 as f32, tallyF64 as f64, tallyF16 as f16, tallyBf16 as bf16 }

@@ -81,3 +81,14 @@ test('fast and plain agree over several blocks, and a call leaves nothing to the
     expect(createTensor(dtype, [length / dtypeBytes[dtype]], near).bytes).not.toEqual(a)
   }
 })
+
+test('many threads give the bits of one', () => {
+  const threaded = createSimdTally(0)
+  const words = bytesOf(createStream('2', 'threads').fillU32(blockElements * 80))
+  for (const dtype of ['f64', 'f32'] as const) {
+    const [a, b] = [words.subarray(0, words.length / 2), words.subarray(words.length / 2)]
+    for (let repetition = 0; repetition < 20; repetition++) {
+      expect(line(threaded?.(dtype, a, b) as Tally)).toBe(line(tallySimd(dtype, a, b)))
+    }
+  }
+})
