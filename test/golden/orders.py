@@ -3,7 +3,7 @@
     python3 test/golden/orders.py > test/golden/orders.json
 
 Shares no code with Bitfleet: every number is an exact fraction, and every operation is rounded as IEEE 754 says, once,
-ties to even. The orders are written here from their definitions in docs/formats.md.
+ties to even. The orders are written here from their definitions in docs/accumulation-orders.md.
 """
 
 import hashlib

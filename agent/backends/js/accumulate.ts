@@ -8,6 +8,7 @@ import type { Round } from './rounding.ts'
  */
 export type Accumulate = (terms: Float64Array) => number
 
+/** @see docs/accumulation-orders.md */
 export function createAccumulate(order: SteppedOrder, round: Round): Accumulate {
   const steps = createSteps(round)
   const { sequential, pairwise, halving } = steps

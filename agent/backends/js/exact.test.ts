@@ -67,7 +67,11 @@ describe.each(dtypes)('exact accumulation in %s', (dtype) => {
     const permuted = vector.chain((values) =>
       fc.tuple(fc.constant(values), fc.shuffledSubarray(values, { minLength: values.length })),
     )
-    fc.assert(fc.property(permuted, ([values, other]) => expect(sum(other)).toBe(sum(values))))
+    fc.assert(
+      fc.property(permuted, ([values, other]) => {
+        expect(sum(other)).toBe(sum(values))
+      }),
+    )
   })
 
   it('passes beyond the range and comes back', () => {
