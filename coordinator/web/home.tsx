@@ -54,7 +54,7 @@ export function Home({ runs, agents, software }: HomeProps) {
 
 function RunTable({ runs }: Pick<HomeProps, 'runs'>) {
   return (
-    <div class="scroll" tabindex={0} role="region" aria-label="Runs">
+    <div class="scroll" tabindex={0} role="group" aria-label="Runs">
       <table class="list">
         <thead>
           <tr>
@@ -88,7 +88,7 @@ function RunTable({ runs }: Pick<HomeProps, 'runs'>) {
 
 function AgentTable({ agents }: Pick<HomeProps, 'agents'>) {
   return (
-    <div class="scroll tall" tabindex={0} role="region" aria-label="Agents">
+    <div class="scroll tall" tabindex={0} role="group" aria-label="Agents">
       <table class="list">
         <thead>
           <tr>

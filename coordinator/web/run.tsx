@@ -72,7 +72,7 @@ function Workloads({ cells }: { cells: readonly CellProgress[] }) {
     rows.set(key, row)
   }
   return (
-    <div class="scroll" tabindex={0} role="region" aria-label="Workloads">
+    <div class="scroll" tabindex={0} role="group" aria-label="Workloads">
       <table class="list">
         <thead>
           <tr>

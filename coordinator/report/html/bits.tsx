@@ -44,7 +44,7 @@ export function Bits({ dtype, bits, values, ulp, names, label }: BitsProps) {
     </tr>
   )
   return (
-    <div class="scroll" tabindex={0} role="region" aria-label={label}>
+    <div class="scroll" tabindex={0} role="group" aria-label={label}>
       <table class="bits">
         <caption>
           {label}

@@ -15,7 +15,7 @@ export function Configuration({ report }: { report: Report }) {
           <p>
             The plan as it ran, to copy. Its digest is <code class="digest">{report.run.planDigest}</code>.
           </p>
-          <pre class="plan" tabindex={0} role="region" aria-label="The plan">
+          <pre class="plan" tabindex={0} role="group" aria-label="The plan">
             {visible(report.run.plan).trimEnd()}
           </pre>
         </div>

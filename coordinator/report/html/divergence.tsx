@@ -131,7 +131,7 @@ function Outputs({ divergence, id, comparison }: { divergence: Divergence; id: s
   return (
     <details class="aside">
       <summary>Final tensors that differ: {outputs.length}</summary>
-      <div class="scroll" tabindex={0} role="region" aria-label={`Final tensors${where} that differ, ${id}`}>
+      <div class="scroll" tabindex={0} role="group" aria-label={`Final tensors${where} that differ, ${id}`}>
         <table class="list">
           <thead>
             <tr>

@@ -113,7 +113,7 @@ function ValueTable({ explanation: { facts, values }, comparison }: { explanatio
   })
   if (rows.length === 0) return null
   return (
-    <div class="scroll" tabindex={0} role="region" aria-label={`Values of ${visibleLine(facts.join(', '))} by class`}>
+    <div class="scroll" tabindex={0} role="group" aria-label={`Values of ${visibleLine(facts.join(', '))} by class`}>
       <table class="list values">
         <thead>
           <tr>

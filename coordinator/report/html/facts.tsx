@@ -75,7 +75,7 @@ function differing(items: readonly { id: string; facts: Readonly<Record<string, 
 function AgentTable({ view, spread }: { view: View; spread: ReadonlyMap<string, Spread> }) {
   const { agents } = view.report
   return (
-    <div class="scroll tall" tabindex={0} role="region" aria-label="Facts that differ between agents">
+    <div class="scroll tall" tabindex={0} role="group" aria-label="Facts that differ between agents">
       <table class="list">
         <thead>
           <tr>
@@ -104,7 +104,7 @@ function AgentTable({ view, spread }: { view: View; spread: ReadonlyMap<string, 
 
 function SpreadTable({ spread, noun, label }: { spread: ReadonlyMap<string, Spread>; noun: string; label: string }) {
   return (
-    <div class="scroll tall" tabindex={0} role="region" aria-label={label}>
+    <div class="scroll tall" tabindex={0} role="group" aria-label={label}>
       <table class="list">
         <thead>
           <tr>
@@ -164,7 +164,7 @@ function Inventory({ agent, name }: { agent: Report['agents'][number]; name: str
           .map(({ id, version, status, reason }) => visibleLine(status === 'ready' ? `${id} ${version ?? ''}` : `${id} (unavailable: ${reason ?? 'no reason given'})`))
           .join(', ')}
       </p>
-      <div class="scroll tall" tabindex={0} role="region" aria-label={`Inventory of ${visibleLine(name)}`}>
+      <div class="scroll tall" tabindex={0} role="group" aria-label={`Inventory of ${visibleLine(name)}`}>
         <table class="list">
           <thead>
             <tr>
@@ -197,7 +197,7 @@ function Resources({ view }: { view: View }) {
   return (
     <details class="aside">
       <summary>Time and memory of the slowest cells</summary>
-      <div class="scroll" tabindex={0} role="region" aria-label="Time and memory of the slowest cells">
+      <div class="scroll" tabindex={0} role="group" aria-label="Time and memory of the slowest cells">
         <table class="list">
           <thead>
             <tr>

@@ -53,7 +53,7 @@ export function Growth({ growth, id, from, note }: GrowthProps) {
     .map((measure) => ({ measure, domain: domainOf(rows, measure) }))
     .filter((found): found is { measure: Measure; domain: [number, number] } => found.domain !== undefined)
   const grid = (part: readonly GrowthOfTensor[], captioned: boolean) => (
-    <div class="scroll" tabindex={0} role="region" aria-label={`${captioned ? 'Growth over steps' : 'Growth over steps, more tensors'}, ${id}`}>
+    <div class="scroll" tabindex={0} role="group" aria-label={`${captioned ? 'Growth over steps' : 'Growth over steps, more tensors'}, ${id}`}>
       <table class="growth">
         <thead>
           <tr>
@@ -162,7 +162,7 @@ function GrowthTable({ rows, id }: { rows: readonly GrowthOfTensor[]; id: string
   return (
     <details>
       <summary>As a table</summary>
-      <div class="scroll tall" tabindex={0} role="region" aria-label={`Growth as a table, ${id}`}>
+      <div class="scroll tall" tabindex={0} role="group" aria-label={`Growth as a table, ${id}`}>
         <table class="list">
           <thead>
             <tr>

@@ -24,7 +24,7 @@ export function MatrixSection({ view }: { view: View }) {
           order of the plan; none is the right one.
         </p>
         <Legend folds={folds} />
-        <div class={`scroll matrix ${wide ? 'strips' : ''}`} tabindex={0} role="region" aria-labelledby="matrix-title">
+        <div class={`scroll matrix ${wide ? 'strips' : ''}`} tabindex={0} role="group" aria-labelledby="matrix-title">
           {wide ? (
             <StripTable view={view} matrix={matrix} folds={folds} />
           ) : (

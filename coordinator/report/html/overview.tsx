@@ -87,7 +87,7 @@ export function Overview({ view }: { view: View }) {
     <section aria-labelledby="overview-title">
       <div class="wide">
         <h2 id="overview-title">Where they part, and why</h2>
-        <div class="scroll" tabindex={0} role="region" aria-labelledby="overview-title">
+        <div class="scroll" tabindex={0} role="group" aria-labelledby="overview-title">
           <table class="list overview">
             <thead>
               <tr>

@@ -93,7 +93,7 @@ function conditionOf(view: View, id: string): string {
 function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
   if (comparison.classes.length === 0) return null
   return (
-    <div class="scroll" tabindex={0} role="region" aria-label={`Classes of ${visibleLine(comparison.workload)}`}>
+    <div class="scroll" tabindex={0} role="group" aria-label={`Classes of ${visibleLine(comparison.workload)}`}>
       <table class="list classes">
         <thead>
           <tr>
