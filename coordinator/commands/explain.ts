@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { decisionList, type Equality, type Rule } from '../explain/decision-list.ts'
 import type { Unit } from '../explain/minimal-facts.ts'
-import { unitFacts } from '../explain/unit-facts.ts'
+import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { Comparison, Explanation, Report, ReportCell } from '../report/format.ts'
 import { membersByCondition } from '../report/matrix.ts'
 import { visibleLine } from '../report/visible.ts'
@@ -49,7 +49,7 @@ export function explainReport(report: Report, { json }: { json: boolean }): stri
 /** One for each comparison, in the report's order. */
 export function explainGroups(report: Report): ExplainedGroup[] {
   const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
-  const agentFacts = new Map(report.agents.map(({ id, facts }) => [id, facts]))
+  const agentFacts = agentFactsById(report.agents)
   return report.comparisons.map((comparison) => {
     const units = comparison.classes.flatMap(({ letter, cells: members }) =>
       members.flatMap((id): Unit[] => {

@@ -3,7 +3,7 @@ import type { Facts } from '../../shared/facts.ts'
 import { parseTrace, type Trace } from '../../shared/trace.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import { minimalFacts } from '../explain/minimal-facts.ts'
-import { unitFacts } from '../explain/unit-facts.ts'
+import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { Artifacts, RunData } from '../records.ts'
 import type { Comparison, Divergence, Explanation, Verdict } from '../report/format.ts'
 import { type CellOutcome, type CompletedExecution, cellOutcomes } from './cells.ts'
@@ -22,7 +22,7 @@ const maxGrown = 12
  * else: not on when results came or in which order, nor on how many agree.
  */
 export async function compareRun(data: RunData, artifacts: Artifacts): Promise<Comparison[]> {
-  const agentFacts = new Map(data.run.agents.map(({ id, facts }) => [id, facts]))
+  const agentFacts = agentFactsById(data.run.agents)
   const comparisons: Comparison[] = []
   for (const group of groupOutcomes(cellOutcomes(data))) {
     comparisons.push(await compareGroup(group, data, agentFacts, artifacts))

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Facts } from '../../shared/facts.ts'
 import { byName } from '../explain/partition.ts'
-import { unitFacts } from '../explain/unit-facts.ts'
+import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { Report, ReportCell } from '../report/format.ts'
 import { visibleLine } from '../report/visible.ts'
 import { agentNames, conditionText, paramsText, plural } from '../report/wording.ts'
@@ -103,7 +103,7 @@ export function diffExitCode({ result }: ReportDiff): 0 | 1 | 3 {
 }
 
 function factsByCell(report: Report): Map<string, Facts> {
-  const agentFacts = new Map(report.agents.map(({ id, facts }) => [id, facts]))
+  const agentFacts = agentFactsById(report.agents)
   return new Map(report.cells.map((cell) => [cell.id, unitFacts(agentFacts.get(cell.agent) ?? {}, cell)]))
 }
 

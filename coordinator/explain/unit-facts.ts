@@ -1,6 +1,15 @@
 import { type Facts, isFactKey } from '../../shared/facts.ts'
 import type { ReportCell } from '../report/format.ts'
 
+/** Each agent's facts by its id; what it sent under a key that is no fact's is left out. */
+export function agentFactsById(agents: readonly { readonly id: string; readonly facts: Facts }[]): Map<string, Facts> {
+  return new Map(agents.map(({ id, facts }) => [id, onlyFacts(facts)]))
+}
+
+function onlyFacts(facts: Facts): Facts {
+  return Object.fromEntries(Object.entries(facts).filter(([key]) => isFactKey(key)))
+}
+
 /** Of a cell, what a set of facts about it is made of. */
 export type FactSource = Pick<ReportCell, 'facts' | 'varying'> & {
   readonly condition: Pick<ReportCell['condition'], 'backend' | 'version' | 'device' | 'knobs' | 'effective'>
@@ -9,10 +18,16 @@ export type FactSource = Pick<ReportCell, 'facts' | 'varying'> & {
 /**
  * All facts of one cell: its agent's, its executions', its condition. What its own executions disagreed on is no fact
  * of the cell; attributes never are.
+ *
+ * @param agentFacts of `agentFactsById`
  */
 export function unitFacts(agentFacts: Facts, { facts, varying, condition }: FactSource): Facts {
-  const all: Record<string, string> = { backend: condition.backend, device: condition.device }
-  for (const [key, value] of Object.entries({ ...agentFacts, ...facts })) if (isFactKey(key)) all[key] = value
+  const all: Record<string, string> = {
+    ...agentFacts,
+    ...onlyFacts(facts),
+    backend: condition.backend,
+    device: condition.device,
+  }
   if (condition.version !== null) all['backend.version'] = condition.version
   for (const [name, value] of Object.entries(condition.knobs)) all[`knob.${name}`] = String(value)
   for (const [name, value] of Object.entries(condition.effective)) all[`knob.effective.${name}`] = value
