@@ -108,7 +108,10 @@ async function listen(server: Server, host: string, port: number): Promise<strin
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE') {
-      throw new BitfleetError('conflict', `${host}:${port} is taken; choose another with --port, or --port 0 for a free one`)
+      throw new BitfleetError(
+        'conflict',
+        `${host}:${port} is taken; choose another with --port, or --port 0 for a free one`,
+      )
     }
     throw new BitfleetError('system', `cannot listen on ${host}:${port}: ${messageOf(error)}`, { cause: error })
   }

@@ -16,16 +16,33 @@ export function completedWith(checkpoints: readonly (readonly [name: string, ten
 } {
   const tensors = new Map(checkpoints.map(([, { bytes }]) => [digestOf(bytes), bytes]))
   const trace = createTrace(
-    checkpoints.map(([name, { dtype, shape, bytes }], seq) => ({ seq, step: 0, name, dtype, shape, digest: digestOf(bytes) })),
+    checkpoints.map(([name, { dtype, shape, bytes }], seq) => ({
+      seq,
+      step: 0,
+      name,
+      dtype,
+      shape,
+      digest: digestOf(bytes),
+    })),
   )
   const [name, output] = checkpoints.at(-1) as readonly [string, Tensor]
   return {
     tensors,
     body: Buffer.from(formatTrace(trace)),
     execution: {
-      ...{ outcome: { status: 'completed' }, version: '1', label: 'native', effective: {}, facts: {}, notes: [], log: '' },
+      ...{
+        outcome: { status: 'completed' },
+        version: '1',
+        label: 'native',
+        effective: {},
+        facts: {},
+        notes: [],
+        log: '',
+      },
       trace: trace.digest,
-      outputs: [{ name, dtype: output.dtype, shape: [...output.shape], digest: digestOf(output.bytes), bits: bitsHex(output) }],
+      outputs: [
+        { name, dtype: output.dtype, shape: [...output.shape], digest: digestOf(output.bytes), bits: bitsHex(output) },
+      ],
       resources: { wallMs: 1 },
     },
   }
@@ -40,7 +57,9 @@ export interface FakeAgent {
   readonly received: readonly Received[]
   hello(token: string, changes?: Record<string, unknown>): Promise<void>
   /** The next message of a type that was not yet taken. */
-  next<Type extends CoordinatorMessage['type']>(type: Type): Promise<Extract<CoordinatorMessage, { type: Type }> & { body?: Uint8Array }>
+  next<Type extends CoordinatorMessage['type']>(
+    type: Type,
+  ): Promise<Extract<CoordinatorMessage, { type: Type }> & { body?: Uint8Array }>
   send(message: unknown, body?: Uint8Array): Promise<void>
   answer(job: Pick<Job, 'id' | 'attempt'>, result: FakeResult): Promise<void>
   /** Answers every job from now on, and every want from `tensors`. */

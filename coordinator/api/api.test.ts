@@ -29,18 +29,28 @@ const put = (bytes: Uint8Array, headers: Record<string, string> = bearer): Reque
 const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code
 
 describe('who may ask', () => {
-  it.each(['localhost', 'LOCALHOST:80', '127.0.0.1:7575', '[::1]:7575', 'lab.example:7575'])('answers to %s', async (Host) => {
-    expect((await open({ hosts: ['lab.example'] }).request('/api/health', { headers: { Host } })).status).toBe(200)
-  })
+  it.each(['localhost', 'LOCALHOST:80', '127.0.0.1:7575', '[::1]:7575', 'lab.example:7575'])(
+    'answers to %s',
+    async (Host) => {
+      expect((await open({ hosts: ['lab.example'] }).request('/api/health', { headers: { Host } })).status).toBe(200)
+    },
+  )
 
-  it.each(['evil.example', 'evil.example:7575', '127.0.0.1.evil.example', 'localhost.', ''])('does not answer to "%s"', async (Host) => {
-    const response = await open().request('/api/health', { headers: { Host } })
-    expect([response.status, await codeOf(response)]).toEqual([403, 'refused'])
-  })
+  it.each(['evil.example', 'evil.example:7575', '127.0.0.1.evil.example', 'localhost.', ''])(
+    'does not answer to "%s"',
+    async (Host) => {
+      const response = await open().request('/api/health', { headers: { Host } })
+      expect([response.status, await codeOf(response)]).toEqual([403, 'refused'])
+    },
+  )
 
   it('takes writes with the token alone', async () => {
     const { request } = open()
-    for (const init of [post({ plan: '' }, {}), post({ plan: '' }, { Authorization: 'Bearer ' }), post({ plan: '' }, { Authorization: `Bearer ${apiToken}x` })]) {
+    for (const init of [
+      post({ plan: '' }, {}),
+      post({ plan: '' }, { Authorization: 'Bearer ' }),
+      post({ plan: '' }, { Authorization: `Bearer ${apiToken}x` }),
+    ]) {
       expect([401, 403]).toContain((await request('/api/runs', init)).status)
     }
     expect((await request('/api/runs/x/cancel', { method: 'POST' })).status).toBe(401)
@@ -92,23 +102,30 @@ describe('artifacts', () => {
     expect([response.status, await codeOf(response)]).toEqual([422, 'digest-mismatch'])
     const large = new Uint8Array((1 << 16) + 1)
     const path = `/api/artifacts/${digestOf(large)}`
-    for (const headers of [bearer, { ...bearer, 'Content-Length': '3' }, { ...bearer, 'Content-Length': '99999999999' }]) {
+    for (const headers of [
+      bearer,
+      { ...bearer, 'Content-Length': '3' },
+      { ...bearer, 'Content-Length': '99999999999' },
+    ]) {
       expect((await request(path, put(large, headers))).status).toBe(413)
     }
     expect(await bench.store.hasObject(digest)).toBe(false)
     expect(await bench.store.hasObject(digestOf(large))).toBe(false)
   })
 
-  it.each(['..%2f..%2fapi.token', 'sha256:..%2f..%2f..%2flock', `sha256:${'A'.repeat(64)}`, `sha256:${'0'.repeat(63)}`, '%00'])(
-    'have no name like %s',
-    async (name) => {
-      const { request } = open()
-      for (const path of [`/api/artifacts/${name}`, `/api/runs/x/artifacts/${name}`, `/api/traces/${name}`]) {
-        expect([400, 404]).toContain((await request(path)).status)
-      }
-      expect((await request(`/api/artifacts/${name}`, put(Buffer.from('x')))).status).toBe(400)
-    },
-  )
+  it.each([
+    '..%2f..%2fapi.token',
+    'sha256:..%2f..%2f..%2flock',
+    `sha256:${'A'.repeat(64)}`,
+    `sha256:${'0'.repeat(63)}`,
+    '%00',
+  ])('have no name like %s', async (name) => {
+    const { request } = open()
+    for (const path of [`/api/artifacts/${name}`, `/api/runs/x/artifacts/${name}`, `/api/traces/${name}`]) {
+      expect([400, 404]).toContain((await request(path)).status)
+    }
+    expect((await request(`/api/artifacts/${name}`, put(Buffer.from('x')))).status).toBe(400)
+  })
 })
 
 describe('a run', () => {
@@ -127,19 +144,32 @@ describe('a run', () => {
     for await (const event of parseEventStream(ended.body as ReadableStream<Uint8Array>)) events.push(event)
     expect(events[0]).toMatchObject({ id: '1', event: 'state', data: '{"state":"running"}' })
     expect(events.filter(({ event }) => event === 'execution')).toHaveLength(4)
-    expect(events.filter(({ event }) => event === 'state').map(({ data }) => JSON.parse(data).state)).toEqual(['running', 'comparing', 'done'])
+    expect(events.filter(({ event }) => event === 'state').map(({ data }) => JSON.parse(data).state)).toEqual([
+      'running',
+      'comparing',
+      'done',
+    ])
     expect(events.map((event) => Number(event.id))).toEqual(events.map((_, i) => i + 1))
   }, 120_000)
 
   it('says how far it is', async () => {
     const { request } = open()
     const found = (await (await request(`/api/runs/${id}`)).json()) as Record<string, unknown>
-    expect(found).toMatchObject({ name: '<b>sums</b>', state: 'done', total: 4, waiting: 0, running: 0, ended: { completed: 4 } })
+    expect(found).toMatchObject({
+      name: '<b>sums</b>',
+      state: 'done',
+      total: 4,
+      waiting: 0,
+      running: 0,
+      ended: { completed: 4 },
+    })
     expect((found.cells as { executions: string[] }[]).map(({ executions }) => executions)).toEqual([
       ['completed', 'completed'],
       ['completed', 'completed'],
     ])
-    expect(await (await request('/api/runs')).json()).toMatchObject({ runs: expect.arrayContaining([expect.objectContaining({ id, state: 'done', cells: 2 })]) })
+    expect(await (await request('/api/runs')).json()).toMatchObject({
+      runs: expect.arrayContaining([expect.objectContaining({ id, state: 'done', cells: 2 })]),
+    })
   })
 
   it('has its report in four forms', async () => {
@@ -155,7 +185,9 @@ describe('a run', () => {
       expect(answer.headers.get('content-type')).toContain(type)
       expect(await answer.text()).toContain(content)
     }
-    expect((await request(`/api/runs/${id}/report.html`)).headers.get('content-security-policy')).not.toContain('unsafe')
+    expect((await request(`/api/runs/${id}/report.html`)).headers.get('content-security-policy')).not.toContain(
+      'unsafe',
+    )
   })
 
   it('gives its tensors as bytes and as .npy', async () => {
@@ -212,10 +244,14 @@ describe('events', () => {
     await agent.answer(first, honest(first))
     await agent.next('acknowledged')
     const follower = new AbortController()
-    const stream = await request(`/api/runs/${id}/events`, { headers: { 'Last-Event-ID': '1' }, signal: follower.signal })
+    const stream = await request(`/api/runs/${id}/events`, {
+      headers: { 'Last-Event-ID': '1' },
+      signal: follower.signal,
+    })
     const reader = (stream.body as ReadableStream<Uint8Array>).getReader()
     let text = ''
-    while (!text.includes('event: execution') || !text.includes(': alive')) text += new TextDecoder().decode((await reader.read()).value)
+    while (!text.includes('event: execution') || !text.includes(': alive'))
+      text += new TextDecoder().decode((await reader.read()).value)
     expect(text).not.toMatch(/^id: 1$/m)
     expect(text).toMatch(/^id: 2$/m)
     await reader.cancel()
@@ -223,16 +259,32 @@ describe('events', () => {
 })
 
 it('describes itself, errors and all', async () => {
-  const document = (await (await open().request('/api/openapi.json')).json()) as { openapi: string; paths: Record<string, object> }
+  const document = (await (await open().request('/api/openapi.json')).json()) as {
+    openapi: string
+    paths: Record<string, object>
+  }
   expect(document.openapi).toBe('3.1.0')
   expect(Object.keys(document.paths)).toEqual(
-    expect.arrayContaining(['/api/health', '/api/agents', '/api/runs', '/api/runs/{id}', '/api/runs/{id}/events', '/api/runs/{id}/report.json', '/api/artifacts/{digest}']),
+    expect.arrayContaining([
+      '/api/health',
+      '/api/agents',
+      '/api/runs',
+      '/api/runs/{id}',
+      '/api/runs/{id}/events',
+      '/api/runs/{id}/report.json',
+      '/api/artifacts/{digest}',
+    ]),
   )
   expect(document.paths['/api/runs']).toMatchObject({ post: { security: [{ api: [] }], responses: { 413: {} } } })
 })
 
 it('says nothing of its insides when it breaks', async () => {
-  const broken = { ...bench.start(), agents: () => { throw new Error('secret inside') } }
+  const broken = {
+    ...bench.start(),
+    agents: () => {
+      throw new Error('secret inside')
+    },
+  }
   const log: string[] = []
   const { request } = open({ log: (line) => log.push(line) }, broken)
   const response = await request('/api/health')

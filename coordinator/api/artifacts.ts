@@ -43,7 +43,11 @@ export function addArtifactRoutes(app: OpenAPIHono, { store, scheduler }: Servic
   })
 
   const ofRun = createRoute({
-    ...{ method: 'get', path: '/api/runs/{id}/artifacts/{file}', summary: "A run's tensor, from here or from an agent" },
+    ...{
+      method: 'get',
+      path: '/api/runs/{id}/artifacts/{file}',
+      summary: "A run's tensor, from here or from an agent",
+    },
     request: { params: artifactParams, query: npyQuery },
     responses: answers({ 200: { description: 'the bytes, or the .npy file', content: bytes } }, 400, 404),
   })
@@ -52,11 +56,19 @@ export function addArtifactRoutes(app: OpenAPIHono, { store, scheduler }: Servic
     const { dtype, shape = '' } = c.req.valid('query')
     const digest = file.replace(/\.npy$/, '') as Digest
     const found = await (await scheduler.artifacts(id)).tensor(digest)
-    if (!found) throw new BitfleetError('not-found', `${digest}: its bytes were not kept, or no agent that has them is connected`)
+    if (!found)
+      throw new BitfleetError('not-found', `${digest}: its bytes were not kept, or no agent that has them is connected`)
     if (file === digest) {
-      return c.body(Uint8Array.from(found), 200, { 'Content-Type': 'application/octet-stream', 'Cache-Control': forever })
+      return c.body(Uint8Array.from(found), 200, {
+        'Content-Type': 'application/octet-stream',
+        'Cache-Control': forever,
+      })
     }
-    if (!dtype) throw new BitfleetError('usage', 'a .npy needs its dtype, such as ?dtype=f32&shape=2,3: bytes alone do not say it')
+    if (!dtype)
+      throw new BitfleetError(
+        'usage',
+        'a .npy needs its dtype, such as ?dtype=f32&shape=2,3: bytes alone do not say it',
+      )
     const tensor = createTensor(dtype, shape === '' ? [] : shape.split(',').map(Number), found)
     return c.body(Uint8Array.from(formatNpy(tensor)), 200, {
       'Content-Type': 'application/octet-stream',
@@ -68,7 +80,10 @@ export function addArtifactRoutes(app: OpenAPIHono, { store, scheduler }: Servic
   const trace = createRoute({
     ...{ method: 'get', path: '/api/traces/{digest}', summary: 'A trace in its file form' },
     request: { params: traceParams },
-    responses: answers({ 200: { description: 'checkpoints, one a line', content: { 'application/jsonl': { schema: z.string() } } } }, 404),
+    responses: answers(
+      { 200: { description: 'checkpoints, one a line', content: { 'application/jsonl': { schema: z.string() } } } },
+      404,
+    ),
   })
   app.openapi(trace, async (c) => {
     const { digest } = c.req.valid('param')

@@ -24,12 +24,18 @@ export function guard({ apiToken, loopback, hosts }: GuardOptions): MiddlewareHa
     const name = hostName(host)
     const known = loopbackNames.has(name) || names.has(name) || (!loopback && names.size === 0)
     if (!known) {
-      throw new BitfleetError('refused', 'this server does not answer to the name in the Host header; BITFLEET_HOSTS adds names')
+      throw new BitfleetError(
+        'refused',
+        'this server does not answer to the name in the Host header; BITFLEET_HOSTS adds names',
+      )
     }
     const writes = c.req.method !== 'GET' && c.req.method !== 'HEAD'
     const origin = c.req.header('origin')
     if (writes && origin !== undefined && !isOwnOrigin(origin, host)) {
-      throw new BitfleetError('refused', 'this request comes from another origin; writes are taken from this server alone')
+      throw new BitfleetError(
+        'refused',
+        'this request comes from another origin; writes are taken from this server alone',
+      )
     }
     if (writes || !loopback) {
       const given = c.req.header('authorization')
@@ -65,7 +71,10 @@ export function securityHeaders(): MiddlewareHandler {
     await next()
     const { headers } = c.res
     if (!headers.has('Content-Security-Policy')) {
-      headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+      headers.set(
+        'Content-Security-Policy',
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+      )
     }
     headers.set('X-Content-Type-Options', 'nosniff')
     headers.set('X-Frame-Options', 'DENY')

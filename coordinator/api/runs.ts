@@ -31,7 +31,10 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
   })
   app.openapi(submit, async (c) => {
     const { inputs, ...request } = c.req.valid('json')
-    const run = await scheduler.submit({ ...request, inputs: inputs.map((i) => ({ ...i, digest: i.digest as Digest })) })
+    const run = await scheduler.submit({
+      ...request,
+      inputs: inputs.map((i) => ({ ...i, digest: i.digest as Digest })),
+    })
     return c.json(describe(await scheduler.progress(run.id)), 201)
   })
 
@@ -65,13 +68,18 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
     ...{ method: 'get', path: '/api/runs/{id}/events', summary: 'Progress as it comes, until the run has ended' },
     description: 'Server-sent events `progress`, `execution` and `state`. `Last-Event-ID` goes on after that event.',
     request: { params: runParams },
-    responses: answers({ 200: { description: 'events', content: { 'text/event-stream': { schema: z.string() } } } }, 404, 503),
+    responses: answers(
+      { 200: { description: 'events', content: { 'text/event-stream': { schema: z.string() } } } },
+      404,
+      503,
+    ),
   })
   app.openapi(follow, async (c) => {
     const { id } = c.req.valid('param')
     // Answers 404 before the stream begins.
     await scheduler.progress(id)
-    if (followers >= maxFollowers) throw new BitfleetError('unavailable', `${followers} followers are the most there can be`)
+    if (followers >= maxFollowers)
+      throw new BitfleetError('unavailable', `${followers} followers are the most there can be`)
     const last = Number(c.req.header('last-event-id') ?? 0)
     const gone = new AbortController()
     followers++
@@ -80,7 +88,11 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
       stream.onAbort(() => gone.abort())
       const beat = setInterval(() => void stream.write(': alive\n\n').catch(() => gone.abort()), heartbeatMs)
       try {
-        for await (const { id: number, type, ...data } of scheduler.follow(id, Number.isSafeInteger(last) ? last : 0, gone.signal)) {
+        for await (const { id: number, type, ...data } of scheduler.follow(
+          id,
+          Number.isSafeInteger(last) ? last : 0,
+          gone.signal,
+        )) {
           await stream.writeSSE({ id: String(number), event: type, data: JSON.stringify(data) })
         }
       } finally {

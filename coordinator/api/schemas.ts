@@ -7,9 +7,7 @@ const text = z.string()
 const texts = z.record(z.string(), z.string())
 const whole = z.number().int().nonnegative()
 
-export const errorSchema = z
-  .object({ error: z.object({ code: z.enum(errorCodes), message: text }) })
-  .openapi('Error')
+export const errorSchema = z.object({ error: z.object({ code: z.enum(errorCodes), message: text }) }).openapi('Error')
 
 export const healthSchema = z.object({ status: z.literal('ok'), software: text, agents: whole }).openapi('Health')
 
@@ -51,11 +49,17 @@ export const runSchema = z
   })
   .openapi('Run')
 
-const digest = z.string().regex(digestPattern).openapi({ example: `sha256:${'0'.repeat(64)}` })
+const digest = z
+  .string()
+  .regex(digestPattern)
+  .openapi({ example: `sha256:${'0'.repeat(64)}` })
 
 export const submitSchema = z
   .object({
-    plan: z.string().max(1 << 20).openapi({ description: 'the plan, YAML' }),
+    plan: z
+      .string()
+      .max(1 << 20)
+      .openapi({ description: 'the plan, YAML' }),
     fileName: z.string().max(1000).optional().openapi({ description: 'what messages about the plan call it' }),
     name: z.string().min(1).max(200).optional(),
     inputs: z
@@ -96,7 +100,10 @@ export const progressSchema = z
   .openapi('RunProgress')
 
 export const runParams = z.object({
-  id: z.string().max(200).openapi({ param: { name: 'id', in: 'path' }, example: '20260102-030405-0a1b2c' }),
+  id: z
+    .string()
+    .max(200)
+    .openapi({ param: { name: 'id', in: 'path' }, example: '20260102-030405-0a1b2c' }),
 })
 
 export const digestParams = z.object({ digest: digest.openapi({ param: { name: 'digest', in: 'path' } }) })

@@ -91,14 +91,20 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
     const text = await response.text()
     const said = errorSchema.safeParse(parseJson(text)).data?.error
     if (said) throw new BitfleetError(said.code, said.message)
-    throw new BitfleetError('protocol', `${url} answered ${response.status} ${response.statusText}: is it a Bitfleet coordinator?`)
+    throw new BitfleetError(
+      'protocol',
+      `${url} answered ${response.status} ${response.statusText}: is it a Bitfleet coordinator?`,
+    )
   }
   const read = async <T>(path: string, schema: z.ZodType<T>, init?: RequestInit): Promise<T> => {
     const value = parseJson(await (await request(path, init)).text())
     const result = schema.safeParse(value)
     if (result.success) return result.data
     const issue = result.error.issues[0]
-    throw new BitfleetError('protocol', `${url}${path} answered something else: ${issue?.path.join('.')}: ${issue?.message}`)
+    throw new BitfleetError(
+      'protocol',
+      `${url}${path} answered something else: ${issue?.path.join('.')}: ${issue?.message}`,
+    )
   }
   const optional = (error: unknown): undefined => {
     if (error instanceof BitfleetError && error.code === 'not-found') return undefined

@@ -27,7 +27,8 @@ export async function* parseEventStream(chunks: AsyncIterable<Uint8Array>): Asyn
     rest = lines.pop() ?? ''
     for (const line of lines) {
       if (line === '') {
-        if (data.length > 0) yield { ...(id === undefined ? {} : { id }), event: event || 'message', data: data.join('\n') }
+        if (data.length > 0)
+          yield { ...(id === undefined ? {} : { id }), event: event || 'message', data: data.join('\n') }
         event = ''
         data = []
         continue
@@ -51,7 +52,9 @@ export async function* followEvents(open: (init: RequestInit) => Promise<Respons
   let heard = performance.now()
   for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 5000)) {
     try {
-      const response = await open({ headers: { Accept: 'text/event-stream', ...(last ? { 'Last-Event-ID': last } : {}) } })
+      const response = await open({
+        headers: { Accept: 'text/event-stream', ...(last ? { 'Last-Event-ID': last } : {}) },
+      })
       for await (const { id, event, data } of parseEventStream(response.body ?? noChunks())) {
         heard = performance.now()
         waitMs = 100
@@ -64,7 +67,11 @@ export async function* followEvents(open: (init: RequestInit) => Promise<Respons
       // What the coordinator says of the request will not change; a line that broke may.
       if (isBitfleetError(error) && error.code !== 'unavailable') throw error
       if (performance.now() - heard > patienceMs) {
-        throw new BitfleetError('unavailable', 'the coordinator has been away too long; the run may go on without this', { cause: error })
+        throw new BitfleetError(
+          'unavailable',
+          'the coordinator has been away too long; the run may go on without this',
+          { cause: error },
+        )
       }
     }
     await delay(waitMs)

@@ -35,7 +35,10 @@ function tell(progress: Progress, event: RunEvent, run: string): void {
   if (event.state === 'comparing') progress.say('comparing')
   if (event.state === 'cancelled') progress.say('cancelled; what completed was compared')
   if (event.state === 'failed') {
-    throw new BitfleetError('internal', `run ${run} failed: ${visibleLine(event.failure ?? "the coordinator's log says why")}`)
+    throw new BitfleetError(
+      'internal',
+      `run ${run} failed: ${visibleLine(event.failure ?? "the coordinator's log says why")}`,
+    )
   }
 }
 
@@ -73,14 +76,14 @@ function createBar(stream: NodeJS.WriteStream): Progress {
   }
 }
 
-/** A line for every twentieth of the way: few enough for a log. */
+/** A line for every tenth of the way: few enough for a log. */
 function createLines(stream: NodeJS.WriteStream, run: string): Progress {
   let shown = -1
   const write = (text: string) => stream.write(`run ${run}: ${text}\n`)
   return {
     show(counts) {
       const { done, odd } = endedOf(counts)
-      const step = Math.floor((20 * done) / Math.max(counts.total, 1))
+      const step = Math.floor((10 * done) / Math.max(counts.total, 1))
       if (step === shown) return
       shown = step
       write(`${done} of ${counts.total} executions${odd}`)

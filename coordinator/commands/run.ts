@@ -20,7 +20,10 @@ export interface RunPlanOptions extends RunOptions {
  * `bitfleet run PLAN`: a run on the fleet. Without `watch` it prints the run's id and ends with 0; with it, it ends as
  * the comparison says.
  */
-export async function runPlan(planPath: string, { watch, json, url, store, tokenFile }: RunPlanOptions): Promise<number> {
+export async function runPlan(
+  planPath: string,
+  { watch, json, url, store, tokenFile }: RunPlanOptions,
+): Promise<number> {
   const path = resolve(planPath)
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new BitfleetError('not-found', `cannot read the plan ${planPath}: ${messageOf(cause)}`, { cause })

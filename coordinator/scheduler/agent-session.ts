@@ -62,7 +62,11 @@ type Received = { readonly message: unknown; readonly body?: Uint8Array }
 const resultHeadSchema = z.object({ type: z.literal('result'), job: z.string(), attempt: z.number().int() })
 
 /** Talks to one agent until its line closes. Never rejects: a peer's mistakes end its line and nothing else. */
-export async function serveAgent(connection: Connection, options: SessionOptions, handlers: SessionHandlers): Promise<void> {
+export async function serveAgent(
+  connection: Connection,
+  options: SessionOptions,
+  handlers: SessionHandlers,
+): Promise<void> {
   const frames = connection.frames[Symbol.asyncIterator]()
   const send = (message: CoordinatorMessage, body?: Uint8Array) => connection.send(message, body)
   let session: AgentSession | undefined
@@ -122,7 +126,8 @@ export async function serveAgent(connection: Connection, options: SessionOptions
     }
   } catch (error) {
     // An agent that reads `refused` gives up; one that was merely late tries again.
-    if (!session && !(error instanceof LateHello)) await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
+    if (!session && !(error instanceof LateHello))
+      await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
     handlers.warn(`${session ? `agent ${session.agent.id}` : 'a peer'}: line closed: ${messageOf(error)}`)
     connection.close(messageOf(error))
   }
@@ -136,7 +141,10 @@ class LateHello extends BitfleetError {
   }
 }
 
-async function firstMessage(frames: AsyncIterator<Received>, { token, helloMs = 5000 }: SessionOptions): Promise<AgentRecord> {
+async function firstMessage(
+  frames: AsyncIterator<Received>,
+  { token, helloMs = 5000 }: SessionOptions,
+): Promise<AgentRecord> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new LateHello(helloMs)), helloMs)

@@ -94,7 +94,9 @@ export function createArtifactExchange(
         offset + body.byteLength <= total &&
         (body.byteLength > 0 || total === 0)
       if (!sound) {
-        warn(`${digest}: piece at ${offset} of ${body.byteLength} bytes does not continue ${one.received} of ${one.total}`)
+        warn(
+          `${digest}: piece at ${offset} of ${body.byteLength} bytes does not continue ${one.received} of ${one.total}`,
+        )
         return one.settle(undefined)
       }
       // The frame's buffer is the transport's; a piece outlives it.
@@ -108,7 +110,8 @@ export function createArtifactExchange(
     },
     missing: (digest) => pending.get(digest)?.settle(undefined),
     serve(digest, read) {
-      if (asked >= maxAsked) throw new BitfleetError('limit', `more than ${maxAsked} artifacts asked for and not yet taken`)
+      if (asked >= maxAsked)
+        throw new BitfleetError('limit', `more than ${maxAsked} artifacts asked for and not yet taken`)
       asked++
       serving = serving.then(async () => {
         const bytes = await read()

@@ -43,13 +43,24 @@ describe('a lie', () => {
       },
       'digest-mismatch',
     ],
-    ['by a completed execution without a trace', (job) => ({ execution: { ...honest(job).execution, trace: undefined } }), 'protocol'],
+    [
+      'by a completed execution without a trace',
+      (job) => ({ execution: { ...honest(job).execution, trace: undefined } }),
+      'protocol',
+    ],
     ['by a trace that is not canonical', (job) => ({ ...honest(job), body: Buffer.from('{"seq": 0}\n') }), 'protocol'],
-    ['by text that no record can hold', (job) => ({ ...honest(job), execution: { ...honest(job).execution, log: '\ud800' } }), 'protocol'],
+    [
+      'by text that no record can hold',
+      (job) => ({ ...honest(job), execution: { ...honest(job).execution, log: '\ud800' } }),
+      'protocol',
+    ],
     ['by an execution that is none', () => ({ execution: { outcome: 'fine' } }), 'protocol'],
     [
       'by a failure that brings bits',
-      (job) => ({ ...honest(job), execution: { ...honest(job).execution, outcome: { status: 'unsupported', reason: 'f32' } } }),
+      (job) => ({
+        ...honest(job),
+        execution: { ...honest(job).execution, outcome: { status: 'unsupported', reason: 'f32' } },
+      }),
       'protocol',
     ],
   ])('%s is a failure of that execution', async (_, lie, code) => {
@@ -59,9 +70,16 @@ describe('a lie', () => {
   it('about the schema is a failure of that execution', async () => {
     const spec = { step: 0, name: 'sum', dtype: 'f32', shape: [], role: 'output' } as const
     const cell = { workload: 'reduce.sum', workloadVersion: 1, params: {} } as Parameters<typeof checkResult>[0]
-    const description = { id: 'reduce.sum', version: 1, title: '', summary: '', params: z.record(z.string(), z.unknown()) }
+    const description = {
+      id: 'reduce.sum',
+      version: 1,
+      title: '',
+      summary: '',
+      params: z.record(z.string(), z.unknown()),
+    }
     const check = (schema: (typeof spec)[], result: ReturnType<typeof completedWith>) =>
-      checkResult(cell, [], result.execution, result.body, () => ({ ...description, schema: () => schema })).execution.outcome
+      checkResult(cell, [], result.execution, result.body, () => ({ ...description, schema: () => schema })).execution
+        .outcome
     const sum = completedWith([['sum', f32([5], [])]])
     expect(check([spec], sum)).toEqual({ status: 'completed' })
     expect(check([spec, spec], sum)).toMatchObject({ status: 'failed', code: 'protocol' })
@@ -71,7 +89,10 @@ describe('a lie', () => {
 
   it('about a job it was never given is a failure, and about another agent’s ends its line', async () => {
     const scheduler = bench.start()
-    const [liar, victim] = [await bench.connect(scheduler, agentRecord('a-1')), await bench.connect(scheduler, agentRecord('a-2'))]
+    const [liar, victim] = [
+      await bench.connect(scheduler, agentRecord('a-1')),
+      await bench.connect(scheduler, agentRecord('a-2')),
+    ]
     const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
     const [own, others] = [(await liar.next('job')).job, (await victim.next('job')).job]
     await liar.answer({ id: own.id, attempt: 7 }, honest(own))
@@ -88,12 +109,17 @@ describe('a lie', () => {
 
   it('about bytes leaves them out, and asks another agent that had them', async () => {
     const scheduler = bench.start()
-    const [liar, honestOne] = [await bench.connect(scheduler, agentRecord('a-1')), await bench.connect(scheduler, agentRecord('a-2'))]
+    const [liar, honestOne] = [
+      await bench.connect(scheduler, agentRecord('a-1')),
+      await bench.connect(scheduler, agentRecord('a-2')),
+    ]
     const good = (job: Job) => honest(job)
-    liar.work((job) => ({ ...good(job), tensors: new Map([...good(job).tensors].map(([digest]) => [digest, Buffer.from('lies')])) }))
+    liar.work((job) => ({
+      ...good(job),
+      tensors: new Map([...good(job).tensors].map(([digest]) => [digest, Buffer.from('lies')])),
+    }))
     honestOne.work(good)
     const report = await bench.finish(scheduler, (await scheduler.submit({ plan: planOf(), inputs: [] })).id)
     expect(report.comparisons[0]?.divergences[0]).toMatchObject({ bits: ['40800000', '40900000'] })
   })
 })
-

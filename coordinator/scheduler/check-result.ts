@@ -107,7 +107,10 @@ function checkOutput({ name, dtype, shape, digest, bits }: Execution['outputs'][
   }
   if (bits === undefined) return
   if (elementCount(shape) > maxOutputBits) {
-    throw new BitfleetError('protocol', `output "${name}" has bits for ${elementCount(shape)} elements; at most ${maxOutputBits} go along`)
+    throw new BitfleetError(
+      'protocol',
+      `output "${name}" has bits for ${elementCount(shape)} elements; at most ${maxOutputBits} go along`,
+    )
   }
   const actual = digestOf(tensorFromBits(dtype, shape, bits).bytes)
   if (actual !== digest) {
@@ -129,7 +132,10 @@ function checkSchema(
   )
   const what = `${description.id} v${description.version}`
   if (specs.length !== checkpoints.length) {
-    throw new BitfleetError('protocol', `the trace has ${checkpoints.length} checkpoints, ${what} makes ${specs.length}`)
+    throw new BitfleetError(
+      'protocol',
+      `the trace has ${checkpoints.length} checkpoints, ${what} makes ${specs.length}`,
+    )
   }
   specs.forEach((spec, i) => {
     const found = checkpoints[i]

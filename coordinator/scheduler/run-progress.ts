@@ -19,7 +19,14 @@ export interface RunProgress {
 /** Of a run that is not under way: whatever was not recorded is missing. @throws `not-found` */
 export async function readProgress(store: Store, id: string): Promise<RunProgress> {
   const { run, cells } = await store.loadPlan(id)
-  const statuses = new Map(cells.map((cell) => [cell.id, new Array<Outcome['status'] | 'missing'>(cell.repetitions).fill(run.state === 'cancelled' ? 'cancelled' : 'missing')]))
+  const statuses = new Map(
+    cells.map((cell) => [
+      cell.id,
+      new Array<Outcome['status'] | 'missing'>(cell.repetitions).fill(
+        run.state === 'cancelled' ? 'cancelled' : 'missing',
+      ),
+    ]),
+  )
   for (const { cell, repetition, status } of await store.listExecutions(id)) {
     const list = statuses.get(cell)
     if (list && repetition < list.length) list[repetition] = status

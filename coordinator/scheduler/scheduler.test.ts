@@ -70,9 +70,15 @@ describe('a run', () => {
 
   it('serves the runs of two agents and keeps their cells apart', async () => {
     const scheduler = bench.start()
-    const agents = [await bench.connect(scheduler, agentRecord('a-1')), await bench.connect(scheduler, agentRecord('a-2'))]
+    const agents = [
+      await bench.connect(scheduler, agentRecord('a-1')),
+      await bench.connect(scheduler, agentRecord('a-2')),
+    ]
     for (const agent of agents) agent.work(honest)
-    const report = await bench.finish(scheduler, (await scheduler.submit({ plan: planOf(2, '[sequential]'), inputs: [] })).id)
+    const report = await bench.finish(
+      scheduler,
+      (await scheduler.submit({ plan: planOf(2, '[sequential]'), inputs: [] })).id,
+    )
     expect(report.cells.map(({ agent }) => agent).sort()).toEqual(['a-1', 'a-2'])
     expect(report.verdict).toBe('identical')
   })
@@ -130,7 +136,10 @@ describe('a lost connection', () => {
 
   it('for good leaves the rest missing, and the run ends', async () => {
     const scheduler = bench.start({ absenceMs: 20 })
-    const [gone, stays] = [await bench.connect(scheduler, agentRecord('a-1')), await bench.connect(scheduler, agentRecord('a-2'))]
+    const [gone, stays] = [
+      await bench.connect(scheduler, agentRecord('a-1')),
+      await bench.connect(scheduler, agentRecord('a-2')),
+    ]
     stays.work(honest)
     const { id } = await scheduler.submit({ plan: planOf(2, '[sequential]'), inputs: [] })
     gone.line.close()
@@ -156,7 +165,8 @@ describe('a result', () => {
     const agent = await bench.connect(scheduler, agentRecord('a-1'))
     const { id } = await scheduler.submit({ plan: planOf(1), inputs: [] })
     const { job } = await agent.next('job')
-    for (const result of [honest(job), honest(job), completedWith([['sum', f32([9], [])]])]) await agent.answer(job, result)
+    for (const result of [honest(job), honest(job), completedWith([['sum', f32([9], [])]])])
+      await agent.answer(job, result)
     agent.work(honest)
     const second = (await agent.next('job')).job
     await agent.answer(second, honest(second))
@@ -181,7 +191,10 @@ describe('a cancelled run', () => {
     await agent.answer(second, cancelled(second))
     const report = await bench.finish(scheduler, id)
     expect(report.run.state).toBe('cancelled')
-    expect((await bench.store.loadRun(id)).executions.map(({ execution }) => execution.outcome.status)).toEqual(['completed', 'cancelled'])
+    expect((await bench.store.loadRun(id)).executions.map(({ execution }) => execution.outcome.status)).toEqual([
+      'completed',
+      'cancelled',
+    ])
     await expect(scheduler.cancel(id)).rejects.toMatchObject({ code: 'conflict' })
   })
 
@@ -194,4 +207,3 @@ describe('a cancelled run', () => {
     expect((await bench.finish(scheduler, id)).run.state).toBe('cancelled')
   })
 })
-

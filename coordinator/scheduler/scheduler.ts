@@ -86,7 +86,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let comparing: Promise<void> = Promise.resolve()
   let stopped = false
 
-  const fetchFrom = async (agent: string, digest: Parameters<AgentSession['fetch']>[0]) => sessions.get(agent)?.fetch(digest)
+  const fetchFrom = async (agent: string, digest: Parameters<AgentSession['fetch']>[0]) =>
+    sessions.get(agent)?.fetch(digest)
 
   const fill = (session: AgentSession) => {
     if (sessions.get(session.agent.id) !== session || leaving.has(session)) return
@@ -129,7 +130,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     log(`run ${id}: ${state}`)
   }
 
-  const endRun = async (run: ActiveRun, state: RunRecord['state'], failure?: string, endedAt = new Date().toISOString()) => {
+  const endRun = async (
+    run: ActiveRun,
+    state: RunRecord['state'],
+    failure?: string,
+    endedAt = new Date().toISOString(),
+  ) => {
     await store.setRunState(run.record.id, state, failure === undefined ? { endedAt } : { endedAt, failure })
     run.enter(state, failure)
   }
@@ -297,7 +303,11 @@ function runId(now: Date): string {
   return `${day}-${time}-${randomBytes(3).toString('hex')}`
 }
 
-async function checkInputs(planned: readonly { digest: string; at: string; file: string }[], inputs: readonly JobInput[], store: Store) {
+async function checkInputs(
+  planned: readonly { digest: string; at: string; file: string }[],
+  inputs: readonly JobInput[],
+  store: Store,
+) {
   for (const { digest, at, file } of planned) {
     const input = inputs.find((candidate) => candidate.digest === digest)
     if (!input) throw new BitfleetError('usage', `${at}: dtype and shape of ${file} were not sent along with the plan`)

@@ -93,7 +93,10 @@ function checkSize(size: number, limitBytes: number, expected: Digest): void {
 
 function checkDigest(actual: Digest, expected: Digest): void {
   if (actual === expected) return
-  throw new BitfleetError('digest-mismatch', `bytes said to be ${expected} have the digest ${actual}; they were not kept`)
+  throw new BitfleetError(
+    'digest-mismatch',
+    `bytes said to be ${expected} have the digest ${actual}; they were not kept`,
+  )
 }
 
 /** A write may take less than it was given. */

@@ -59,7 +59,10 @@ describe('the lock', () => {
   it('is left alone on another host, and where something else wrote it', async () => {
     const folder = await createFolder()
     await writeFile(join(folder, 'lock'), JSON.stringify({ pid: 1, host: 'elsewhere', started: '1' }))
-    await expect(takeLock(folder)).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('elsewhere') })
+    await expect(takeLock(folder)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('elsewhere'),
+    })
     await writeFile(join(folder, 'lock'), 'not ours')
     await expect(takeLock(folder)).rejects.toMatchObject({ code: 'conflict' })
     expect(await readFile(join(folder, 'lock'), 'utf8')).toBe('not ours')

@@ -52,7 +52,10 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
   const objects = createContentFiles(join(dir, 'objects'), scratch)
   const records = createContentFiles(join(dir, 'records'), scratch)
   const { database, close } = await openDatabase(join(dir, 'db'))
-  const hasRecords = await stat(join(dir, 'records')).then(() => true, () => false)
+  const hasRecords = await stat(join(dir, 'records')).then(
+    () => true,
+    () => false,
+  )
   if (hasRecords && (await isEmpty(database))) await rebuildIndex(database, records)
 
   const write = async (record: StoredRecord): Promise<void> => {
@@ -65,7 +68,10 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
     const bytes = await records.get(digest)
     const record = bytes && parseRecord(bytes)
     if (record?.record === kind) return record as Extract<StoredRecord, { record: Kind }>
-    throw new BitfleetError('not-found', `${dir}: the index names ${kind} ${digest}, which is not there; restore the file`)
+    throw new BitfleetError(
+      'not-found',
+      `${dir}: the index names ${kind} ${digest}, which is not there; restore the file`,
+    )
   }
   const runOf = async (id: string) => {
     const row = await findRun(database, id)

@@ -20,7 +20,11 @@ interface Holder {
  */
 export async function takeLock(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, 'lock')
-  const mine = JSON.stringify({ pid: process.pid, host: hostname(), started: await startOf(process.pid) } satisfies Holder)
+  const mine = JSON.stringify({
+    pid: process.pid,
+    host: hostname(),
+    started: await startOf(process.pid),
+  } satisfies Holder)
   const draft = `${path}.${randomUUID()}`
   await writeFile(draft, mine, { mode: 0o600, flag: 'wx' })
   try {
@@ -55,7 +59,10 @@ async function refuseIfAlive(text: string, folder: string, path: string): Promis
   try {
     holder = JSON.parse(text) as Holder
   } catch {
-    throw new BitfleetError('conflict', `${folder}: ${path} is not a lock Bitfleet wrote; remove it if no coordinator runs`)
+    throw new BitfleetError(
+      'conflict',
+      `${folder}: ${path} is not a lock Bitfleet wrote; remove it if no coordinator runs`,
+    )
   }
   if (holder.host !== hostname()) {
     throw new BitfleetError(

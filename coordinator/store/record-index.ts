@@ -106,7 +106,10 @@ export async function summarizeRuns(database: Database): Promise<RunSummary[]> {
 }
 
 /** In the plan's order, then by repetition. */
-export async function executionRows(database: Database, run: string): Promise<(ExecutionSummary & { record: Digest })[]> {
+export async function executionRows(
+  database: Database,
+  run: string,
+): Promise<(ExecutionSummary & { record: Digest })[]> {
   const rows = await database
     .select({ execution: executions })
     .from(executions)

@@ -144,7 +144,9 @@ export function storeContract(open: (folder: string) => Promise<Store>, createFo
       await store.createRun(data.run, data.cells)
       const [first] = data.executions as [RunData['executions'][number]]
       const text = traces.get(first.execution.trace as string)
-      const answers = await Promise.all([1, 2, 1].map((attempt) => store.recordExecution('run-twice', { ...first, attempt }, text)))
+      const answers = await Promise.all(
+        [1, 2, 1].map((attempt) => store.recordExecution('run-twice', { ...first, attempt }, text)),
+      )
       expect(answers.filter(Boolean)).toHaveLength(1)
       expect(await store.recordExecution('run-twice', { ...first, attempt: 3 }, text)).toBe(false)
       expect((await store.loadRun('run-twice')).executions).toHaveLength(1)
@@ -154,7 +156,12 @@ export function storeContract(open: (folder: string) => Promise<Store>, createFo
       const { data } = sampleRun('run-once')
       await store.createRun(data.run, data.cells)
       await expect(store.createRun(data.run, data.cells)).rejects.toMatchObject({ code: 'conflict' })
-      for (const ask of [store.loadRun('none'), store.listExecutions('none'), store.loadReport('none'), store.setRunState('none', 'done')]) {
+      for (const ask of [
+        store.loadRun('none'),
+        store.listExecutions('none'),
+        store.loadReport('none'),
+        store.setRunState('none', 'done'),
+      ]) {
         await expect(ask).rejects.toMatchObject({ code: 'not-found' })
       }
       expect(await store.artifacts().trace('0'.repeat(64))).toBeUndefined()

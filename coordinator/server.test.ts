@@ -1,0 +1,146 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createFakeAgent } from '../test/fake-agent.ts'
+import { agentRecord } from '../test/scheduler-harness.ts'
+import { f32 } from '../test/synthetic-run.ts'
+import { completedWith } from '../test/fake-agent.ts'
+import { type Digest, digestOf } from '../shared/digest.ts'
+import { agentEndpoint, type Job } from '../shared/messages.ts'
+import { connectWebSocket } from '../shared/transports/websocket.ts'
+import { connectCoordinator } from './client/client.ts'
+import { watchToEnd } from './client/progress.ts'
+import { type Coordinator, startCoordinator } from './server.ts'
+
+let storeDir: string
+let coordinator: Coordinator
+const log: string[] = []
+beforeAll(async () => {
+  storeDir = await mkdtemp(join(tmpdir(), 'bitfleet-server-'))
+  coordinator = await startCoordinator({ storeDir, host: '127.0.0.1', port: 0, log: (line) => log.push(line) })
+}, 120_000)
+afterAll(async () => {
+  await coordinator.stop()
+  await rm(storeDir, { recursive: true })
+}, 60_000)
+
+const privacy = async (path: string) => (await stat(path)).mode & 0o777
+
+describe('a coordinator', () => {
+  it('keeps its tokens and address for its owner alone, and out of the log', async () => {
+    for (const file of [coordinator.agentTokenFile, coordinator.apiTokenFile, join(storeDir, 'coordinator.json')]) {
+      expect(await privacy(file)).toBe(0o600)
+    }
+    const [agentToken, apiToken] = [
+      await readFile(coordinator.agentTokenFile, 'utf8'),
+      await readFile(coordinator.apiTokenFile, 'utf8'),
+    ]
+    expect(agentToken).not.toBe(apiToken)
+    expect(Buffer.from(apiToken.trim(), 'base64url')).toHaveLength(32)
+    expect(log.join('\n')).not.toContain(apiToken.trim())
+    expect(log.join('\n')).not.toContain(agentToken.trim())
+  })
+
+  it('shares neither its store nor its port', async () => {
+    const second = { host: '127.0.0.1', log: () => {} }
+    await expect(startCoordinator({ ...second, storeDir, port: 0 })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining(`held by process ${process.pid}`),
+    })
+    const other = await mkdtemp(join(tmpdir(), 'bitfleet-server-'))
+    const port = Number(new URL(coordinator.url).port)
+    await expect(startCoordinator({ ...second, storeDir: other, port })).rejects.toMatchObject({ code: 'conflict' })
+    await rm(other, { recursive: true })
+  }, 60_000)
+
+  it('serves its pages', async () => {
+    const page = await fetch(coordinator.url)
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+  })
+
+  it('turns an agent with another token away', async () => {
+    const agent = createFakeAgent(await connectWebSocket(coordinator.url + agentEndpoint), agentRecord('a-1'))
+    await agent.hello(await readFile(coordinator.apiTokenFile, 'utf8'))
+    expect((await agent.next('refused')).reason).toContain('token')
+    await agent.line.closed
+    expect(await (await connectCoordinator({ storeDir })).listAgents()).toEqual([])
+  })
+})
+
+describe('a client', () => {
+  it('takes a run with an array of its own from submission to report', async () => {
+    const client = await connectCoordinator({ storeDir })
+    expect(client.url).toBe(coordinator.url)
+    const agent = createFakeAgent(await connectWebSocket(coordinator.url + agentEndpoint), agentRecord('a-1'))
+    await agent.hello((await readFile(coordinator.agentTokenFile, 'utf8')).trim())
+    await agent.next('welcome')
+    expect((await client.listAgents()).map(({ id }) => id)).toEqual(['a-1'])
+
+    const array = f32([1, 2, 3, 4])
+    const digest = digestOf(array.bytes)
+    const plan = `name: own\nworkloads:\n  - reduce.sum: { dtype: f32, input: { file: u.npy, digest: "${digest}" } }\nfactors: { backend: [js] }\n`
+    const inputs = [{ digest, dtype: 'f32' as const, shape: [4] }]
+    const sum = f32([10], [])
+    agent.work((_: Job) =>
+      completedWith([
+        ['input', array],
+        ['sum', sum],
+      ]),
+    )
+    const run = await client.submitRun({
+      plan,
+      fileName: 'own.yaml',
+      inputs,
+      payloads: new Map([[digest, array.bytes]]),
+    })
+
+    const talk: string[] = []
+    await watchToEnd(client, run, {
+      write: (text: string) => talk.push(text),
+      isTTY: false,
+    } as unknown as NodeJS.WriteStream)
+    expect(talk.join('')).toMatch(/2 of 2 executions\nrun .*: comparing\n$/)
+    expect(talk.join('')).not.toContain('\u001b')
+    const report = await client.getReport(run)
+    expect(report.verdict).toBe('identical')
+    const artifacts = client.artifacts(run)
+    expect(await artifacts.tensor(digest)).toEqual(array.bytes)
+    // Never asked for by a comparison: it comes from the agent.
+    expect(await artifacts.tensor(digestOf(sum.bytes))).toEqual(sum.bytes)
+    expect(await artifacts.tensor(`sha256:${'0'.repeat(64)}` as Digest)).toBeUndefined()
+    expect(await artifacts.trace(report.cells[0]?.traces[0] as string)).toContain('"name":"sum"')
+    expect(await artifacts.trace('0'.repeat(64))).toBeUndefined()
+    agent.line.close()
+  }, 60_000)
+
+  it('passes on what the coordinator says is wrong', async () => {
+    const client = await connectCoordinator({ storeDir })
+    const submission = { plan: 'name: x\nworkloads: 3\n', fileName: 'my.yaml', inputs: [], payloads: new Map() }
+    await expect(client.submitRun(submission)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('my.yaml:2'),
+    })
+    await expect(client.getReport('none')).rejects.toMatchObject({ code: 'not-found' })
+    await expect(client.watchRun('none')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'not-found' })
+    await expect(client.cancelRun('../../health')).rejects.toMatchObject({ code: 'not-found' })
+  })
+
+  it('sends this machine’s token to no other coordinator', async () => {
+    const client = await connectCoordinator({ storeDir, url: coordinator.url.replace('127.0.0.1', 'localhost') })
+    await expect(client.cancelRun('none')).rejects.toMatchObject({ code: 'refused' })
+  })
+
+  it('says where there is none', async () => {
+    const nowhere = await mkdtemp(join(tmpdir(), 'bitfleet-nowhere-'))
+    await expect(connectCoordinator({ storeDir: nowhere })).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('bitfleet coordinator'),
+    })
+    await rm(nowhere, { recursive: true })
+    const client = await connectCoordinator({ storeDir, url: 'http://127.0.0.1:9' })
+    await expect(client.listAgents()).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(connectCoordinator({ url: 'file:///etc/passwd' })).rejects.toMatchObject({ code: 'usage' })
+  })
+})
