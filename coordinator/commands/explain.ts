@@ -63,11 +63,15 @@ export function explainGroups(report: Report): ExplainedGroup[] {
       units: units.length,
       nondeterministic: nondeterministic.map(({ cell }) => cell),
       classes: classes.map((found) => found.cells),
-      explanations: explanations.map(({ values: _, ...explanation }) => explanation),
+      explanations: explanations.map(withoutValues),
       ...(unexplained === undefined ? {} : { unexplained }),
       tree: decisionList(units),
     }
   })
+}
+
+function withoutValues({ facts, equal, inseparable, rivals, chance, draws }: Explanation): Omit<Explanation, 'values'> {
+  return { facts, equal, inseparable, rivals, chance, draws }
 }
 
 function explainComparison(

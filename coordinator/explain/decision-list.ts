@@ -48,7 +48,7 @@ export function decisionList(units: readonly Unit[]): Rule[] {
 function literalsOf(units: readonly Unit[]): Literal[] {
   const usable = factPartitions(units.map(({ facts }) => facts)).filter(({ count }) => count <= maxValues)
   const literals = usable.flatMap(({ name }) => {
-    const values = [...new Set(units.map(({ facts }) => facts[name] ?? null))].sort()
+    const values = [...new Set(units.map(({ facts }) => facts[name] ?? null))].sort(byValue)
     return values.map(
       (value): Literal => ({
         ...{ fact: name, op: '=', value },
@@ -57,6 +57,11 @@ function literalsOf(units: readonly Unit[]): Literal[] {
     )
   })
   return literals.slice(0, maxLiterals)
+}
+
+/** A missing value first. */
+function byValue(a: string | null, b: string | null): number {
+  return a === b ? 0 : a === null || (b !== null && a < b) ? -1 : 1
 }
 
 /** Rules for all classes but one, which remains; undefined where the facts do not get there. */

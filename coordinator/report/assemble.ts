@@ -106,12 +106,10 @@ function messageOfEnding(ending: Ending): string {
       return `still running after ${ending.limitMs} ms`
     case 'failed':
       return ending.message
-    case 'cancelled':
-      return 'cancelled'
     case 'missing':
       return 'no result came'
-    case 'completed':
-      return 'completed'
+    default:
+      return ending.status
   }
 }
 
