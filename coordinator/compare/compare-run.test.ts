@@ -189,7 +189,9 @@ describe('divergences', () => {
     expect(found.growthNote).toBeUndefined()
   })
 
-  it('sample long series evenly, the first and the last among the samples, and say so', async () => {
+  it('sample long series evenly, the first and the last among the samples, and say so', {
+    timeout: 60_000,
+  }, async () => {
     const names = Array.from({ length: 14 }, (_, i) => `weights/${i}`)
     const steps = (drift: number) =>
       Array.from({ length: 200 }, (_, i) => names.map((name) => at(name, f32([1 + i + drift], []), i, false))).flat()

@@ -46,7 +46,7 @@ describe('decisionList', () => {
     ).toEqual([])
   })
 
-  it('gives every unit its class, or no rules', () => {
+  it('gives every unit its class, or no rules', { timeout: 60_000 }, () => {
     const value = fc.constantFrom('0', '1', '2')
     const arbitrary = fc.array(
       fc.record({

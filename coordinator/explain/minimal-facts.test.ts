@@ -162,7 +162,7 @@ describe('minimalFacts', () => {
     })
   })
 
-  it('finds what trying every set finds, and the same whatever order the units are in', () => {
+  it('finds what trying every set finds, and the same whatever order the units are in', { timeout: 60_000 }, () => {
     const unit = fc.record({
       class: fc.constantFrom('A', 'B', 'C'),
       values: fc.array(fc.constantFrom('0', '1', undefined), { minLength: 5, maxLength: 5 }),
@@ -210,7 +210,7 @@ describe('minimalFacts', () => {
     expect(minimalFacts(many, { maxSize: 2 }).bounded).toBeUndefined()
   })
 
-  it('searches two hundred facts of a hundred cells in threes within a bound of work', () => {
+  it('searches two hundred facts of a hundred cells in threes within a bound of work', { timeout: 60_000 }, () => {
     const stream = createStream('8', 'facts')
     const many = Array.from({ length: 100 }, (_, i): Unit => {
       const facts = Array.from({ length: 200 }, (__, k) => [
