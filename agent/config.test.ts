@@ -18,7 +18,9 @@ describe('the agent’s configuration', () => {
     expect(readAgentConfig({ BITFLEET_RUNNER_MODULES: `${file}:${file}` }).runnerModules).toEqual([file, file])
     expect(readAgentConfig({ BITFLEET_RUNNER_MODULES: '' }).runnerModules).toEqual([])
     for (const path of ['backend.mjs', './backend.mjs', '/nowhere/backend.mjs']) {
-      expect(() => readAgentConfig({ BITFLEET_RUNNER_MODULES: path })).toThrow(expect.objectContaining({ code: 'usage' }))
+      expect(() => readAgentConfig({ BITFLEET_RUNNER_MODULES: path })).toThrow(
+        expect.objectContaining({ code: 'usage' }),
+      )
     }
   })
 

@@ -60,9 +60,13 @@ function identityOf(pem: string, file: string): Identity {
   try {
     privateKey = createPrivateKey(pem)
   } catch (cause) {
-    throw new BitfleetError('format', `${file} holds no private key; move it away and the agent makes another identity`, {
-      cause,
-    })
+    throw new BitfleetError(
+      'format',
+      `${file} holds no private key; move it away and the agent makes another identity`,
+      {
+        cause,
+      },
+    )
   }
   if (privateKey.asymmetricKeyType !== 'ed25519') {
     throw new BitfleetError('format', `${file} holds a key of type ${privateKey.asymmetricKeyType}, not Ed25519`)

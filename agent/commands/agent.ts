@@ -60,14 +60,18 @@ export async function agentStart(options: AgentStartOptions): Promise<number> {
 async function readToken(file: string | undefined, environment: string | undefined, log: (line: string) => void) {
   const token = file === undefined ? (environment ?? (await readStandardInput())) : readTokenFile(file, log)
   if (token.trim() === '') {
-    throw new BitfleetError('usage', 'no token: give the one of the coordinator by --token-file, BITFLEET_TOKEN or standard input')
+    throw new BitfleetError(
+      'usage',
+      'no token: give the one of the coordinator by --token-file, BITFLEET_TOKEN or standard input',
+    )
   }
   return token.trim()
 }
 
 function readTokenFile(file: string, log: (line: string) => void): string {
   try {
-    if ((statSync(file).mode & 0o077) !== 0) log(`${file} can be read by others on this machine; chmod 600 keeps the token to you`)
+    if ((statSync(file).mode & 0o077) !== 0)
+      log(`${file} can be read by others on this machine; chmod 600 keeps the token to you`)
     return readFileSync(file, 'utf8')
   } catch (cause) {
     throw new BitfleetError('not-found', `the token file cannot be read: ${messageOf(cause)}`, { cause })
@@ -82,15 +86,22 @@ async function readStandardInput(): Promise<string> {
 function nameOf(name: string, chosen: boolean): string {
   const fitting = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
   if (fitting.test(name)) return name
-  if (chosen) throw new BitfleetError('usage', `--name "${name}": letters, digits, dots, dashes and underscores, at most 64`)
-  return name.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '').slice(0, 64) || 'agent'
+  if (chosen)
+    throw new BitfleetError('usage', `--name "${name}": letters, digits, dots, dashes and underscores, at most 64`)
+  return (
+    name
+      .replace(/[^A-Za-z0-9._-]/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .slice(0, 64) || 'agent'
+  )
 }
 
 function parseLabels(labels: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     labels.map((label): [string, string] => {
       const [, key, value] = /^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})=(.{0,200})$/.exec(label) ?? []
-      if (key === undefined || value === undefined) throw new BitfleetError('usage', `--label "${label}" is not KEY=VALUE`)
+      if (key === undefined || value === undefined)
+        throw new BitfleetError('usage', `--label "${label}" is not KEY=VALUE`)
       return [key, value]
     }),
   )

@@ -34,11 +34,13 @@ export function openArtifactCache(folder: string, quotaBytes: number): ArtifactC
     await rm(pathOf(digest), { force: true })
   }
 
+  const overfull = () => usedBytes > quotaBytes && held.size > 1
+
   const touch = async (digest: Digest, bytes: number) => {
     usedBytes += bytes - (held.get(digest) ?? 0)
     held.delete(digest)
     held.set(digest, bytes)
-    while (usedBytes > quotaBytes && held.size > 1) await forget(held.keys().next().value as Digest)
+    while (overfull()) await forget(held.keys().next().value as Digest)
   }
 
   const adopt = async (file: string, digest: Digest, bytes: number) => {

@@ -96,9 +96,13 @@ export function createArtifactExchange(cache: ArtifactCache): ArtifactExchange {
     takePiece({ digest, offset, total }, body) {
       const arrival = arrivals.get(digest)
       if (arrival === undefined) return
-      if (total > maxInputBytes) return fail(digest, new BitfleetError('limit', `input ${digest} has ${total} bytes, too many`))
+      if (total > maxInputBytes)
+        return fail(digest, new BitfleetError('limit', `input ${digest} has ${total} bytes, too many`))
       if (offset !== arrival.received || offset + body.byteLength > total) {
-        return fail(digest, new BitfleetError('protocol', `input ${digest}: a piece at byte ${offset} after ${arrival.received}`))
+        return fail(
+          digest,
+          new BitfleetError('protocol', `input ${digest}: a piece at byte ${offset} after ${arrival.received}`),
+        )
       }
       arrival.pieces.push(body)
       arrival.received += body.byteLength

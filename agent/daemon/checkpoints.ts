@@ -36,7 +36,9 @@ export async function collectCheckpoints(
 ): Promise<Collected> {
   const checkpoints = events.filter((event) => event.type === 'checkpoint')
   if (checkpoints.length === 0) throw new BitfleetError('protocol', 'the runner finished without a checkpoint')
-  const trace = createTrace(checkpoints.map(({ seq, step, name, dtype, shape, digest }) => ({ seq, step, name, dtype, shape, digest })))
+  const trace = createTrace(
+    checkpoints.map(({ seq, step, name, dtype, shape, digest }) => ({ seq, step, name, dtype, shape, digest })),
+  )
   // All are checked before any is kept: one false digest and nothing of this runner is believed.
   const small = new Map<CheckpointEvent, string[]>()
   for (const checkpoint of checkpoints) {
@@ -79,7 +81,9 @@ async function readChecked({ name, step, dtype, shape, digest }: CheckpointEvent
     }
   } catch (error) {
     if (error instanceof BitfleetError) throw error
-    throw new BitfleetError('protocol', `${what}: the runner left no file for it (${messageOf(error)})`, { cause: error })
+    throw new BitfleetError('protocol', `${what}: the runner left no file for it (${messageOf(error)})`, {
+      cause: error,
+    })
   }
   const actual = digestOf(bytes)
   if (actual !== digest) {

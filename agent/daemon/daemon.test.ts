@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { type Digest, digestOf } from '../../shared/digest.ts'
-import { type AgentMessage, agentEndpoint, agentMessageSchema, type CoordinatorMessage, type Job } from '../../shared/messages.ts'
+import {
+  type AgentMessage,
+  agentEndpoint,
+  agentMessageSchema,
+  type CoordinatorMessage,
+  type Job,
+} from '../../shared/messages.ts'
 import { parseTrace } from '../../shared/trace.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { createWebSocketServer } from '../../shared/transports/websocket.ts'
@@ -27,7 +33,9 @@ type Result = Extract<AgentMessage, { type: 'result' }>
 interface Visit {
   readonly connection: Connection
   say(message: CoordinatorMessage, body?: Uint8Array): Promise<void>
-  next<Type extends AgentMessage['type']>(type: Type): Promise<{ message: Extract<AgentMessage, { type: Type }>; body?: Uint8Array }>
+  next<Type extends AgentMessage['type']>(
+    type: Type,
+  ): Promise<{ message: Extract<AgentMessage, { type: Type }>; body?: Uint8Array }>
 }
 
 /** A coordinator on a port of its own; `visits` are the lines that agents open, in order. */
@@ -129,7 +137,11 @@ describe('an agent', () => {
     const { url, welcome } = await coordinator()
     const daemon = await agent(url)
     const line = await welcome()
-    expect(line.hello).toMatchObject({ protocol: 1, token: 'secret', agent: { name: 'test', labels: { site: 'lab-3' }, slots: 1 } })
+    expect(line.hello).toMatchObject({
+      protocol: 1,
+      token: 'secret',
+      agent: { name: 'test', labels: { site: 'lab-3' }, slots: 1 },
+    })
     expect(line.hello.agent.id).toMatch(/^a-[0-9a-f]{16}$/)
     expect(line.hello.agent.backends.find(({ id }) => id === 'js')?.status).toBe('ready')
 
@@ -227,7 +239,8 @@ describe('an agent', () => {
 
     const second = await welcome()
     expect((await second.next('want')).message.digest).toBe(digest)
-    for (let at = 0; at < bytes.byteLength; at += 1 << 20) await second.say(piece(at), bytes.subarray(at, at + (1 << 20)))
+    for (let at = 0; at < bytes.byteLength; at += 1 << 20)
+      await second.say(piece(at), bytes.subarray(at, at + (1 << 20)))
     const { message } = await second.next('result')
     expect(message.execution).toMatchObject({ outcome: { status: 'completed' }, outputs: [{ digest }] })
     // The next one finds it in the cache.
@@ -280,7 +293,10 @@ describe('an agent', () => {
     const line = await visit()
     await line.next('hello')
     await line.say({ type: 'refused', reason: 'the token is not ours' })
-    await expect(daemon.done).rejects.toMatchObject({ code: 'refused', message: expect.stringMatching(/the token is not ours/) })
+    await expect(daemon.done).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(/the token is not ours/),
+    })
   })
 
   it('is itself again after a restart, and only once at a time', async () => {
@@ -301,9 +317,10 @@ describe('an agent', () => {
   it('waits for a coordinator that is not there, until it is stopped', async () => {
     const logged: string[] = []
     const daemon = await agent('http://127.0.0.1:1', { log: (line) => logged.push(line) })
-    while (!logged.some((line) => line.includes('cannot be reached'))) await new Promise((resolve) => setTimeout(resolve, 20))
+    while (!logged.some((line) => line.includes('cannot be reached')))
+      await new Promise((resolve) => setTimeout(resolve, 20))
     await daemon.stop()
-    await daemon.done
+    await expect(daemon.done).resolves.toBeUndefined()
   })
 
   it('refuses an address that is none', async () => {

@@ -146,12 +146,18 @@ function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: A
     }
   }
 
+  /** Waits, not for ever, while there is a line and the coordinator has not acknowledged all. */
+  const untilHandedIn = async () => {
+    const deadline = performance.now() + farewellMs
+    const owing = () => line !== undefined && queue.unacknowledged().length > 0
+    while (owing() && performance.now() < deadline) await delay(20)
+  }
+
   const kept = keepLine()
   const stop = async () => {
     if (stopping.signal.aborted) return await kept.catch(() => {})
     await queue.stop()
-    const deadline = performance.now() + farewellMs
-    while (line !== undefined && queue.unacknowledged().length > 0 && performance.now() < deadline) await delay(20)
+    await untilHandedIn()
     stopping.abort()
     connection?.close(farewell)
     await kept.catch(() => {})
@@ -180,7 +186,9 @@ function endpointOf(url: string): string {
   try {
     base = new URL(url)
   } catch (cause) {
-    throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it looks like http://HOST:7575`, { cause })
+    throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it looks like http://HOST:7575`, {
+      cause,
+    })
   }
   if (!['http:', 'https:', 'ws:', 'wss:'].includes(base.protocol)) {
     throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it starts with http:// or https://`)
@@ -190,6 +198,8 @@ function endpointOf(url: string): string {
 }
 
 function readyBackends({ backends }: AgentRecord): string {
-  const ready = backends.filter(({ status }) => status === 'ready').map(({ id, version }) => `${id} ${version ?? ''}`.trim())
+  const ready = backends
+    .filter(({ status }) => status === 'ready')
+    .map(({ id, version }) => `${id} ${version ?? ''}`.trim())
   return ready.length === 0 ? 'no backend' : ready.join(', ')
 }

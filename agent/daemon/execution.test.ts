@@ -104,7 +104,8 @@ describe('an execution that goes well', () => {
 
   it('is the same trace again, and another with a flipped bit or a swapped order', async () => {
     const traces = new Map<string, string | undefined>()
-    for (const backend of ['plain', 'flipped-bit', 'swapped-order']) traces.set(backend, (await execute(job(backend))).execution.trace)
+    for (const backend of ['plain', 'flipped-bit', 'swapped-order'])
+      traces.set(backend, (await execute(job(backend))).execution.trace)
     expect((await execute(job('plain'))).execution.trace).toBe(traces.get('plain'))
     expect(new Set(traces.values()).size).toBe(3)
   })
@@ -114,7 +115,9 @@ describe('an execution that goes well', () => {
     expect(facts['env.OMP_NUM_THREADS']).toBe('3')
     if (process.platform === 'linux') {
       expect(facts['cpu.affinity']).toMatch(/^[\d,-]+$/)
-      expect(Object.entries(facts).some(([key, value]) => /^lib\..+\.digest$/.test(key) && /^sha256:/.test(value))).toBe(true)
+      expect(
+        Object.entries(facts).some(([key, value]) => /^lib\..+\.digest$/.test(key) && value.startsWith('sha256:')),
+      ).toBe(true)
     }
     expect(facts).not.toHaveProperty('hostname')
   })
@@ -122,7 +125,11 @@ describe('an execution that goes well', () => {
   it('takes hostile bits to the cache unchanged', async () => {
     const tensors = hostileTensors()
     const arrays = tensors.map(({ bytes }) => digestOf(bytes))
-    const inputs = tensors.map(({ dtype, shape }, i) => ({ dtype, shape: [...shape], digest: arrays[i] as `sha256:${string}` }))
+    const inputs = tensors.map(({ dtype, shape }, i) => ({
+      dtype,
+      shape: [...shape],
+      digest: arrays[i] as `sha256:${string}`,
+    }))
     const { execution, trace } = await execute(
       job('plain', {}, { workload: 'test.echo', params: { arrays }, inputs: uniqueInputs(inputs) }),
       tensors,
@@ -175,7 +182,12 @@ describe('an execution that dies', () => {
       const controller = new AbortController()
       if (waitMs === 0) controller.abort()
       else setTimeout(() => controller.abort(), waitMs)
-      const { execution } = await runExecution(job('misbehaving', { deed: 'sleep' }), inputsOf([addends]), context, controller.signal)
+      const { execution } = await runExecution(
+        job('misbehaving', { deed: 'sleep' }),
+        inputsOf([addends]),
+        context,
+        controller.signal,
+      )
       expect(execution.outcome).toEqual({ status: 'cancelled' })
     }
     expect(readdirSync(scratchRoot)).toEqual([])
@@ -197,7 +209,11 @@ describe('an execution that dies', () => {
 
   it('is not believed when its bytes have another digest than it claims', async () => {
     const { execution, kept } = await execute(job('lying-digest'))
-    expect(execution.outcome).toMatchObject({ status: 'failed', code: 'digest-mismatch', message: expect.stringMatching(/input/) })
+    expect(execution.outcome).toMatchObject({
+      status: 'failed',
+      code: 'digest-mismatch',
+      message: expect.stringMatching(/input/),
+    })
     expect(kept).toEqual([])
     expect(execution.trace).toBeUndefined()
   })
@@ -281,7 +297,9 @@ describe('what is not there', () => {
       reason: expect.stringMatching(/norm2/),
     })
     const gpu = job('plain')
-    expect((await execute({ ...gpu, condition: { ...gpu.condition, device: 'gpu-0' } })).execution.outcome.status).toBe('unsupported')
+    expect((await execute({ ...gpu, condition: { ...gpu.condition, device: 'gpu-0' } })).execution.outcome.status).toBe(
+      'unsupported',
+    )
   })
 
   it('an input that did not arrive is a failure that names it', async () => {
@@ -292,7 +310,10 @@ describe('what is not there', () => {
   it('a backend hidden by another that dies when looked for is still found', () => {
     const byId = new Map(context.backends.map((backend): [string, BackendDescription] => [backend.id, backend]))
     expect(byId.get('misbehaving')?.status).toBe('ready')
-    expect(byId.get('detect-throws')).toMatchObject({ status: 'unavailable', reason: expect.stringMatching(/no such library/) })
+    expect(byId.get('detect-throws')).toMatchObject({
+      status: 'unavailable',
+      reason: expect.stringMatching(/no such library/),
+    })
     expect(byId.get('detect-dies')).toMatchObject({ status: 'unavailable', reason: expect.stringMatching(/SIGILL/) })
     expect(byId.get('detect-leaves')).toMatchObject({ status: 'unavailable', reason: expect.stringMatching(/code 3/) })
   })

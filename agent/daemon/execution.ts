@@ -58,7 +58,8 @@ export async function runExecution(
   const label = labelOf(description?.knobs ?? [], knobs)
   const without = (outcome: Outcome) => ({ execution: bareExecution(label, outcome), kept: [] })
 
-  if (description === undefined) return without({ status: 'unsupported', reason: `this agent has no backend ${backend}` })
+  if (description === undefined)
+    return without({ status: 'unsupported', reason: `this agent has no backend ${backend}` })
   if (description.status !== 'ready') return without({ status: 'unsupported', reason: unavailableReason(description) })
   if (job.condition.device !== 'cpu') {
     return without({ status: 'unsupported', reason: `${backend} has no device ${job.condition.device} on this agent` })
@@ -68,7 +69,11 @@ export async function runExecution(
   try {
     mkdirSync(context.scratchRoot, { recursive: true, mode: 0o700 })
     scratch = mkdtempSync(join(context.scratchRoot, 'x-'))
-    const folders = { tensors: join(scratch, 'tensors'), temporary: join(scratch, 'tmp'), inputs: join(scratch, 'inputs') }
+    const folders = {
+      tensors: join(scratch, 'tensors'),
+      temporary: join(scratch, 'tmp'),
+      inputs: join(scratch, 'inputs'),
+    }
     for (const folder of Object.values(folders)) mkdirSync(folder)
     const start = runnerStart(context.environment, description.knobs, knobs, folders.temporary)
     const end = await runRunner(
@@ -167,7 +172,11 @@ async function conclude(
   try {
     const { trace, outputs, kept, leftOut } = await collectCheckpoints(events, tensorFolder, context.cache)
     const notes = leftOut === 0 ? base.notes : [...base.notes, notKeptNote(leftOut, context.keepBytes)]
-    return { execution: { ...base, notes, trace: trace.digest, outputs: [...outputs] }, trace: formatTrace(trace), kept }
+    return {
+      execution: { ...base, notes, trace: trace.digest, outputs: [...outputs] },
+      trace: formatTrace(trace),
+      kept,
+    }
   } catch (error) {
     return { execution: { ...base, outcome: failed(error, lastLines(end.stderr)) }, kept: [] }
   }
@@ -221,7 +230,7 @@ function noEffectNotes(knobs: Knobs, { settings, notes, version }: Said): Note[]
   })
 }
 
-function outcomeOf(job: Job, { events, interruption, exitCode, signal, maxRssBytes, ...log }: RunnerEnd): Outcome {
+function outcomeOf(job: Job, { events, interruption, exitCode, signal, ...log }: RunnerEnd): Outcome {
   const stderr = lastLines(log.stderr)
   if (interruption?.why === 'cancelled') return { status: 'cancelled' }
   if (interruption?.why === 'time') return { status: 'timed-out', limitMs: job.limits.timeMs, stderr }
@@ -230,7 +239,12 @@ function outcomeOf(job: Job, { events, interruption, exitCode, signal, maxRssByt
     return { status: 'failed', code: 'limit', message, stderr }
   }
   if (interruption?.why === 'protocol') {
-    return { status: 'failed', code: 'protocol', message: `the runner broke its protocol: ${interruption.fact}`, stderr }
+    return {
+      status: 'failed',
+      code: 'protocol',
+      message: `the runner broke its protocol: ${interruption.fact}`,
+      stderr,
+    }
   }
   const words = events.at(-1)
   switch (words?.type) {

@@ -110,6 +110,11 @@ function failure({ controller }: Entry, error: unknown): ExecutionResult {
   const outcome: Outcome =
     controller.signal.aborted || error === undefined
       ? { status: 'cancelled' }
-      : { status: 'failed', code: isBitfleetError(error) ? error.code : 'internal', message: messageOf(error), stderr: '' }
+      : {
+          status: 'failed',
+          code: isBitfleetError(error) ? error.code : 'internal',
+          message: messageOf(error),
+          stderr: '',
+        }
   return { execution: bareExecution('native', outcome), kept: [] }
 }

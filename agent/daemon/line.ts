@@ -65,7 +65,8 @@ export async function serveLine(connection: Connection, context: LineContext): P
   }
 
   const handle = (message: CoordinatorMessage, body?: Uint8Array) => {
-    if (message.type === 'refused') throw new BitfleetError('refused', `the coordinator refused this agent: ${message.reason}`)
+    if (message.type === 'refused')
+      throw new BitfleetError('refused', `the coordinator refused this agent: ${message.reason}`)
     if (message.type === 'welcome') return welcome(message.protocol)
     if (!welcomed) throw new BitfleetError('protocol', `the coordinator sent "${message.type}" before its welcome`)
     switch (message.type) {
@@ -109,7 +110,12 @@ async function sendResult(send: (message: AgentMessage, body?: Uint8Array) => Pr
     await send({ type: 'result', job, attempt, execution: result.execution }, body)
   } catch (error) {
     if (!hasCode(error, 'limit')) throw error
-    const outcome = { status: 'failed', code: 'limit', message: `its result is too large: ${messageOf(error)}`, stderr: '' } as const
+    const outcome = {
+      status: 'failed',
+      code: 'limit',
+      message: `its result is too large: ${messageOf(error)}`,
+      stderr: '',
+    } as const
     await send({ type: 'result', job, attempt, execution: bareExecution(result.execution.label, outcome) })
   }
 }

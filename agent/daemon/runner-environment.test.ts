@@ -17,7 +17,15 @@ describe('runnerStart', () => {
     const agent = {
       ...{ PATH: '/bin', HOME: '/home/x', LANG: 'C', LD_LIBRARY_PATH: '/opt/lib', TMPDIR: '/tmp' },
       ...{ OPENBLAS_CORETYPE: 'Haswell', OMP_NUM_THREADS: '4', GLIBC_TUNABLES: 'x=y', TF_ENABLE_ONEDNN_OPTS: '0' },
-      ...{ BITFLEET_TOKEN: 's', AWS_SECRET: 's', NODE_OPTIONS: '-r x', LD_PRELOAD: 'x', HTTPS_PROXY: 'p', XOMP_X: '1', ABSENT: undefined },
+      ...{
+        BITFLEET_TOKEN: 's',
+        AWS_SECRET: 's',
+        NODE_OPTIONS: '-r x',
+        LD_PRELOAD: 'x',
+        HTTPS_PROXY: 'p',
+        XOMP_X: '1',
+        ABSENT: undefined,
+      },
     }
     expect(runnerStart(agent, knobs, {}, '/scratch').environment).toEqual({
       ...{ PATH: '/bin', HOME: '/home/x', LANG: 'C', LD_LIBRARY_PATH: '/opt/lib', TMPDIR: '/scratch' },
@@ -41,7 +49,9 @@ describe('runnerStart', () => {
   it('refuses knobs and values that the backend does not have', () => {
     expect(() => runnerStart({}, knobs, { colour: 'red' }, '/s')).toThrow(expect.objectContaining({ code: 'usage' }))
     expect(() => runnerStart({}, knobs, { threads: 'many' }, '/s')).toThrow(/"many"/)
-    expect(() => runnerStart({}, knobs, { hwcaps: 'a\nb:x=y' }, '/s')).toThrow(expect.objectContaining({ code: 'usage' }))
+    expect(() => runnerStart({}, knobs, { hwcaps: 'a\nb:x=y' }, '/s')).toThrow(
+      expect.objectContaining({ code: 'usage' }),
+    )
   })
 })
 

@@ -2,7 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import { eventFd, maxLineBytes, requestFd, type RunnerEvent, runnerEventSchema, type RunnerRequest } from '../runner/protocol.ts'
+import {
+  eventFd,
+  maxLineBytes,
+  requestFd,
+  type RunnerEvent,
+  runnerEventSchema,
+  type RunnerRequest,
+} from '../runner/protocol.ts'
 import { killGroup, readResidentBytes } from './process-group.ts'
 import { createTail } from './tail.ts'
 
@@ -80,10 +87,11 @@ export async function runRunner(
     killGroup(pid)
   }
   const events: RunnerEvent[] = []
-  readEvents(child.stdio[eventFd] as Readable, {
-    event: (event) => events.push(event),
-    broken: (fact) => interrupt({ why: 'protocol', fact }),
-  })
+  const read = readEvents(
+    child.stdio[eventFd] as Readable,
+    (event) => events.push(event),
+    (fact) => interrupt({ why: 'protocol', fact }),
+  )
   const stdout = tailOf(child.stdout as Readable)
   const stderr = tailOf(child.stderr as Readable)
   const requestPipe = child.stdio[requestFd] as Writable
@@ -108,6 +116,7 @@ export async function runRunner(
     const wallMs = performance.now() - startedAt
     killGroup(pid)
     await settleWithin(child, drained)
+    await read
     return {
       events,
       interruption,
@@ -141,48 +150,49 @@ function tailOf(stream: Readable) {
   return tail
 }
 
-interface EventReader {
-  event(event: RunnerEvent): void
-  /** The runner said what no runner says; nothing more is read. */
-  broken(fact: string): void
+/**
+ * Takes a runner's events as they come, and resolves when there are no more or the first is broken. A last line that a
+ * dying runner left unfinished is dropped.
+ *
+ * @param broken told what the runner said that no runner says
+ */
+async function readEvents(
+  stream: Readable,
+  take: (event: RunnerEvent) => void,
+  broken: (fact: string) => void,
+): Promise<void> {
+  try {
+    for await (const line of linesOf(stream)) take(parseEvent(line))
+  } catch (error) {
+    // Anything else is the pipe's end, which the process's own end explains.
+    if (error instanceof BitfleetError) broken(error.message)
+  }
 }
 
-/** Takes lines off a runner's events, within bounds. A last line that a dying runner left unfinished is dropped. */
-function readEvents(stream: Readable, reader: EventReader): void {
-  let pending: Buffer[] = []
-  let pendingBytes = 0
+function parseEvent(line: string): RunnerEvent {
+  try {
+    return runnerEventSchema.parse(JSON.parse(line))
+  } catch (cause) {
+    throw new BitfleetError('protocol', `${JSON.stringify(line.slice(0, 120))} is no event`, { cause })
+  }
+}
+
+/** @throws `protocol` where a line, or all of them, are over their bound */
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  let pending = Buffer.alloc(0)
   let totalBytes = 0
-  let broken = false
-
-  const breakOff = (fact: string) => {
-    broken = true
-    pending = []
-    reader.broken(fact)
-  }
-  const take = (line: string) => {
-    try {
-      reader.event(runnerEventSchema.parse(JSON.parse(line)))
-    } catch (error) {
-      breakOff(`"${line.slice(0, 120)}" is no event (${messageOf(error).slice(0, 200)})`)
-    }
-  }
-
-  stream.on('error', () => {})
-  stream.on('data', (chunk: Buffer) => {
-    if (broken) return
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     totalBytes += chunk.byteLength
-    if (totalBytes > maxEventBytes) return breakOff(`its events are over ${maxEventBytes} bytes`)
-    for (let at = 0; !broken; ) {
-      const end = chunk.indexOf(10, at)
-      const piece = chunk.subarray(at, end < 0 ? undefined : end)
-      pendingBytes += piece.byteLength
-      if (pendingBytes > maxLineBytes) return breakOff(`a line of its events is over ${maxLineBytes} bytes`)
-      pending.push(piece)
-      if (end < 0) return
-      take(Buffer.concat(pending).toString('utf8'))
-      pending = []
-      pendingBytes = 0
+    if (totalBytes > maxEventBytes) throw new BitfleetError('protocol', `its events are over ${maxEventBytes} bytes`)
+    pending = Buffer.concat([pending, chunk])
+    let at = 0
+    for (let end = pending.indexOf(10); end >= 0; end = pending.indexOf(10, at)) {
+      yield pending.toString('utf8', at, end)
       at = end + 1
     }
-  })
+    pending = pending.subarray(at)
+    if (pending.byteLength > maxLineBytes) {
+      throw new BitfleetError('protocol', `a line of its events is over ${maxLineBytes} bytes`)
+    }
+  }
 }

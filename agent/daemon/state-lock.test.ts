@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -15,7 +15,9 @@ describe('a state folder', () => {
   it('is held once, and free again after', () => {
     const dir = folder()
     const unlock = lockStateDir(dir)
-    expect(() => lockStateDir(dir)).toThrow(expect.objectContaining({ code: 'conflict', message: expect.stringContaining(`${process.pid}`) }))
+    expect(() => lockStateDir(dir)).toThrow(
+      expect.objectContaining({ code: 'conflict', message: expect.stringContaining(`${process.pid}`) }),
+    )
     unlock()
     unlock()
     expect(readdirSync(dir)).toEqual([])
@@ -36,13 +38,17 @@ describe('a state folder', () => {
     const dir = folder()
     lockStateDir(dir)()
     writeFileSync(join(dir, 'agent.pid'), `${process.pid} 1\n`)
-    lockStateDir(dir)()
+    const unlock = lockStateDir(dir)
+    expect(readFileSync(join(dir, 'agent.pid'), 'utf8')).toMatch(new RegExp(`^${process.pid} \\d{2,}|-$`))
+    unlock()
   })
 
   it('is taken over from a lock that says nothing', () => {
     const dir = folder()
     lockStateDir(dir)()
     writeFileSync(join(dir, 'agent.pid'), '')
-    lockStateDir(dir)()
+    const unlock = lockStateDir(dir)
+    expect(readFileSync(join(dir, 'agent.pid'), 'utf8')).toMatch(new RegExp(`^${process.pid} \\d{2,}|-$`))
+    unlock()
   })
 })

@@ -2,7 +2,6 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
-import type { Note } from '../../shared/execution.ts'
 import type { Facts } from '../../shared/facts.ts'
 import { createTensor, dtypeBytes, elementCount, type Tensor } from '../../shared/tensor.ts'
 import { isUnsupported } from '../../workloads/kernels.ts'
@@ -53,7 +52,7 @@ function unsupported(reason: string): LastWords {
   return { type: 'unsupported', reason }
 }
 
-function withFacts<Effective extends { settings: Facts; facts: Facts; notes: Note[] }>(effective: Effective, facts: Facts) {
+function withFacts(effective: Awaited<ReturnType<Backend['effective']>>, facts: Facts) {
   return { settings: { ...effective.settings }, facts: { ...facts, ...effective.facts }, notes: [...effective.notes] }
 }
 
@@ -73,7 +72,7 @@ async function runWorkload(
     kernels: backend.kernels,
     tf: backend.tf,
     input: (digest) => readInput(request, digest),
-    checkpoint: recorder.checkpoint,
+    checkpoint: (step, name, tensor) => recorder.checkpoint(step, name, tensor),
   })
   if (isUnsupported(result)) return unsupported(result.unsupported)
   recorder.complete()
@@ -92,7 +91,8 @@ function readInput({ inputs }: RunnerRequest, digest: string): Tensor {
   const input = inputs.find((candidate) => candidate.digest === digest)
   if (input === undefined) throw new BitfleetError('not-found', `the run brings no input ${digest}`)
   const bytes = new Uint8Array(readFileSync(input.file))
-  if (digestOf(bytes) !== digest) throw new BitfleetError('digest-mismatch', `input ${digest} has other bytes on this agent`)
+  if (digestOf(bytes) !== digest)
+    throw new BitfleetError('digest-mismatch', `input ${digest} has other bytes on this agent`)
   return createTensor(input.dtype, input.shape, bytes)
 }
 

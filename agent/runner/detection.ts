@@ -14,7 +14,10 @@ type Line = { id: string; detection?: Detection }
 const detectionMs = 60_000
 
 /** Every backend, whether it runs here or not. */
-export function describeBackends(drivers: readonly BackendDriver[], childArguments: readonly string[]): BackendDescription[] {
+export function describeBackends(
+  drivers: readonly BackendDriver[],
+  childArguments: readonly string[],
+): BackendDescription[] {
   const found = new Map<string, Detection>()
   for (let left = drivers; left.length > 0; left = left.filter(({ id }) => !found.has(id))) {
     const child = spawnSync(process.execPath, [...childArguments, 'detect', ...left.map(({ id }) => id)], {

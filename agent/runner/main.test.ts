@@ -50,7 +50,14 @@ describe('a runner', () => {
     const asked = request()
     const { events, code } = await speak(`${JSON.stringify(asked)}\n`)
     expect(code).toBe(0)
-    expect(events.map(({ type }) => type)).toEqual(['started', 'effective', 'checkpoint', 'checkpoint', 'effective', 'finished'])
+    expect(events.map(({ type }) => type)).toEqual([
+      'started',
+      'effective',
+      'checkpoint',
+      'checkpoint',
+      'effective',
+      'finished',
+    ])
     const checkpoints = events.filter((event) => event.type === 'checkpoint')
     expect(checkpoints.map(({ seq, name, role }) => [seq, name, role])).toEqual([
       [0, 'input', 'input'],
@@ -90,7 +97,9 @@ describe('a runner', () => {
       const child = spawn(process.execPath, [main, ...modules], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], detached: true })
       child.stdio[3].end(line)
       child.stdio[4].on('data', (data) => { if (String(data).includes('"checkpoint"')) console.log(child.pid) })`
-    const parent: ChildProcess = spawn(process.execPath, ['-e', script, main, JSON.stringify(asked), ...modules], { stdio: 'pipe' })
+    const parent: ChildProcess = spawn(process.execPath, ['-e', script, main, JSON.stringify(asked), ...modules], {
+      stdio: 'pipe',
+    })
     const [data] = (await once(parent.stdout as Readable, 'data')) as [Buffer]
     const pid = Number(data.toString())
     expect(isRunning(pid)).toBe(true)

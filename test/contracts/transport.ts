@@ -18,7 +18,7 @@ export function transportContract(transport: Transport): void {
     const http = createServer((_, response) => response.writeHead(426).end())
     const server = transport.createServer(options)
     const arrived: Connection[] = []
-    let announce = (_: Connection) => {}
+    let announce: (connection: Connection) => void = () => {}
     server.attach(http, '/line', (connection) => {
       arrived.push(connection)
       announce(connection)
