@@ -6,8 +6,8 @@ import { createFakeAgent } from '../test/fake-agent.ts'
 import { agentRecord } from '../test/scheduler-harness.ts'
 import { f32 } from '../test/synthetic-run.ts'
 import { completedWith } from '../test/fake-agent.ts'
-import { type Digest, digestOf } from '../shared/digest.ts'
-import { agentEndpoint, type Job } from '../shared/messages.ts'
+import { digestOf } from '../shared/digest.ts'
+import { agentEndpoint } from '../shared/messages.ts'
 import { connectWebSocket } from '../shared/transports/websocket.ts'
 import { connectCoordinator } from './client/client.ts'
 import { watchToEnd } from './client/progress.ts'
@@ -83,7 +83,7 @@ describe('a client', () => {
     const plan = `name: own\nworkloads:\n  - reduce.sum: { dtype: f32, input: { file: u.npy, digest: "${digest}" } }\nfactors: { backend: [js] }\n`
     const inputs = [{ digest, dtype: 'f32' as const, shape: [4] }]
     const sum = f32([10], [])
-    agent.work((_: Job) =>
+    agent.work(() =>
       completedWith([
         ['input', array],
         ['sum', sum],
@@ -109,7 +109,7 @@ describe('a client', () => {
     expect(await artifacts.tensor(digest)).toEqual(array.bytes)
     // Never asked for by a comparison: it comes from the agent.
     expect(await artifacts.tensor(digestOf(sum.bytes))).toEqual(sum.bytes)
-    expect(await artifacts.tensor(`sha256:${'0'.repeat(64)}` as Digest)).toBeUndefined()
+    expect(await artifacts.tensor(`sha256:${'0'.repeat(64)}`)).toBeUndefined()
     expect(await artifacts.trace(report.cells[0]?.traces[0] as string)).toContain('"name":"sum"')
     expect(await artifacts.trace('0'.repeat(64))).toBeUndefined()
     agent.line.close()

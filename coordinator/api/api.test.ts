@@ -4,7 +4,7 @@ import { f32 } from '../../test/synthetic-run.ts'
 import { hostileTensors } from '../../test/hostile-bits.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { parseNpy } from '../../shared/npy.ts'
-import { parseEventStream } from '../client/event-stream.ts'
+import { parseEventStream, type ServerEvent } from '../client/event-stream.ts'
 import type { Scheduler } from '../scheduler/index.ts'
 import { type ApiOptions, createApi } from './index.ts'
 
@@ -15,15 +15,15 @@ const bearer = { Authorization: `Bearer ${apiToken}` }
 function open(options: Partial<ApiOptions> = {}, scheduler: Scheduler = bench.start()) {
   const services = { store: bench.store, scheduler, software: 'bitfleet 0.1.0' }
   const api = createApi(services, { apiToken, loopback: true, hosts: [], maxArtifactBytes: 1 << 16, ...options })
-  const request = (path: string, init: RequestInit = {}) =>
+  const request = (path: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {}) =>
     api.request(`http://127.0.0.1:7575${path}`, { ...init, headers: { Host: '127.0.0.1:7575', ...init.headers } })
   return { request, scheduler }
 }
-const post = (body: unknown, headers: Record<string, string> = bearer): RequestInit => ({
+const post = (body: unknown, headers: Record<string, string> = bearer) => ({
   ...{ method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) },
   headers: { 'Content-Type': 'application/json', ...headers },
 })
-const put = (bytes: Uint8Array, headers: Record<string, string> = bearer): RequestInit => ({
+const put = (bytes: Uint8Array, headers: Record<string, string> = bearer) => ({
   ...{ method: 'PUT', body: bytes as RequestInit['body'], headers },
 })
 const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code
@@ -131,17 +131,19 @@ describe('artifacts', () => {
 describe('a run', () => {
   let id: string
   let scheduler: Scheduler
+  const events: ServerEvent[] = []
   beforeAll(async () => {
     scheduler = bench.start()
     const agent = await bench.connect(scheduler, agentRecord('a-1'))
     agent.work(honest)
     const { request } = open({}, scheduler)
     const response = await request('/api/runs', post({ plan: planOf(), fileName: 'orders.yaml', name: '<b>sums</b>' }))
-    expect(response.status).toBe(201)
     id = ((await response.json()) as { id: string }).id
     const ended = await request(`/api/runs/${id}/events`)
-    const events = []
     for await (const event of parseEventStream(ended.body as ReadableStream<Uint8Array>)) events.push(event)
+  }, 120_000)
+
+  it('is followed from its beginning to its end', () => {
     expect(events[0]).toMatchObject({ id: '1', event: 'state', data: '{"state":"running"}' })
     expect(events.filter(({ event }) => event === 'execution')).toHaveLength(4)
     expect(events.filter(({ event }) => event === 'state').map(({ data }) => JSON.parse(data).state)).toEqual([
@@ -150,7 +152,7 @@ describe('a run', () => {
       'done',
     ])
     expect(events.map((event) => Number(event.id))).toEqual(events.map((_, i) => i + 1))
-  }, 120_000)
+  })
 
   it('says how far it is', async () => {
     const { request } = open()

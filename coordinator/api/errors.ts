@@ -26,10 +26,7 @@ export function answerError(error: Error, c: Context, log: (message: string) => 
   }
   if (error instanceof HTTPException) {
     const code: ErrorCode = error.status === 413 ? 'limit' : 'usage'
-    return c.json(
-      { error: { code, message: error.message || 'the request is malformed' } },
-      error.status as ContentfulStatusCode,
-    )
+    return c.json({ error: { code, message: error.message || 'the request is malformed' } }, error.status)
   }
   log(`${c.req.method} ${c.req.path}: ${error.stack}`)
   return c.json({ error: { code: 'internal', message: "an error of the coordinator's own; its log says more" } }, 500)

@@ -60,6 +60,8 @@ export interface CoordinatorClient {
   artifacts(run: string): Artifacts
 }
 
+type ClientRequest = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
+
 const errorSchema = z.object({ error: z.object({ code: z.enum(errorCodes), message: z.string() }) })
 const agentsSchema = z.object({
   agents: z.array(
@@ -79,7 +81,7 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
   const { url, token } = await findCoordinator(options)
   const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` }
 
-  const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
+  const request = async (path: string, init: ClientRequest = {}): Promise<Response> => {
     let response: Response
     try {
       response = await fetch(`${url}${path}`, { ...init, headers: { ...headers, ...init.headers }, redirect: 'error' })
@@ -96,7 +98,7 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
       `${url} answered ${response.status} ${response.statusText}: is it a Bitfleet coordinator?`,
     )
   }
-  const read = async <T>(path: string, schema: z.ZodType<T>, init?: RequestInit): Promise<T> => {
+  const read = async <T>(path: string, schema: z.ZodType<T>, init?: ClientRequest): Promise<T> => {
     const value = parseJson(await (await request(path, init)).text())
     const result = schema.safeParse(value)
     if (result.success) return result.data

@@ -47,7 +47,9 @@ export async function* parseEventStream(chunks: AsyncIterable<Uint8Array>): Asyn
 const patienceMs = 60_000
 
 /** A run's events until it has ended; a broken connection is opened again where it broke. */
-export async function* followEvents(open: (init: RequestInit) => Promise<Response>): AsyncGenerator<RunEvent> {
+export async function* followEvents(
+  open: (init: { headers: Record<string, string> }) => Promise<Response>,
+): AsyncGenerator<RunEvent> {
   let last = ''
   let heard = performance.now()
   for (let waitMs = 100; ; waitMs = Math.min(2 * waitMs, 5000)) {

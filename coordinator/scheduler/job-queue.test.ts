@@ -9,7 +9,7 @@ function queueOf(repetitions: number, cells: number) {
   const run = createSyntheticRun(agents.map((id) => syntheticAgent(id)))
   for (let i = 0; i < cells; i++) {
     const executions = new Array<null>(repetitions).fill(null)
-    run.add({ agent: agents[i % 2] as string, workload: 'w', params: { i }, backend: 'js', executions })
+    run.add({ agent: agents[i % 2], workload: 'w', params: { i }, backend: 'js', executions })
   }
   const { run: record, cells: records } = run.data()
   return createJobQueue(record, records)

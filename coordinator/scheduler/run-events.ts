@@ -60,7 +60,8 @@ export function createEventLog(capacity = 1000): EventLog {
       let at = after > last ? 0 : after
       signal?.addEventListener('abort', wake)
       try {
-        while (!signal?.aborted) {
+        for (;;) {
+          if (signal?.aborted) return
           const first = last - events.length + 1
           const next = events[Math.max(at + 1, first) - first]
           if (next !== undefined) {

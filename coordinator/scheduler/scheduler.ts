@@ -245,7 +245,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     async *follow(id, after, signal) {
       const run = active.get(id)
-      if (run) return yield* run.follow(after, signal)
+      if (run) {
+        yield* run.follow(after, signal)
+        return
+      }
       const { run: ended } = await store.loadPlan(id)
       const failure = ended.failure === undefined ? {} : { failure: ended.failure }
       yield { id: 1, type: 'state', state: ended.state, ...failure }

@@ -8,8 +8,13 @@ import * as schema from './schema.ts'
 /** Any PostgreSQL that drizzle speaks to, and a transaction in it. */
 export type Database = PgDatabase<PgQueryResultHKT, typeof schema>
 
+export interface OpenDatabase {
+  readonly database: Database
+  close(): Promise<void>
+}
+
 /** Opens PostgreSQL embedded in this process, brought to the newest schema. */
-export async function openDatabase(folder: string): Promise<{ database: Database; close(): Promise<void> }> {
+export async function openDatabase(folder: string): Promise<OpenDatabase> {
   const client = new PGlite(folder)
   const database = drizzle(client, { schema })
   await migrate(database, { migrationsFolder: fileURLToPath(new URL('./migrations', import.meta.url)) })

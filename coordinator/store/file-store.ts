@@ -51,7 +51,8 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
   await syncFolder(dir)
   const objects = createContentFiles(join(dir, 'objects'), scratch)
   const records = createContentFiles(join(dir, 'records'), scratch)
-  const { database, close } = await openDatabase(join(dir, 'db'))
+  const index = await openDatabase(join(dir, 'db'))
+  const { database } = index
   const hasRecords = await stat(join(dir, 'records')).then(
     () => true,
     () => false,
@@ -179,7 +180,7 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
     },
     async listExecutions(run) {
       await runOf(run)
-      return (await executionRows(database, run)).map(({ record: _, ...summary }) => summary)
+      return executionRows(database, run)
     },
     listRuns: () => summarizeRuns(database),
 
@@ -197,7 +198,7 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
     },
 
     async close() {
-      await close()
+      await index.close()
       await unlock()
     },
   }
