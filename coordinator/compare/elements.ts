@@ -101,7 +101,7 @@ function statisticsOfEqual(a: Tensor): ElementComparison {
     signOfZero: 0,
     nan: 0,
     maxUlp: floating ? '0' : null,
-    relativeL2: floating && hasFiniteNonzero(a.dtype as FloatDType, a.bytes) ? 0 : null,
+    relativeL2: floating && hasFiniteNonzero(a.dtype, a.bytes) ? 0 : null,
     histogram: floating && elements > 0 ? [{ bucket: '0', count: elements }] : [],
   }
 }
