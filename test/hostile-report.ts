@@ -17,7 +17,12 @@ export const hostileText = [
 export function hostileReport(): Report {
   const report = sampleReport()
   report.sentence += hostileText
-  Object.assign(report.run, { name: hostileText, plan: `${report.run.plan}\n\`\`\`\n${hostileText}`, notes: [hostileText], software: hostileText })
+  Object.assign(report.run, {
+    name: hostileText,
+    plan: `${report.run.plan}\n\`\`\`\n${hostileText}`,
+    notes: [hostileText],
+    software: hostileText,
+  })
   for (const agent of report.agents) {
     agent.name = hostileText
     agent.labels[hostileText] = hostileText

@@ -32,15 +32,19 @@ describe('report.csv', () => {
 
   it('is read back as it was, and never as a formula', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.constantFrom('', '=', '+', '-', '@', '\t', '\r', '  =', '＝'), (text, lead) => {
-        const report = sampleReport()
-        const agent = report.agents[0]
-        if (agent) agent.name = lead + text
-        const [head, first] = parseCsv(renderCsv(report)) as [string[], string[]]
-        const name = first[head.indexOf('agent_name')] as string
-        expect(name).not.toMatch(/^[\s]*[=+\-@＝]|^[\t\r\n]/)
-        expect(name.replace(/^'/, '')).toBe((lead + text).replaceAll('\0', '␀').replace(/^'/, ''))
-      }),
+      fc.property(
+        fc.string({ unit: 'binary' }),
+        fc.constantFrom('', '=', '+', '-', '@', '\t', '\r', '  =', '＝'),
+        (text, lead) => {
+          const report = sampleReport()
+          const agent = report.agents[0]
+          if (agent) agent.name = lead + text
+          const [head, first] = parseCsv(renderCsv(report)) as [string[], string[]]
+          const name = first[head.indexOf('agent_name')] as string
+          expect(name).not.toMatch(/^[\s]*[=+\-@＝]|^[\t\r\n]/)
+          expect(name.replace(/^'/, '')).toBe((lead + text).replaceAll('\0', '␀').replace(/^'/, ''))
+        },
+      ),
       { numRuns: 50 },
     )
   })

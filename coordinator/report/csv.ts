@@ -48,7 +48,10 @@ export function renderCsv(report: Report): string {
       for (const id of ids) if (!places.has(id)) places.set(id, { comparison, letter })
     }
     comparison.classes.forEach(({ letter, cells }) => place(cells, letter))
-    place(comparison.nondeterministic.map(({ cell }) => cell), '~')
+    place(
+      comparison.nondeterministic.map(({ cell }) => cell),
+      '~',
+    )
     place([...comparison.unsupported, ...comparison.incomplete], '')
   }
   const names = agentNames(report)

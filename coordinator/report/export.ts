@@ -62,20 +62,39 @@ export async function exportArtifacts(
         if (file === undefined) {
           const bytes = await artifacts.tensor(tensor)
           if (bytes && digestOf(bytes) !== tensor) {
-            throw new BitfleetError('digest-mismatch', `${name} of ${id}: the store's bytes have ${digestOf(bytes)}, the trace says ${tensor}`)
+            throw new BitfleetError(
+              'digest-mismatch',
+              `${name} of ${id}: the store's bytes have ${digestOf(bytes)}, the trace says ${tensor}`,
+            )
           }
           file = bytes ? tensorFileName(name, dtype, shape, tensor) : null
           files.set(key, file)
-          if (bytes && file) await writeWhole(join(dir, 'artifacts', file), formatNpy(createTensor(dtype, shape, bytes)))
+          if (bytes && file)
+            await writeWhole(join(dir, 'artifacts', file), formatNpy(createTensor(dtype, shape, bytes)))
         }
-        index.set(`${digest} ${seq}`, { digest: tensor, dtype, shape, file, cell: id, trace: digest, checkpoint: { seq, step, name } })
+        index.set(`${digest} ${seq}`, {
+          digest: tensor,
+          dtype,
+          shape,
+          file,
+          cell: id,
+          trace: digest,
+          checkpoint: { seq, step, name },
+        })
       }
     }
   }
   const entries = [...index.values()]
-  await writeWhole(join(dir, 'artifacts', 'index.json'), `${JSON.stringify({ schema: 'bitfleet/artifacts@1', tensors: entries }, null, 2)}\n`)
+  await writeWhole(
+    join(dir, 'artifacts', 'index.json'),
+    `${JSON.stringify({ schema: 'bitfleet/artifacts@1', tensors: entries }, null, 2)}\n`,
+  )
   const kept = [...files.values()]
-  return { written: kept.filter((file) => file !== null).length, missing: kept.filter((file) => file === null).length, traces }
+  return {
+    written: kept.filter((file) => file !== null).length,
+    missing: kept.filter((file) => file === null).length,
+    traces,
+  }
 }
 
 async function readTrace(artifacts: Artifacts, digest: string): Promise<{ text: string; parsed: Trace } | undefined> {
@@ -104,7 +123,11 @@ function digestsOfInterest(report: Report): Set<Digest> {
 
 /** The export's name for a tensor: told by what it is, and safe on any file system whatever a checkpoint is called. */
 export function tensorFileName(name: string, dtype: DType, shape: readonly number[], digest: Digest): string {
-  const safe = name.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 60) || 'tensor'
+  const safe =
+    name
+      .replace(/[^A-Za-z0-9]+/g, '-')
+      .replace(/^-|-$/g, '')
+      .slice(0, 60) || 'tensor'
   const extents = shape.length === 0 ? 'scalar' : shape.join('x').slice(0, 40)
   return npyFileName(`${safe}-${dtype}-${extents}-${digest.slice(7, 31)}`, dtype)
 }

@@ -44,7 +44,8 @@ describe('written reports', () => {
 
 describe('exported artifacts', () => {
   async function indexOf(out: string): Promise<ExportedTensor[]> {
-    return (JSON.parse(await readFile(join(out, 'artifacts', 'index.json'), 'utf8')) as { tensors: ExportedTensor[] }).tensors
+    return (JSON.parse(await readFile(join(out, 'artifacts', 'index.json'), 'utf8')) as { tensors: ExportedTensor[] })
+      .tensors
   }
 
   it('hold the bytes that the report speaks of, under safe names', async () => {
@@ -73,7 +74,8 @@ describe('exported artifacts', () => {
     expect(few.written).toBeLessThan(all.written)
     const digests = new Set((await indexOf(out)).map(({ digest }) => digest))
     for (const { divergences } of sampleReport().comparisons) {
-      for (const { digests: pair } of divergences) for (const digest of pair) if (digest) expect(digests.has(digest)).toBe(true)
+      for (const { digests: pair } of divergences)
+        for (const digest of pair) if (digest) expect(digests.has(digest)).toBe(true)
     }
   })
 
@@ -97,6 +99,8 @@ describe('exported artifacts', () => {
       },
       trace: (digest) => artifacts.trace(digest),
     }
-    await expect(exportArtifacts(sampleReport(), lying, join(dir, 'lying'), 'outputs')).rejects.toMatchObject({ code: 'digest-mismatch' })
+    await expect(exportArtifacts(sampleReport(), lying, join(dir, 'lying'), 'outputs')).rejects.toMatchObject({
+      code: 'digest-mismatch',
+    })
   })
 })

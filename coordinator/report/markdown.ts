@@ -32,7 +32,9 @@ export function renderMarkdown(report: Report): string {
     notices(report),
     matrix(report, title),
     '## Where they part, and why',
-    ...report.comparisons.filter(({ verdict }) => verdict !== 'identical').map((comparison) => detail(comparison, title(comparison))),
+    ...report.comparisons
+      .filter(({ verdict }) => verdict !== 'identical')
+      .map((comparison) => detail(comparison, title(comparison))),
     `## Configuration\n\n${fenced(report.run.plan, 'yaml')}`,
   ]
     .filter((part) => part !== '')
@@ -97,7 +99,11 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
 }
 
 function detail(comparison: Comparison, title: string): string {
-  const classes = comparison.classes.map(({ letter, trace, cells }) => [letter, `\`${trace.slice(0, 16)}…\``, plural(cells.length, 'cell')])
+  const classes = comparison.classes.map(({ letter, trace, cells }) => [
+    letter,
+    `\`${trace.slice(0, 16)}…\``,
+    plural(cells.length, 'cell'),
+  ])
   const [best] = comparison.explanations
   const why = best
     ? `Why: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}. ${best.rivals > 0 ? `${plural(best.rivals, 'other set')} of that size explain as well. ` : ''}${explanationStrength}`
@@ -109,7 +115,8 @@ function detail(comparison: Comparison, title: string): string {
     classes.length > 0 ? table(['class', 'trace', 'cells'], classes) : '',
     ...comparison.divergences.map(divergenceText),
     ...comparison.nondeterministic.map(
-      ({ cell, distinct, executions }) => `Cell \`${escaped(cell)}\` disagreed with itself: ${distinct} distinct results in ${executions} executions.`,
+      ({ cell, distinct, executions }) =>
+        `Cell \`${escaped(cell)}\` disagreed with itself: ${distinct} distinct results in ${executions} executions.`,
     ),
     why,
   ]
@@ -119,14 +126,18 @@ function detail(comparison: Comparison, title: string): string {
 
 function divergenceText(divergence: Divergence): string {
   const { classes, bits, values, ulp, statistics, missing } = divergence
-  const parts = [`${classes.join(' and ')} part at ${checkpointText(divergence)}, ${elementText(divergence.indices, divergence.element)}`]
+  const parts = [
+    `${classes.join(' and ')} part at ${checkpointText(divergence)}, ${elementText(divergence.indices, divergence.element)}`,
+  ]
   if (bits && values) parts.push(`${bits[0]} (${values[0]}) against ${bits[1]} (${values[1]}), ${ulpText(ulp)}`)
   if (missing) parts.push(`not looked into: ${missing}`)
   if (statistics) {
     const { unequal, elements, maxUlp, relativeL2 } = statistics
     const most = maxUlp === null ? '' : `, at most ${grouped(maxUlp)} ULP`
     const norm = relativeL2 === null ? '' : `, relative L2 ${rounded(relativeL2)}`
-    parts.push(`${grouped(unequal)} of ${grouped(elements)} elements unequal (${percent(unequal / elements)})${most}${norm}`)
+    parts.push(
+      `${grouped(unequal)} of ${grouped(elements)} elements unequal (${percent(unequal / elements)})${most}${norm}`,
+    )
   }
   return `${escaped(parts.join('; '))}.`
 }

@@ -26,7 +26,10 @@ describe('the matrix', () => {
   it('folds identical rows only, after all others', () => {
     const layernorm = report.comparisons.find(({ workload }) => workload === 'nn.layernorm')
     if (!layernorm) throw new Error('the sample has no nn.layernorm')
-    const twins = { ...report, comparisons: [layernorm, { ...layernorm, params: { dtype: 'f64' } }, ...report.comparisons] }
+    const twins = {
+      ...report,
+      comparisons: [layernorm, { ...layernorm, params: { dtype: 'f64' } }, ...report.comparisons],
+    }
     const folds = foldRows(buildMatrix(twins).rows)
     expect(folds.map(({ rows: members }) => members.length).filter((length) => length > 1)).toEqual([3])
     const verdicts = folds.map(({ rows: members }) => members[0]?.comparison.verdict === 'identical')

@@ -64,7 +64,8 @@ export function buildMatrix(report: Report): Matrix {
     const put = (id: string, text: string, classIndex?: number) => {
       const cell = cells.get(id)
       const at = cell && place.get(columnKey(cell))
-      if (cell && at !== undefined) marks[at] = { cell, text, ...(classIndex === undefined ? {} : { class: classIndex }) }
+      if (cell && at !== undefined)
+        marks[at] = { cell, text, ...(classIndex === undefined ? {} : { class: classIndex }) }
     }
     comparison.classes.forEach(({ letter, cells: members }, i) => members.forEach((id) => put(id, letter, i)))
     comparison.nondeterministic.forEach(({ cell }) => put(cell, '~'))
@@ -85,7 +86,7 @@ function columnKey({ agent, condition: { backend, device, knobs } }: ReportCell)
 
 /** Signs that a table uses, with their meanings. */
 export function usedSigns(rows: readonly { readonly marks: Row['marks'] }[]): [string, string][] {
-  const used = new Set(rows.flatMap(({ marks }) => marks.flatMap((mark) => (mark ? [...mark.text] : []))))
+  const used = new Set(rows.flatMap(({ marks }) => marks.flatMap((mark) => (mark ? Array.from(mark.text) : []))))
   return Object.entries(signs).filter(([sign]) => used.has(sign))
 }
 
@@ -99,7 +100,8 @@ export interface Fold {
 export function foldRows(rows: readonly Row[]): Fold[] {
   const folds = new Map<string, Row[]>()
   for (const row of rows) {
-    const key = row.comparison.verdict === 'identical' ? row.marks.map((mark) => mark?.text ?? '').join(' ') : `#${row.index}`
+    const key =
+      row.comparison.verdict === 'identical' ? row.marks.map((mark) => mark?.text ?? '').join(' ') : `#${row.index}`
     folds.set(key, [...(folds.get(key) ?? []), row])
   }
   return [...folds.values()]

@@ -3,7 +3,16 @@ import { conditionText, failureText, listed, plural } from './wording.ts'
 
 /** Something a reader must not miss, said once however many cells it holds for. */
 export interface Notice {
-  readonly kind: 'run' | 'incomplete' | 'partly' | 'inputs' | 'no-effect' | 'fallback' | 'limit' | 'warning' | 'unsupported'
+  readonly kind:
+    | 'run'
+    | 'incomplete'
+    | 'partly'
+    | 'inputs'
+    | 'no-effect'
+    | 'fallback'
+    | 'limit'
+    | 'warning'
+    | 'unsupported'
   readonly subject: string
   readonly message: string
   /** How many cells; 0 where it is about the run. */
@@ -38,7 +47,8 @@ export function collectNotices(report: Report): Notice[] {
   for (const note of report.run.notes) add('run', 'plan', note)
   if (report.run.state !== 'done') add('incomplete', 'run', `the run is ${report.run.state}, not done`)
   for (const { workload, inputsEqual } of report.comparisons) {
-    if (!inputsEqual) add('inputs', workload, 'the inputs differ between its classes: this compares inputs, not arithmetic')
+    if (!inputsEqual)
+      add('inputs', workload, 'the inputs differ between its classes: this compares inputs, not arithmetic')
   }
   for (const cell of report.cells) {
     for (const { kind, subject, message } of cell.notes) add(kind, subject, message, cell)
@@ -51,7 +61,12 @@ export function collectNotices(report: Report): Notice[] {
     } else if (cell.status !== 'completed') add('incomplete', where, failureText(cell), cell)
     const varying = Object.keys(cell.varying)
     if (varying.length > 0) {
-      add('warning', where, `${plural(varying.length, 'fact')} changed between its executions: ${varying.join(', ')}`, cell)
+      add(
+        'warning',
+        where,
+        `${plural(varying.length, 'fact')} changed between its executions: ${varying.join(', ')}`,
+        cell,
+      )
     }
   }
   return [...notices.values()]

@@ -52,12 +52,22 @@ export function renderText(report: Report, { color, width = 100 }: TextOptions):
 }
 
 /** Columns are numbered and listed below the table, and the table is broken where the terminal ends. */
-function classTable(report: Report, title: (comparison: Comparison) => string, width: number, colors: Colors): string[] {
+function classTable(
+  report: Report,
+  title: (comparison: Comparison) => string,
+  width: number,
+  colors: Colors,
+): string[] {
   const { columns, rows } = buildMatrix(report)
   const folds = foldRows(rows)
   const label = (fold: Fold) =>
-    fold.rows.length > 1 ? `${fold.rows.length} identical workloads` : title((fold.rows[0] as Fold['rows'][number]).comparison)
-  const labelWidth = Math.min(Math.max(12, ...folds.map((fold) => label(fold).length)), Math.max(16, Math.floor(width * 0.5)))
+    fold.rows.length > 1
+      ? `${fold.rows.length} identical workloads`
+      : title((fold.rows[0] as Fold['rows'][number]).comparison)
+  const labelWidth = Math.min(
+    Math.max(12, ...folds.map((fold) => label(fold).length)),
+    Math.max(16, Math.floor(width * 0.5)),
+  )
   const cellWidth = Math.max(2, String(columns.length).length) + 1
   const perBlock = Math.max(1, Math.floor((width - labelWidth) / cellWidth))
   const lines: string[] = []
@@ -76,7 +86,9 @@ function classTable(report: Report, title: (comparison: Comparison) => string, w
       lines.push(`${fit(label(fold), labelWidth)}${cells.join('')}`)
     }
   }
-  const folded = folds.filter((fold) => fold.rows.length > 1).flatMap((fold) => fold.rows.map(({ comparison }) => title(comparison)))
+  const folded = folds
+    .filter((fold) => fold.rows.length > 1)
+    .flatMap((fold) => fold.rows.map(({ comparison }) => title(comparison)))
   const legend = usedSigns(folds)
   return [
     ...lines,
@@ -99,11 +111,19 @@ function columnKey(report: Report, columns: readonly Column[]): string[] {
   ])
 }
 
-function whereAndWhy(comparison: Comparison, title: string, nameOf: (cell: string) => string, colors: Colors): string[] {
+function whereAndWhy(
+  comparison: Comparison,
+  title: string,
+  nameOf: (cell: string) => string,
+  colors: Colors,
+): string[] {
   if (comparison.verdict === 'identical') return []
   const lines = comparison.divergences.map((divergence) => {
     const bits = divergence.bits ? `${divergence.bits[0]} against ${divergence.bits[1]}, ` : ''
-    const place = divergence.element === null ? (divergence.missing ?? 'the bytes were not kept') : elementText(divergence.indices, divergence.element)
+    const place =
+      divergence.element === null
+        ? (divergence.missing ?? 'the bytes were not kept')
+        : elementText(divergence.indices, divergence.element)
     return `  ${divergence.classes.join('|')} part at ${visibleLine(checkpointText(divergence))}, ${visibleLine(place)}: ${bits}${ulpText(divergence.ulp)}`
   })
   for (const { executions, distinct, cell } of comparison.nondeterministic) {
@@ -125,10 +145,17 @@ function agreement(report: Report): string[] {
   const [least, most] = range
   return least.executions === most.executions
     ? [agreementText(least)]
-    : [agreementText(least), `Where a cell ran ${most.executions} times, rarer than ${percent(most.otherOutcomesBelow)}.`]
+    : [
+        agreementText(least),
+        `Where a cell ran ${most.executions} times, rarer than ${percent(most.otherOutcomesBelow)}.`,
+      ]
 }
 
-function paintOf(index: number | undefined, sign: string, { green, cyan, magenta, blue, yellow, red, dim }: Colors): Paint {
+function paintOf(
+  index: number | undefined,
+  sign: string,
+  { green, cyan, magenta, blue, yellow, red, dim }: Colors,
+): Paint {
   if (index === undefined) return sign === '–' ? dim : sign.startsWith('~') ? yellow : red
   const paints = [green, cyan, magenta, blue, yellow]
   return paints[index % paints.length] as Paint

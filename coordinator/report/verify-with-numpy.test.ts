@@ -61,13 +61,17 @@ describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
 })
 
 function part(report: Report) {
-  const found = report.comparisons.flatMap(({ divergences }) => divergences).find(({ statistics }) => statistics && statistics.elements > 1)
+  const found = report.comparisons
+    .flatMap(({ divergences }) => divergences)
+    .find(({ statistics }) => statistics && statistics.elements > 1)
   if (!found) throw new Error('the sample has no divergence with statistics')
   return found
 }
 
 function grown(report: Report) {
-  const found = report.comparisons.flatMap(({ divergences }) => divergences).find(({ growth, decisions }) => growth.length > 0 && decisions)
+  const found = report.comparisons
+    .flatMap(({ divergences }) => divergences)
+    .find(({ growth, decisions }) => growth.length > 0 && decisions)
   if (!found) throw new Error('the sample has no growth')
   return found
 }

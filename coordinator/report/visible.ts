@@ -1,6 +1,7 @@
 /** CSI and OSC sequences of terminals, whole: what follows the escape is no text either. */
 // biome-ignore lint: control characters are the subject
-const escapeSequence = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?/g
+const escapeSequence =
+  /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?/g
 
 /** C0 but tab and LF, DEL, C1, bidirectional controls, zero-width characters, separators of lines, lone surrogates. */
 const invisible =
@@ -23,7 +24,9 @@ export function visible(text: string): string {
 
 /** The same on one line. */
 export function visibleLine(text: string): string {
-  return visible(text).replace(/[\t\n]+/g, ' ').trim()
+  return visible(text)
+    .replace(/[\t\n]+/g, ' ')
+    .trim()
 }
 
 /** A runner's log for a person: terminal colours taken out, whatever else moves a cursor shown. */

@@ -123,7 +123,9 @@ export function agreementShort({ executions, otherOutcomesBelow }: NonNullable<C
 }
 
 /** The least and greatest of executions that stand behind the comparisons' cells. */
-export function agreementRange(report: Report): [NonNullable<Comparison['selfConsistency']>, NonNullable<Comparison['selfConsistency']>] | undefined {
+export function agreementRange(
+  report: Report,
+): [NonNullable<Comparison['selfConsistency']>, NonNullable<Comparison['selfConsistency']>] | undefined {
   const found = report.comparisons
     .flatMap(({ selfConsistency }) => (selfConsistency ? [selfConsistency] : []))
     .sort((a, b) => a.executions - b.executions)
@@ -158,7 +160,8 @@ export const explanationStrength =
 /** Why a cell has no result. */
 export function failureText(cell: ReportCell): string {
   if (cell.status === 'crashed') return `crashed with ${cell.signal ?? 'an unknown signal'}`
-  if (cell.status === 'timed-out') return `timed out${cell.limitMs === undefined ? '' : ` after ${duration(cell.limitMs)}`}`
+  if (cell.status === 'timed-out')
+    return `timed out${cell.limitMs === undefined ? '' : ` after ${duration(cell.limitMs)}`}`
   if (cell.status === 'failed') return `failed: ${[cell.code, cell.message].filter(Boolean).join(': ')}`
   if (cell.status === 'unsupported') return cell.reason ?? 'unsupported'
   return cell.status === 'missing' ? 'missing: no result came' : cell.status

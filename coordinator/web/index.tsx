@@ -29,7 +29,8 @@ export function createWeb({ store, scheduler, software }: Services): Hono {
   app.get('/', async (c) => {
     const runs = (await store.listRuns()).slice(0, maxListedRuns)
     const listed: ListedRun[] = []
-    for (const run of runs) listed.push({ run, ...(run.state === 'running' || run.state === 'comparing' ? {} : await verdictOf(run.id)) })
+    for (const run of runs)
+      listed.push({ run, ...(run.state === 'running' || run.state === 'comparing' ? {} : await verdictOf(run.id)) })
     const connected = new Set(scheduler.agents().map(({ id }) => id))
     const agents = (await store.listAgents()).map((agent) => ({ agent, connected: connected.has(agent.id) }))
     return answer(c, <Home runs={listed} agents={agents} software={software} />)
@@ -43,7 +44,13 @@ export function createWeb({ store, scheduler, software }: Services): Hono {
       return answer(c, <RunProgressPage progress={await scheduler.progress(id)} />)
     } catch (error) {
       if (!isBitfleetError(error) || error.code !== 'not-found') throw error
-      return answer(c, <Page title="No such run"><Missing what={`There is no run ${id}.`} /></Page>, 404)
+      return answer(
+        c,
+        <Page title="No such run">
+          <Missing what={`There is no run ${id}.`} />
+        </Page>,
+        404,
+      )
     }
   })
 
@@ -53,7 +60,10 @@ export function createWeb({ store, scheduler, software }: Services): Hono {
 }
 
 function answer(c: Context, page: unknown, status: 200 | 404 = 200): Response {
-  return c.body(pageText(page), status, { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policy })
+  return c.body(pageText(page), status, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Security-Policy': policy,
+  })
 }
 
 const maxRemembered = 1000

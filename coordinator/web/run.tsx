@@ -87,7 +87,8 @@ function Workloads({ cells }: { cells: readonly CellProgress[] }) {
           {[...rows.values()].map(({ workload, params, statuses }) => {
             const ended = statuses.filter((status) => status !== 'waiting' && status !== 'running')
             const troubled = new Map<string, number>()
-            for (const status of ended) if (status !== 'completed') troubled.set(status, (troubled.get(status) ?? 0) + 1)
+            for (const status of ended)
+              if (status !== 'completed') troubled.set(status, (troubled.get(status) ?? 0) + 1)
             return (
               <tr>
                 <th scope="row">

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { needs } from '../needs.ts'
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path),
+)
 
 /** True to skip, said loudly. */
 export function withoutChromium(name: string): boolean {
@@ -39,8 +41,16 @@ export interface Viewport {
   readonly script?: boolean
 }
 
-export async function openWatched(browser: Browser, url: string, { width = 1400, theme = 'light', script = true }: Viewport = {}): Promise<Watched> {
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: theme, javaScriptEnabled: script })
+export async function openWatched(
+  browser: Browser,
+  url: string,
+  { width = 1400, theme = 'light', script = true }: Viewport = {},
+): Promise<Watched> {
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme: theme,
+    javaScriptEnabled: script,
+  })
   const page = await context.newPage()
   const requests: string[] = []
   const complaints: string[] = []

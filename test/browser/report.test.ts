@@ -1,4 +1,4 @@
-import AxeBuilder from '@axe-core/playwright'
+import { AxeBuilder } from '@axe-core/playwright'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,7 +106,9 @@ describe.skipIf(withoutChromium('report.html in a browser'))('report.html in a b
     expect(await page.locator('script, img, iframe, object').count()).toBe(0)
     expect(await page.locator('main').innerText()).toContain('<script>window.hostile=1</script>')
     // biome-ignore lint: control characters are the subject
-    expect(await page.locator('body').innerText()).not.toMatch(/[\0-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]/)
+    expect(await page.locator('body').innerText()).not.toMatch(
+      /[\0-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]/,
+    )
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(1400)
     await context.close()
   })
@@ -122,5 +124,7 @@ async function violations(page: Page): Promise<string[]> {
     .options({ resultTypes: ['violations'] })
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
     .analyze()
-  return found.violations.flatMap(({ id, nodes }) => nodes.slice(0, 5).map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`))
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.slice(0, 5).map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`),
+  )
 }

@@ -71,7 +71,11 @@ export function Bits({ dtype, bits, values, ulp, names, label }: BitsProps) {
 
 /** Digits in fours from the right, as hex digits would cut them. */
 function Field({ own, other }: { own: string; other: string }) {
-  const marks = [...own].map((digit, i) => ({ digit, differs: digit !== other[i], gap: (own.length - i) % 4 === 0 && i > 0 }))
+  const marks = Array.from(own, (digit, i) => ({
+    digit,
+    differs: digit !== other[i],
+    gap: (own.length - i) % 4 === 0 && i > 0,
+  }))
   return (
     <>
       {runsOf(marks, (x, y) => x.differs === y.differs && !y.gap).map(([{ differs, gap }, start, length]) => {

@@ -24,8 +24,8 @@ export function Configuration({ report }: { report: Report }) {
         <div class="wide">
           <h2 id="check-title">Check us</h2>
           <p>
-            A digest is the SHA-256 of a tensor's bytes alone: little-endian, C order. Nothing of ours is needed to check
-            one.
+            A digest is the SHA-256 of a tensor's bytes alone: little-endian, C order. Nothing of ours is needed to
+            check one.
           </p>
           {byHand ? (
             <>
@@ -56,7 +56,9 @@ function checkFromThisPage({ cells }: Report): { what: string; command: string }
     if (!output?.bits) continue
     const hex = Buffer.from(tensorFromBits(output.dtype, output.shape, output.bits).bytes).toString('hex')
     return {
-      what: visibleLine(`${output.name} of ${workload} under ${condition.backend}, whose bits are ${output.bits.join(' ')}`),
+      what: visibleLine(
+        `${output.name} of ${workload} under ${condition.backend}, whose bits are ${output.bits.join(' ')}`,
+      ),
       command: `python3 -c "import hashlib; print(hashlib.sha256(bytes.fromhex('${hex}')).hexdigest())"\n# ${output.digest.slice(7)}`,
     }
   }
@@ -65,7 +67,10 @@ function checkFromThisPage({ cells }: Report): { what: string; command: string }
 
 const patternTypes: Partial<Record<DType, string>> = { f16: '<u2', bf16: '<u2', f32: '<u4', f64: '<u8' }
 
-function exportCommands({ run }: Report, { checkpoint, digests: [first, second], element, bits }: Divergence): string | undefined {
+function exportCommands(
+  { run }: Report,
+  { checkpoint, digests: [first, second], element, bits }: Divergence,
+): string | undefined {
   if (first === null || second === null) return undefined
   const { name, dtype, shape } = checkpoint
   const [a, b] = [first, second].map((digest) => `artifacts/${tensorFileName(name, dtype, shape, digest)}`)

@@ -50,14 +50,23 @@ export function DivergenceDetail({ divergence, id, names, comparison }: Divergen
         <code>
           {dtype}[{shape.join(', ')}]
         </code>
-        {divergence.element === null ? '.' : `, ${where}${shape.length > 1 ? ` (number ${grouped(divergence.element)} in C order)` : ''}.`}{' '}
+        {divergence.element === null
+          ? '.'
+          : `, ${where}${shape.length > 1 ? ` (number ${grouped(divergence.element)} in C order)` : ''}.`}{' '}
         <span class="quiet">Found in {plural(divergence.comparisons, 'comparison')} of prefix digests.</span>
       </p>
       {divergence.missing ? (
         <p class="caution">The tensors were not looked into: {visibleLine(divergence.missing)}</p>
       ) : null}
       {bits && values ? (
-        <Bits dtype={dtype} bits={bits} values={values} ulp={divergence.ulp} names={names} label={`Bit patterns of ${where}`} />
+        <Bits
+          dtype={dtype}
+          bits={bits}
+          values={values}
+          ulp={divergence.ulp}
+          names={names}
+          label={`Bit patterns of ${where}`}
+        />
       ) : null}
       <div class="columns">
         <div>
@@ -65,7 +74,9 @@ export function DivergenceDetail({ divergence, id, names, comparison }: Divergen
           <Extent divergence={divergence} />
           <Digests digests={divergence.digests} names={names} />
         </div>
-        {statistics && isFloat(dtype) ? <Histogram statistics={statistics} id={`${id}-h`} title={`ULP distances in ${name}`} /> : null}
+        {statistics && isFloat(dtype) ? (
+          <Histogram statistics={statistics} id={`${id}-h`} title={`ULP distances in ${name}`} />
+        ) : null}
       </div>
       {growth.length > 0 ? <Growth growth={growth} id={`${id}-g`} from={step} note={divergence.growthNote} /> : null}
       <Outputs divergence={divergence} id={id} {...(comparison ? { comparison } : {})} />
@@ -91,7 +102,8 @@ function Digests({ digests, names }: { digests: Divergence['digests']; names: Na
 function Statistics({ statistics }: { statistics: ElementComparison }) {
   const { elements, unequal, maxUlp, relativeL2, nan, signOfZero } = statistics
   const figures: [string, string][] = []
-  if (elements > 1) figures.push(['Unequal elements', `${grouped(unequal)} of ${grouped(elements)} (${percent(unequal / elements)})`])
+  if (elements > 1)
+    figures.push(['Unequal elements', `${grouped(unequal)} of ${grouped(elements)} (${percent(unequal / elements)})`])
   if (elements > 1 && maxUlp !== null) figures.push(['Largest distance', `${grouped(maxUlp)} ULP`])
   if (relativeL2 !== null) figures.push(['Relative L2', rounded(relativeL2)])
   if (nan > 0) figures.push(['Unequal with a NaN', grouped(nan)])
@@ -154,7 +166,9 @@ function Outputs({ divergence, id, comparison }: { divergence: Divergence; id: s
                 <th scope="row">
                   <code>{visibleLine(name)}</code>
                 </th>
-                <td class="number">{statistics ? `${grouped(statistics.unequal)} of ${grouped(statistics.elements)}` : 'not kept'}</td>
+                <td class="number">
+                  {statistics ? `${grouped(statistics.unequal)} of ${grouped(statistics.elements)}` : 'not kept'}
+                </td>
                 <td class="number">{statistics?.maxUlp == null ? '' : grouped(statistics.maxUlp)}</td>
                 <td class="number">{statistics?.relativeL2 == null ? '' : rounded(statistics.relativeL2)}</td>
                 <td>

@@ -5,7 +5,10 @@ import type { Child } from 'hono/jsx'
 import { visibleLine } from '../visible.ts'
 import { paletteCss } from './palette.ts'
 
-export const css = `${readFileSync(new URL('./report.css', import.meta.url), 'utf8')}${paletteCss()}\n`
+const sheets = ['page', 'tables', 'matrix', 'workload', 'media'].map((name) =>
+  readFileSync(new URL(`./${name}.css`, import.meta.url), 'utf8'),
+)
+export const css = `${sheets.join('')}${paletteCss()}\n`
 
 /** What a page of ours may do: show itself. No script, no network, no style but this one. */
 export const stylePolicy = `'sha256-${createHash('sha256').update(css).digest('base64')}'`
@@ -38,7 +41,7 @@ export function Document({ title, standalone, head, banner, children }: Document
           Skip to the content
         </a>
         <header class="banner">
-          <div class="wide bar">
+          <div class="wide top">
             {banner}
             <ThemeSwitch />
           </div>

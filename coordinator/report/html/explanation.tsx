@@ -15,8 +15,8 @@ export function Explanations({ comparison }: { comparison: Comparison }) {
       <section class="why unexplained">
         <h4>Why: unexplained</h4>
         <p>
-          {visibleLine(unexplained ?? 'No set of up to three recorded facts parts the cells as their bits do.')} The cause
-          is not among the facts recorded, or takes more of them than were searched.
+          {visibleLine(unexplained ?? 'No set of up to three recorded facts parts the cells as their bits do.')} The
+          cause is not among the facts recorded, or takes more of them than were searched.
         </p>
       </section>
     )
@@ -32,7 +32,9 @@ export function Explanations({ comparison }: { comparison: Comparison }) {
           {rest.slice(0, maxExplanations).map((explanation) => (
             <OneExplanation explanation={explanation} comparison={comparison} />
           ))}
-          {rest.length > maxExplanations ? <p class="quiet">And {rest.length - maxExplanations} more, in report.json.</p> : null}
+          {rest.length > maxExplanations ? (
+            <p class="quiet">And {rest.length - maxExplanations} more, in report.json.</p>
+          ) : null}
         </details>
       ) : null}
       <p class="strength">
@@ -55,8 +57,8 @@ function OneExplanation({ explanation, comparison }: { explanation: Explanation;
           </>
         ) : (
           <>
-            {facts.length === 1 ? 'parts' : 'together part'} the cells <b>more finely</b> than their bits do: equal facts
-            always gave equal bits, different facts did not always give different ones.
+            {facts.length === 1 ? 'parts' : 'together part'} the cells <b>more finely</b> than their bits do: equal
+            facts always gave equal bits, different facts did not always give different ones.
           </>
         )}
       </p>
@@ -69,7 +71,9 @@ function OneExplanation({ explanation, comparison }: { explanation: Explanation;
           </li>
         ))}
         <li>
-          {rivals === 0 ? 'No other set of this size explains as well.' : `${plural(rivals, 'other set')} of this size ${rivals === 1 ? 'explains' : 'explain'} as well.`}
+          {rivals === 0
+            ? 'No other set of this size explains as well.'
+            : `${plural(rivals, 'other set')} of this size ${rivals === 1 ? 'explains' : 'explain'} as well.`}
         </li>
         <li>Chance: {chanceText(explanation)}.</li>
       </ul>
@@ -100,7 +104,13 @@ function codes(facts: readonly string[]) {
 }
 
 /** The facts' values in each class. */
-function ValueTable({ explanation: { facts, values }, comparison }: { explanation: Explanation; comparison: Comparison }) {
+function ValueTable({
+  explanation: { facts, values },
+  comparison,
+}: {
+  explanation: Explanation
+  comparison: Comparison
+}) {
   const rows = comparison.classes.flatMap(({ letter }, index) => {
     const combinations = values[letter] ?? []
     return combinations.slice(0, maxCombinations).map((combination, i) => ({

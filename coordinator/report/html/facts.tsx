@@ -28,14 +28,16 @@ export function FactsSection({ view }: { view: View }) {
         ) : (
           <>
             <h3>Between agents</h3>
-            {agents.length <= maxAgentColumns ? <AgentTable view={view} spread={byAgent} /> : <SpreadTable spread={byAgent} noun="agent" label="Facts that differ between agents" />}
+            {agents.length <= maxAgentColumns ? (
+              <AgentTable view={view} spread={byAgent} />
+            ) : (
+              <SpreadTable spread={byAgent} noun="agent" label="Facts that differ between agents" />
+            )}
           </>
         )}
         {byCell.size === 0 ? null : (
           <details class="aside">
-            <summary>
-              Between cells: {plural(byCell.size, 'fact')} of conditions and processes
-            </summary>
+            <summary>Between cells: {plural(byCell.size, 'fact')} of conditions and processes</summary>
             <SpreadTable spread={byCell} noun="cell" label="Facts that differ between cells" />
           </details>
         )}
@@ -92,7 +94,13 @@ function AgentTable({ view, spread }: { view: View; spread: ReadonlyMap<string, 
                 <code>{visibleLine(fact)}</code>
               </th>
               {agents.map(({ facts }) => (
-                <td>{facts[fact] === undefined ? <span class="quiet">not recorded</span> : <code>{visibleLine(facts[fact])}</code>}</td>
+                <td>
+                  {facts[fact] === undefined ? (
+                    <span class="quiet">not recorded</span>
+                  ) : (
+                    <code>{visibleLine(facts[fact])}</code>
+                  )}
+                </td>
               ))}
             </tr>
           ))}
@@ -161,7 +169,11 @@ function Inventory({ agent, name }: { agent: Report['agents'][number]; name: str
         {visibleLine(agent.software)}
         {labels.length > 0 ? `; labels ${visibleLine(labels.join(', '))}` : ''}; backends{' '}
         {agent.backends
-          .map(({ id, version, status, reason }) => visibleLine(status === 'ready' ? `${id} ${version ?? ''}` : `${id} (unavailable: ${reason ?? 'no reason given'})`))
+          .map(({ id, version, status, reason }) =>
+            visibleLine(
+              status === 'ready' ? `${id} ${version ?? ''}` : `${id} (unavailable: ${reason ?? 'no reason given'})`,
+            ),
+          )
           .join(', ')}
       </p>
       <div class="scroll tall" tabindex={0} role="group" aria-label={`Inventory of ${visibleLine(name)}`}>

@@ -53,7 +53,12 @@ export function Growth({ growth, id, from, note }: GrowthProps) {
     .map((measure) => ({ measure, domain: domainOf(rows, measure) }))
     .filter((found): found is { measure: Measure; domain: [number, number] } => found.domain !== undefined)
   const grid = (part: readonly GrowthOfTensor[], captioned: boolean) => (
-    <div class="scroll" tabindex={0} role="group" aria-label={`${captioned ? 'Growth over steps' : 'Growth over steps, more tensors'}, ${id}`}>
+    <div
+      class="scroll"
+      tabindex={0}
+      role="group"
+      aria-label={`${captioned ? 'Growth over steps' : 'Growth over steps, more tensors'}, ${id}`}
+    >
       <table class="growth">
         <thead>
           <tr>
@@ -95,7 +100,9 @@ export function Growth({ growth, id, from, note }: GrowthProps) {
           {grid(drawn.slice(shown), false)}
         </details>
       ) : null}
-      {rows.length > maxRows ? <p class="quiet">And {plural(rows.length - maxRows, 'more tensor')}, in report.json.</p> : null}
+      {rows.length > maxRows ? (
+        <p class="quiet">And {plural(rows.length - maxRows, 'more tensor')}, in report.json.</p>
+      ) : null}
       <GrowthTable rows={drawn} id={id} />
     </figure>
   )
@@ -116,7 +123,10 @@ function Panel({ row, measure, steps, domain, from }: PanelProps) {
   })
   if (points.length === 0) return <span class="quiet">no such figure</span>
   const bottom = panel.height - margin.bottom
-  const x = scaleLinear(steps[0] === steps[1] ? [steps[0] - 1, steps[1] + 1] : steps, [margin.left, panel.width - margin.right])
+  const x = scaleLinear(steps[0] === steps[1] ? [steps[0] - 1, steps[1] + 1] : steps, [
+    margin.left,
+    panel.width - margin.right,
+  ])
   const log = measure.scale === 'log'
   const scale = (log ? scaleLog() : scaleLinear()).domain(domain).range([log ? bottom - zeroRoom : bottom, margin.top])
   const y = (value: number) => (log && value === 0 ? bottom : scale(value))
@@ -127,7 +137,13 @@ function Panel({ row, measure, steps, domain, from }: PanelProps) {
   const most = Math.max(...points.map(({ value }) => value))
   const text = `${measure.title} of ${visibleLine(row.name)}: ${measure.text(last.value)} at step ${last.step}, at most ${measure.text(most)}`
   return (
-    <svg viewBox={`0 0 ${panel.width} ${panel.height}`} width={panel.width} height={panel.height} role="img" aria-label={text}>
+    <svg
+      viewBox={`0 0 ${panel.width} ${panel.height}`}
+      width={panel.width}
+      height={panel.height}
+      role="img"
+      aria-label={text}
+    >
       {ticks.map((tick) => (
         <>
           <line class="grid" x1={margin.left} x2={panel.width - margin.right} y1={fixed(y(tick))} y2={fixed(y(tick))} />
@@ -145,8 +161,10 @@ function Panel({ row, measure, steps, domain, from }: PanelProps) {
       {from >= steps[0] && from <= steps[1] ? (
         <line class="first" x1={fixed(x(from))} x2={fixed(x(from))} y1={margin.top} y2={bottom} />
       ) : null}
-      <path class="line" d={path} />
-      {thin.length <= 24 ? thin.map(({ step, value }) => <circle class="dot" cx={fixed(x(step))} cy={fixed(y(value))} r="2" />) : null}
+      <path class="series" d={path} />
+      {thin.length <= 24
+        ? thin.map(({ step, value }) => <circle class="dot" cx={fixed(x(step))} cy={fixed(y(value))} r="2" />)
+        : null}
       <text class="tick" x={margin.left} y={panel.height - 4}>
         {grouped(steps[0])}
       </text>
@@ -201,7 +219,9 @@ function GrowthTable({ rows, id }: { rows: readonly GrowthOfTensor[]; id: string
 
 function lastText({ points }: GrowthOfTensor): string {
   const last = points.at(-1) as Point
-  return last.unequal === 0 ? `equal at step ${grouped(last.step)}` : `${percent(last.unequal)} unequal at step ${grouped(last.step)}`
+  return last.unequal === 0
+    ? `equal at step ${grouped(last.step)}`
+    : `${percent(last.unequal)} unequal at step ${grouped(last.step)}`
 }
 
 /** Powers of ten around all positive values, so that rows can be compared; undefined where nothing has the measure. */
@@ -229,7 +249,9 @@ function thinned<T extends { step: number; value: number }>(points: readonly T[]
   const buckets = panel.width
   if (points.length <= buckets * 2) return points
   const size = points.length / buckets
-  return Array.from({ length: buckets }, (_, i) => points.slice(Math.floor(i * size), Math.floor((i + 1) * size))).flatMap((part) => {
+  return Array.from({ length: buckets }, (_, i) =>
+    points.slice(Math.floor(i * size), Math.floor((i + 1) * size)),
+  ).flatMap((part) => {
     const least = part.reduce((a, b) => (b.value < a.value ? b : a))
     const most = part.reduce((a, b) => (b.value > a.value ? b : a))
     return least.step < most.step ? [least, most] : [most, least]
@@ -238,8 +260,8 @@ function thinned<T extends { step: number; value: number }>(points: readonly T[]
 
 function extent(values: readonly number[]): [number, number] | undefined {
   if (values.length === 0) return undefined
-  return values.reduce<[number, number]>(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [
-    Number.POSITIVE_INFINITY,
-    Number.NEGATIVE_INFINITY,
-  ])
+  return values.reduce<[number, number]>(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  )
 }

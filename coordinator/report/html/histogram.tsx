@@ -23,7 +23,9 @@ export function Histogram({ statistics: { histogram, elements }, id, title }: Hi
   const counts = new Map(histogram.map(({ bucket, count }) => [bucket, count]))
   const buckets = [...ranksOf(counts), ...specials.filter((bucket) => counts.has(bucket))]
   const width = margin.left + margin.right + Math.max(8, buckets.length) * barStep
-  const x = scaleBand(buckets, [margin.left, margin.left + buckets.length * barStep]).paddingInner(0.18).paddingOuter(0.1)
+  const x = scaleBand(buckets, [margin.left, margin.left + buckets.length * barStep])
+    .paddingInner(0.18)
+    .paddingOuter(0.1)
   const most = Math.max(...counts.values())
   // One element has height too: the axis begins below one.
   const y = scaleLog([0.6, Math.max(10, most)], [height - margin.bottom, margin.top])
@@ -47,7 +49,7 @@ export function Histogram({ statistics: { histogram, elements }, id, title }: Hi
             if (count === 0) return null
             return (
               <rect
-                class={bucket === '0' ? 'bar same' : 'bar'}
+                class={bucket === '0' ? 'count same' : 'count'}
                 x={fixed(x(bucket) ?? 0)}
                 width={fixed(x.bandwidth())}
                 y={fixed(y(count))}
@@ -55,7 +57,13 @@ export function Histogram({ statistics: { histogram, elements }, id, title }: Hi
               />
             )
           })}
-          <line class="axis" x1={margin.left} x2={width - margin.right} y1={height - margin.bottom} y2={height - margin.bottom} />
+          <line
+            class="axis"
+            x1={margin.left}
+            x2={width - margin.right}
+            y1={height - margin.bottom}
+            y2={height - margin.bottom}
+          />
           {buckets.map((bucket, i) =>
             i % every === 0 || i === buckets.length - 1 || bucket in specialNames ? (
               <text
@@ -86,7 +94,13 @@ export function Histogram({ statistics: { histogram, elements }, id, title }: Hi
           <tbody>
             {histogram.map(({ bucket, count }) => (
               <tr>
-                <th scope="row">{bucket === 'nan' ? 'unequal with a NaN' : bucket === 'sign-of-zero' ? '0 (+0 against −0)' : bucket.replace('-', '–')}</th>
+                <th scope="row">
+                  {bucket === 'nan'
+                    ? 'unequal with a NaN'
+                    : bucket === 'sign-of-zero'
+                      ? '0 (+0 against −0)'
+                      : bucket.replace('-', '–')}
+                </th>
                 <td class="number">{grouped(count)}</td>
                 <td class="number">{percent(elements === 0 ? 0 : count / elements)}</td>
               </tr>

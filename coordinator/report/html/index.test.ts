@@ -9,7 +9,8 @@ const html = renderHtml(sampleReport())
 
 describe('report.html', () => {
   it('allows itself its own style and nothing else', () => {
-    const policy = /http-equiv="content-security-policy" content="([^"]*)"/.exec(html)?.[1]?.replaceAll('&#39;', "'") ?? ''
+    const policy =
+      /http-equiv="content-security-policy" content="([^"]*)"/.exec(html)?.[1]?.replaceAll('&#39;', "'") ?? ''
     expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'$/)
     const style = /<style>([\s\S]*?)<\/style>/.exec(html)?.[1] ?? ''
     const hash = createHash('sha256').update(style).digest('base64')
@@ -67,7 +68,10 @@ function fleet(count: number): string {
     agents: ids.map((_, i) => ({ ...agent, id: `a${i}`, name: `rack-${i}` })),
     cells: ids.map((id, i) => ({ ...cell, id, agent: `a${i}` })),
     comparisons: [
-      { ...comparison, classes: comparison.classes.map((found, k) => ({ ...found, cells: ids.filter((_, i) => i % 2 === k) })) },
+      {
+        ...comparison,
+        classes: comparison.classes.map((found, k) => ({ ...found, cells: ids.filter((_, i) => i % 2 === k) })),
+      },
     ],
   }
   return renderHtml(large)

@@ -14,7 +14,11 @@ import { WorkloadSection } from './workload.tsx'
  */
 export function renderHtml(report: Report): string {
   return documentText(
-    <Document title={`${report.run.name}: ${report.verdict}`} standalone={true} banner={<p class="brand">Bitfleet report</p>}>
+    <Document
+      title={`${report.run.name}: ${report.verdict}`}
+      standalone={true}
+      banner={<p class="brand">Bitfleet report</p>}
+    >
       <ReportBody report={report} />
     </Document>,
   )

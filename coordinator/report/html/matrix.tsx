@@ -174,8 +174,8 @@ function StripTable({ view, matrix: { columns }, folds }: TableProps) {
   return (
     <table class="strip">
       <caption>
-        {grouped(columns.length)} conditions on {plural(report.agents.length, 'agent')}, too many to letter one by one: each
-        row is a strip of its columns, ordered by agent and backend. report.csv has every cell.
+        {grouped(columns.length)} conditions on {plural(report.agents.length, 'agent')}, too many to letter one by one:
+        each row is a strip of its columns, ordered by agent and backend. report.csv has every cell.
       </caption>
       <thead>
         <tr>
@@ -183,7 +183,10 @@ function StripTable({ view, matrix: { columns }, folds }: TableProps) {
           <th scope="col" class="picture">
             {runsOf(columns, (a, b) => a.agent === b.agent)
               .slice(0, 6)
-              .map(([{ agent }, start, length]) => `${start + 1}–${start + length}: ${visibleLine(names.get(agent) ?? agent)}`)
+              .map(
+                ([{ agent }, start, length]) =>
+                  `${start + 1}–${start + length}: ${visibleLine(names.get(agent) ?? agent)}`,
+              )
               .join(', ')}
             {report.agents.length > 6 ? ', …' : ''}
           </th>

@@ -76,7 +76,9 @@ function Item({ notice, view }: { notice: Notice; view: View }) {
                 </li>
               ))}
             </ul>
-            {cells > examples.length ? <p class="quiet">And {cells - examples.length} more; report.csv lists all.</p> : null}
+            {cells > examples.length ? (
+              <p class="quiet">And {cells - examples.length} more; report.csv lists all.</p>
+            ) : null}
           </details>
         ) : null}
       </div>

@@ -27,7 +27,10 @@ export function Summary({ report }: { report: Report }) {
     ['Agents', agents.length <= 3 ? listed(agents.map(({ name }) => name)) : grouped(agents.length)],
     ['Workloads', grouped(report.comparisons.length)],
     ['Cells', grouped(cells.length)],
-    ['Executions', completed === executions ? grouped(executions) : `${grouped(completed)} of ${grouped(executions)} completed`],
+    [
+      'Executions',
+      completed === executions ? grouped(executions) : `${grouped(completed)} of ${grouped(executions)} completed`,
+    ],
     [seeds.length === 1 ? 'Seed' : 'Seeds', seeds.length <= 6 ? seeds.join(', ') : `${seeds.length} seeds`],
     ['Duration', elapsed === undefined || Number.isNaN(elapsed) ? run.state : duration(elapsed)],
     ['Began', run.createdAt],
@@ -61,7 +64,9 @@ function Agreement({ report }: { report: Report }) {
     <details class="aside">
       <summary>
         What agreement of{' '}
-        {least.executions === most.executions ? plural(least.executions, 'execution') : `${least.executions} to ${most.executions} executions`}{' '}
+        {least.executions === most.executions
+          ? plural(least.executions, 'execution')
+          : `${least.executions} to ${most.executions} executions`}{' '}
         of a cell shows, and what it does not
       </summary>
       <p>
@@ -81,7 +86,9 @@ function Agreement({ report }: { report: Report }) {
 
 /** One line for each workload that is not identical. */
 export function Overview({ view }: { view: View }) {
-  const rows = view.report.comparisons.flatMap((comparison, index) => (comparison.verdict === 'identical' ? [] : [{ comparison, index }]))
+  const rows = view.report.comparisons.flatMap((comparison, index) =>
+    comparison.verdict === 'identical' ? [] : [{ comparison, index }],
+  )
   if (rows.length === 0) return null
   return (
     <section aria-labelledby="overview-title">

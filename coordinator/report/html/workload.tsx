@@ -21,7 +21,8 @@ const maxMembers = 24
 const maxAgents = 8
 
 export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
-  const { workload, workloadVersion, params, seed, verdict, divergences, nondeterministic, selfConsistency } = comparison
+  const { workload, workloadVersion, params, seed, verdict, divergences, nondeterministic, selfConsistency } =
+    comparison
   const described = view.report.workloads.find(({ id }) => id === workload)
   return (
     <article class="workload" id={`w${index}`} aria-labelledby={`w${index}-title`}>
@@ -38,7 +39,8 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
       </p>
       {comparison.inputsEqual ? null : (
         <p class="caution">
-          <b>The inputs differ between the classes.</b> What follows compares different inputs, not different arithmetic.
+          <b>The inputs differ between the classes.</b> What follows compares different inputs, not different
+          arithmetic.
         </p>
       )}
       {comparison.notes?.map((note) => (
@@ -65,14 +67,21 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
         </section>
       ))}
       {nondeterministic.length > maxNondeterministic ? (
-        <p class="quiet">And {plural(nondeterministic.length - maxNondeterministic, 'more such cell')}, in report.json.</p>
+        <p class="quiet">
+          And {plural(nondeterministic.length - maxNondeterministic, 'more such cell')}, in report.json.
+        </p>
       ) : null}
       {divergences.slice(0, maxDivergences).map((divergence, i) => (
         <details class="divergence" open={i === 0}>
           <summary>
             <DivergenceLine divergence={divergence} comparison={comparison} />
           </summary>
-          <DivergenceDetail divergence={divergence} id={`w${index}-d${i}`} names={divergence.classes} comparison={comparison} />
+          <DivergenceDetail
+            divergence={divergence}
+            id={`w${index}-d${i}`}
+            names={divergence.classes}
+            comparison={comparison}
+          />
         </details>
       ))}
       {divergences.length > maxDivergences ? (
@@ -136,7 +145,9 @@ function MemberList({ view, cells }: { view: View; cells: readonly string[] }) {
           {view.severalAgents ? <span class="quiet"> on {agentsText(view, agents)}</span> : null}
         </li>
       ))}
-      {members.length > maxMembers ? <li class="quiet">and {plural(members.length - maxMembers, 'more condition')}</li> : null}
+      {members.length > maxMembers ? (
+        <li class="quiet">and {plural(members.length - maxMembers, 'more condition')}</li>
+      ) : null}
     </ul>
   )
 }
@@ -159,7 +170,11 @@ function WithoutClass({ view, comparison }: { view: View; comparison: Comparison
     }
     return [...groups].slice(0, maxMembers).map(([why, members]) => (
       <li>
-        <b class={`letter ${name}`}>{sign}</b> {members.slice(0, maxAgents).map((id) => conditionOf(view, id)).join('; ')}
+        <b class={`letter ${name}`}>{sign}</b>{' '}
+        {members
+          .slice(0, maxAgents)
+          .map((id) => conditionOf(view, id))
+          .join('; ')}
         {members.length > maxAgents ? ` and ${members.length - maxAgents} more` : ''}: {visibleLine(why)}
       </li>
     ))
