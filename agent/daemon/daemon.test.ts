@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import {
@@ -135,7 +135,7 @@ function fetchAll(digest: Digest, visit: Visit): Promise<Uint8Array> {
 describe('an agent', () => {
   it('introduces itself, runs a job, and hands over result, trace and tensors', async () => {
     const { url, welcome } = await coordinator()
-    const daemon = await agent(url)
+    const daemon = await agent(url, { stateDir: relative(process.cwd(), join(folder, 'relative')) })
     const line = await welcome()
     expect(line.hello).toMatchObject({
       protocol: 1,

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { agentEndpoint, type AgentRecord, type Job } from '../../shared/messages.ts'
@@ -54,11 +54,13 @@ const farewell = 'the agent is stopping'
  * @throws `conflict` where another process is this agent, `system`, `usage`
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { stateDir, log } = options
+  const { log } = options
+  // Runners work in folders of their own, where a relative path would mean another place.
+  const stateDir = resolve(options.stateDir)
   const url = endpointOf(options.url)
   const unlock = lockStateDir(stateDir)
   try {
-    const { agent, context } = await prepare(options)
+    const { agent, context } = await prepare({ ...options, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
     const daemon = keepRunning(options, url, agent, context)
     const done = daemon.done.finally(unlock)
