@@ -91,7 +91,7 @@ export function Growth({ growth, id, from, note }: GrowthProps) {
     <figure class="chart wide-chart" aria-labelledby={id}>
       <figcaption id={id}>
         Growth over steps {grouped(range[0])} to {grouped(range[1])}
-        {note ? `. ${visibleLine(note)}` : ''}
+        {note ? ` (${visibleLine(note)})` : ''}
       </figcaption>
       {grid(drawn.slice(0, shown), true)}
       {drawn.length > shown ? (
