@@ -112,14 +112,14 @@ async function readBack(library: NativeLibrary, version: string, asked: Knobs) {
   if (asked.archType !== undefined && Number(asked.archType) !== id) {
     notes.push({
       kind: 'no-effect',
-      subject: 'blis.archType',
+      subject: 'archType',
       message: `BLIS_ARCH_TYPE=${asked.archType} had no effect: BLIS ${version} chose ${id} (${arch})`,
     })
   }
   if (asked.threads !== undefined && String(asked.threads) !== threads) {
     notes.push({
       kind: 'no-effect',
-      subject: 'blis.threads',
+      subject: 'threads',
       message: `BLIS_NUM_THREADS=${asked.threads} had no effect: BLIS runs ${threads}; this build may have no threads`,
     })
   }

@@ -125,36 +125,37 @@ async function createElementary(library: NativeLibrary) {
   }
 }
 
-async function readBack({ version }: Found, asked: Knobs) {
-  const { readHwcaps } = await import('./native/glibc-features.ts')
-  const notes: Note[] = []
+async function readBack({ version }: Found, { hwcaps: asked }: Knobs) {
+  const { ineffectiveHwcaps, readHwcaps } = await import('./native/glibc-features.ts')
   const loader = /(\/\S*\/ld-(?:linux|\d)\S*)$/m.exec(await readMaps())?.[1]
-  const hwcaps = loader === undefined || !version.startsWith('glibc') ? undefined : await readHwcaps(loader)
-  if (asked.hwcaps !== undefined) {
-    const { ineffectiveHwcaps } = await import('./native/glibc-features.ts')
-    const request = `GLIBC_TUNABLES=glibc.cpu.hwcaps=${asked.hwcaps}`
+  const changed = loader === undefined || !version.startsWith('glibc') ? undefined : await readHwcaps(loader)
+  const notes: Note[] = []
+  const settings: Record<string, string> = {}
+  if (changed !== undefined) settings.hwcaps = changed === '' ? 'native' : changed
+  if (asked !== undefined) {
+    const tokens = String(asked).split(',')
+    const without = changed === undefined ? [] : ineffectiveHwcaps(tokens, changed)
+    const request = `GLIBC_TUNABLES=glibc.cpu.hwcaps=${asked}`
+    // What took, as it was asked for: hiding one feature may bring glibc to give up others, which are a fact.
+    if (without.length < tokens.length && changed !== undefined) {
+      settings.hwcaps = tokens.filter((token) => !without.includes(token)).join(',')
+    }
     if (!version.startsWith('glibc')) {
       notes.push(note('no-effect', `${request} had no effect: ${version} is not glibc`))
-    } else if (hwcaps === undefined) {
+    } else if (changed === undefined) {
       notes.push(note('warning', `${version} cannot list the features it uses; whether ${request} took is not known`))
-    } else {
-      const without = ineffectiveHwcaps(String(asked.hwcaps), hwcaps)
-      if (without.length > 0) {
-        const still = hwcaps === '' ? 'all the processor has' : `what "${hwcaps}" leaves`
-        notes.push(note('no-effect', `${without.join(',')} of ${request} had no effect: ${version} uses ${still}`))
-      }
+    } else if (without.length > 0) {
+      const still = changed === '' ? 'all the processor has' : `what "${changed}" leaves`
+      notes.push(note('no-effect', `${without.join(',')} of ${request} had no effect: ${version} uses ${still}`))
     }
   }
-  const settings: Record<string, string> = hwcaps === undefined ? {} : { hwcaps: hwcaps === '' ? 'native' : hwcaps }
-  return {
-    settings,
-    facts: { 'lib.libm.version': version },
-    notes,
-  }
+  const facts: Record<string, string> = { 'lib.libm.version': version }
+  if (changed !== undefined) facts['lib.libm.hwcaps'] = changed === '' ? 'native' : changed
+  return { settings, facts, notes }
 }
 
 function note(kind: Note['kind'], message: string): Note {
-  return { kind, subject: 'libm.hwcaps', message }
+  return { kind, subject: 'hwcaps', message }
 }
 
 async function readMaps(): Promise<string> {

@@ -135,14 +135,14 @@ async function readBack({ library, dialect, config }: Found, asked: Knobs) {
     const why = config.dynamic ? 'this build has no such core type' : 'it was built for one processor (no DYNAMIC_ARCH)'
     notes.push({
       kind: 'no-effect',
-      subject: 'openblas.coreType',
+      subject: 'coreType',
       message: `OPENBLAS_CORETYPE=${asked.coreType} had no effect: ${why}; OpenBLAS ${config.version} chose ${core}`,
     })
   }
   if (asked.threads !== undefined && String(asked.threads) !== threads) {
     notes.push({
       kind: 'no-effect',
-      subject: 'openblas.threads',
+      subject: 'threads',
       message: `OPENBLAS_NUM_THREADS=${asked.threads} did not take: OpenBLAS runs ${threads} (its processors or its build allow no more)`,
     })
   }

@@ -44,6 +44,6 @@ describe('ineffectiveHwcaps', () => {
     ['-FMA,-Bogus', '-FMA', ['-Bogus']],
     ['-AVX2,-FMA', '-AVX2,-FMA', []],
   ])('of %s where %s took', (asked, effective, expected) => {
-    expect(ineffectiveHwcaps(asked, effective)).toEqual(expected)
+    expect(ineffectiveHwcaps(asked.split(','), effective)).toEqual(expected)
   })
 })

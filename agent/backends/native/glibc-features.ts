@@ -72,9 +72,9 @@ export function formatHwcaps(native: ReadonlySet<string>, used: ReadonlySet<stri
  * Parts of a request for hwcaps that changed nothing, such as `-FMA_Usable`, a name glibc no longer knows. Something
  * asked for that was so already, like `-AVX512F` on a processor without it, changed nothing either.
  */
-export function ineffectiveHwcaps(asked: string, effective: string): string[] {
+export function ineffectiveHwcaps(asked: readonly string[], effective: string): string[] {
   const changed = new Set(effective.split(','))
-  return asked.split(',').filter((token) => !changed.has(token))
+  return asked.filter((token) => !changed.has(token))
 }
 
 /**
