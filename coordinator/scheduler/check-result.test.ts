@@ -120,6 +120,7 @@ describe('a lie', () => {
     }))
     honestOne.work(good)
     const report = await bench.finish(scheduler, (await scheduler.submit({ plan: planOf(), inputs: [] })).id)
+    expect(liar.received.some(({ message }) => message.type === 'want')).toBe(true)
     expect(report.comparisons[0]?.divergences[0]).toMatchObject({ bits: ['40800000', '40900000'] })
   })
 })

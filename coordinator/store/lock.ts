@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BitfleetError } from '../../shared/errors.ts'
@@ -15,33 +15,50 @@ interface Holder {
  * Takes the one lock of a folder; the database in it has none of its own between processes. A lock left by a process
  * that is gone is taken over.
  *
+ * Locks are numbered and the highest counts: taking over is making the next number, which one process can do, and never
+ * removing a file that another may have made meanwhile.
+ *
  * @returns what releases it
  * @throws `conflict` naming the process that holds it
  */
 export async function takeLock(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, 'lock')
-  const mine = JSON.stringify({
-    pid: process.pid,
-    host: hostname(),
-    started: await startOf(process.pid),
-  } satisfies Holder)
-  const draft = `${path}.${randomUUID()}`
-  await writeFile(draft, mine, { mode: 0o600, flag: 'wx' })
+  const pathOf = (number: number) => join(folder, `lock.${number}`)
+  const mine = { pid: process.pid, host: hostname(), started: await startOf(process.pid) } satisfies Holder
+  const draft = join(folder, `lock.${randomUUID()}`)
+  await writeFile(draft, JSON.stringify(mine), { mode: 0o600, flag: 'wx' })
   try {
     for (;;) {
-      // A link appears with its content or not at all.
-      if (await linked(draft, path)) break
-      const found = await readFile(path, 'utf8').catch(() => undefined)
+      const last = (await lockNumbers(folder)).at(-1) ?? 0
+      const found = last === 0 ? released : await readFile(pathOf(last), 'utf8').catch(() => undefined)
       if (found === undefined) continue
-      await refuseIfAlive(found, folder, path)
-      await removeStale(path, found)
+      if (found !== released) await refuseIfAlive(found, folder, pathOf(last))
+      // A link appears with its content or not at all.
+      if (!(await linked(draft, pathOf(last + 1)))) continue
+      const numbers = await lockNumbers(folder)
+      if ((numbers.at(-1) as number) > last + 1) {
+        // Others went past while this process was looking at an old number.
+        await rm(pathOf(last + 1), { force: true })
+        continue
+      }
+      // The one before stays, so that whoever lists the folder now sees at least that.
+      for (const number of numbers) if (number < last) await rm(pathOf(number), { force: true })
+      return async () => {
+        await writeFile(draft, released, { mode: 0o600 })
+        await rename(draft, pathOf(last + 1))
+      }
     }
   } finally {
     await rm(draft, { force: true })
   }
-  return async () => {
-    if ((await readFile(path, 'utf8').catch(() => '')) === mine) await rm(path, { force: true })
-  }
+}
+
+/** What a lock holds that nobody holds. */
+const released = ''
+
+/** Ascending. */
+async function lockNumbers(folder: string): Promise<number[]> {
+  const numbers = (await readdir(folder)).flatMap((name) => /^lock\.([1-9]\d{0,14})$/.exec(name)?.[1] ?? [])
+  return numbers.map(Number).sort((a, b) => a - b)
 }
 
 async function linked(from: string, to: string): Promise<boolean> {
@@ -76,19 +93,6 @@ async function refuseIfAlive(text: string, folder: string, path: string): Promis
       `${folder} is held by process ${holder.pid}; stop that coordinator, or choose another folder with --store`,
     )
   }
-}
-
-/** Two processes may find the same stale lock; whoever moves a fresh one away by that mistake puts it back. */
-async function removeStale(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
-  }
-  if ((await readFile(aside, 'utf8')) !== stale) await linked(aside, path)
-  await rm(aside, { force: true })
 }
 
 function isAlive(pid: number): boolean {
