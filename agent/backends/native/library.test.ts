@@ -7,6 +7,8 @@ describe('openLibrary', () => {
     expect(isLibrary(found)).toBe(false)
     expect(!isLibrary(found) && found.absent).toContain('libbitfleet-absent.so.0')
     expect(openLibrary([])).toHaveProperty('absent')
+    const broken = openLibrary(['libbitfleet-absent.so.0', import.meta.filename])
+    expect(!isLibrary(broken) && broken.absent).toContain(import.meta.filename)
   })
 
   it.runIf(process.platform === 'linux')('goes on to the next, and knows what symbols there are', () => {
@@ -16,6 +18,6 @@ describe('openLibrary', () => {
     expect(readInteger(found, 'getpid')).toBe(process.pid)
     expect(readInteger(found, 'bitfleet_absent')).toBeUndefined()
     expect(readString(found, 'bitfleet_absent')).toBeUndefined()
-    expect(() => found.bind('bitfleet_absent', 'int', [])).toThrow()
+    expect(() => found.bind('bitfleet_absent', 'int', [])).toThrow('bitfleet_absent')
   })
 })

@@ -23,10 +23,14 @@ export function openLibrary(candidates: readonly (string | null)[]): NativeLibra
     try {
       return createLibrary(candidate ?? 'this process', koffi.load(candidate))
     } catch (error) {
-      reasons.push(messageOf(error))
+      reasons.push(
+        `${candidate ?? 'this process'}: ${messageOf(error).replace(/^Failed to load shared library: /, '')}`,
+      )
     }
   }
-  return { absent: reasons[0] ?? 'no library is known by a name on this system' }
+  // One that is there and cannot be loaded tells more than those that are not.
+  const reason = reasons.find((text) => !/no such file|not found/i.test(text)) ?? reasons[0]
+  return { absent: reason ?? 'no library is known by a name on this system' }
 }
 
 export function isLibrary(found: NativeLibrary | { readonly absent: string }): found is NativeLibrary {
