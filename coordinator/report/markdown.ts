@@ -1,6 +1,7 @@
-import type { Comparison, Divergence, Report } from './format.ts'
+import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { buildMatrix, foldRows, usedSigns } from './matrix.ts'
 import { collectNotices } from './notices.ts'
+import { plannedChanges } from './planned-changes.ts'
 import { visible, visibleLine } from './visible.ts'
 import {
   agentNames,
@@ -15,6 +16,7 @@ import {
   explanationText,
   grouped,
   percent,
+  plannedChangeText,
   plural,
   rounded,
   seedsOf,
@@ -25,6 +27,7 @@ import {
 export function renderMarkdown(report: Report): string {
   const seeds = seedsOf(report)
   const title = (comparison: Comparison) => comparisonTitle(comparison, seeds.length > 1)
+  const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
   return `${[
     `# ${escaped(report.sentence)}`,
     facts(report, seeds),
@@ -34,7 +37,7 @@ export function renderMarkdown(report: Report): string {
     '## Where they part, and why',
     ...report.comparisons
       .filter(({ verdict }) => verdict !== 'identical')
-      .map((comparison) => detail(comparison, title(comparison))),
+      .map((comparison) => detail(comparison, title(comparison), cells)),
     `## Configuration\n\n${fenced(report.run.plan, 'yaml')}`,
   ]
     .filter((part) => part !== '')
@@ -98,7 +101,7 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
     .join('\n\n')
 }
 
-function detail(comparison: Comparison, title: string): string {
+function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string, ReportCell>): string {
   const classes = comparison.classes.map(({ letter, trace, cells }) => [
     letter,
     `\`${trace.slice(0, 16)}…\``,
@@ -119,6 +122,7 @@ function detail(comparison: Comparison, title: string): string {
         `Cell \`${escaped(cell)}\` disagreed with itself: ${distinct} distinct results in ${executions} executions.`,
     ),
     why,
+    ...plannedChanges(comparison, cells).map((change) => `Tested by the plan: ${escaped(plannedChangeText(change))}.`),
   ]
     .filter((part) => part !== '')
     .join('\n\n')

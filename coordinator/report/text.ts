@@ -1,19 +1,21 @@
 import { createColors } from 'picocolors'
-import type { Comparison, Report } from './format.ts'
+import type { Comparison, Report, ReportCell } from './format.ts'
 import { type Column, type Fold, buildMatrix, foldRows, isIdentical, runsOf, usedSigns } from './matrix.ts'
 import { collectNotices } from './notices.ts'
+import { plannedChanges } from './planned-changes.ts'
 import { visibleLine } from './visible.ts'
 import {
   agentNames,
   agreementRange,
   agreementText,
-  chanceText,
+  chanceShort,
   checkpointText,
   comparisonTitle,
   conditionText,
   elementText,
-  explanationText,
+  listed,
   percent,
+  plannedChangeText,
   plural,
   seedsOf,
   ulpText,
@@ -33,12 +35,11 @@ export function renderText(report: Report, { color, width = 100 }: TextOptions):
   const colors = createColors(color)
   const seeds = seedsOf(report)
   const title = (comparison: Comparison) => visibleLine(comparisonTitle(comparison, seeds.length > 1))
-  const conditions = new Map(report.cells.map(({ id, condition }) => [id, conditionText(condition)]))
-  const nameOf = (cell: string) => visibleLine(conditions.get(cell) ?? cell)
+  const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
   const sections = [
     [colors.bold(visibleLine(report.sentence))],
     classTable(report, title, width, colors),
-    report.comparisons.flatMap((comparison) => whereAndWhy(comparison, title(comparison), nameOf, colors)),
+    report.comparisons.flatMap((comparison) => whereAndWhy(comparison, title(comparison), cells, colors)),
     agreement(report),
     collectNotices(report).map(
       ({ subject, message, cells }) =>
@@ -114,7 +115,7 @@ function columnKey(report: Report, columns: readonly Column[]): string[] {
 function whereAndWhy(
   comparison: Comparison,
   title: string,
-  nameOf: (cell: string) => string,
+  cells: ReadonlyMap<string, ReportCell>,
   colors: Colors,
 ): string[] {
   if (comparison.verdict === 'identical') return []
@@ -127,14 +128,22 @@ function whereAndWhy(
     return `  ${divergence.classes.join('|')} part at ${visibleLine(checkpointText(divergence))}, ${visibleLine(place)}: ${bits}${ulpText(divergence.ulp)}`
   })
   for (const { executions, distinct, cell } of comparison.nondeterministic) {
-    lines.push(`  ~ ${nameOf(cell)}: ${distinct} distinct results in ${executions} executions`)
+    const found = cells.get(cell)
+    const name = visibleLine(found ? conditionText(found.condition) : cell)
+    lines.push(`  ~ ${name}: ${distinct} distinct results in ${executions} executions`)
   }
   const [best] = comparison.explanations
   if (best) {
-    const rivals = best.rivals > 0 ? `; ${plural(best.rivals, 'other set')} of that size explain as well` : ''
-    lines.push(`  why, observed: ${visibleLine(explanationText(best))}${rivals}; ${chanceText(best)}`)
+    const facts = visibleLine(listed(best.facts))
+    const rivals = best.rivals > 0 ? `, or ${plural(best.rivals, 'rival')}` : ''
+    lines.push(
+      `  why, observed: ${facts}${best.equal ? ' exactly' : ', more finely than the bits'}${rivals} (${chanceShort(best)})`,
+    )
   } else if (comparison.verdict === 'divergent') {
     lines.push(`  why: unexplained${comparison.unexplained ? `: ${visibleLine(comparison.unexplained)}` : ''}`)
+  }
+  for (const change of plannedChanges(comparison, cells)) {
+    if (change.followed > 0) lines.push(`  tested: ${visibleLine(plannedChangeText(change))}`)
   }
   return [`${colors.bold(title)}: ${comparison.verdict}`, ...lines]
 }

@@ -1,4 +1,5 @@
 import type { Comparison, Divergence, Explanation, Report, ReportCell } from './format.ts'
+import type { PlannedChange } from './planned-changes.ts'
 
 // What the forms of the report say in the same words. Text from agents and plans is passed through as it came: each
 // form makes it visible and escapes it in its own way.
@@ -150,12 +151,30 @@ export function chanceText({ chance, draws }: Explanation): string {
       ? 'not weighed against chance'
       : `none of ${grouped(draws)} random relabellings of the cells was explained as well (by chance in fewer than ${percent(3 / draws)}, with 95 % confidence)`
   }
-  const weight = chance > 0.5 ? ': no evidence' : chance > 0.05 ? ': weak evidence' : ''
+  const weight = chance > 0.5 ? ': by itself no evidence' : chance > 0.05 ? ': by itself weak evidence' : ''
   return `${percent(chance)} of ${grouped(draws)} random relabellings of the cells would be explained as well${weight}`
 }
 
+/** A chance in a few words. */
+export function chanceShort({ chance, draws }: Explanation): string {
+  if (draws === 0) return 'not weighed against chance'
+  if (Math.round(chance * draws) === 0) return `chance below ${percent(Math.min(1, 3 / draws))}`
+  return `chance ${percent(chance)}`
+}
+
 export const explanationStrength =
-  'Observed: among the cells of this run these facts go along with the classes. A knob that the plan varied alone is a change that suffices here; a fact that merely differs between machines is not shown to be the cause, and no mechanism was tested.'
+  'Observed: among the cells of this run these facts go along with the classes. A fact that merely differs between machines is not shown to be the cause, and no mechanism was tested.'
+
+/** One setting changed and all else left alone: an experiment, and what it showed. */
+export function plannedChangeText({ setting, pairs, followed, example }: PlannedChange): string {
+  const where = pairs === 1 ? 'in one pair of cells' : `in ${grouped(pairs)} pairs of cells`
+  if (followed === 0) return `${setting} was changed alone ${where}: the bits stayed`
+  const counts =
+    pairs === 1 ? 'the bits followed' : `the bits followed in ${followed === pairs ? 'all' : grouped(followed)}`
+  const [from, to] = (example?.values ?? []).map((value) => (value === undefined ? 'left out' : String(value)))
+  const [a, b] = example?.classes ?? []
+  return `${setting} was changed alone ${where}: ${counts} (${from} gives ${a}, ${to} gives ${b})`
+}
 
 /** Why a cell has no result. */
 export function failureText(cell: ReportCell): string {

@@ -1,13 +1,15 @@
 import type { Comparison, Explanation } from '../format.ts'
+import { plannedChanges } from '../planned-changes.ts'
 import { visibleLine } from '../visible.ts'
-import { chanceText, explanationStrength, plural } from '../wording.ts'
+import { chanceText, explanationStrength, plannedChangeText, plural } from '../wording.ts'
 import { Letter } from './letter.tsx'
+import type { View } from './view.ts'
 
 const maxExplanations = 8
 const maxCombinations = 12
 
 /** What goes along with the classes, how strong that is, and plainly nothing where there is nothing. */
-export function Explanations({ comparison }: { comparison: Comparison }) {
+export function Explanations({ view, comparison }: { view: View; comparison: Comparison }) {
   const { explanations, classes, unexplained } = comparison
   if (classes.length < 2 && explanations.length === 0) return null
   if (explanations.length === 0) {
@@ -40,7 +42,27 @@ export function Explanations({ comparison }: { comparison: Comparison }) {
       <p class="strength">
         <b>Strength of the claim.</b> {explanationStrength}
       </p>
+      <PlannedChanges view={view} comparison={comparison} />
     </section>
+  )
+}
+
+/** What the plan itself tested. */
+function PlannedChanges({ view, comparison }: { view: View; comparison: Comparison }) {
+  const changes = plannedChanges(comparison, view.cells)
+  if (changes.length === 0) return null
+  return (
+    <div class="tested">
+      <h4>Tested by the plan</h4>
+      <ul class="plain">
+        {changes.map((change) => (
+          <li>{visibleLine(plannedChangeText(change))}.</li>
+        ))}
+      </ul>
+      {changes.some(({ followed }) => followed > 0) ? (
+        <p class="strength">Where the bits followed, that change suffices, on that machine and these inputs.</p>
+      ) : null}
+    </div>
   )
 }
 

@@ -1,8 +1,10 @@
 import type { Comparison, Report } from '../format.ts'
+import { plannedChanges } from '../planned-changes.ts'
 import { visibleLine } from '../visible.ts'
 import {
   agreementRange,
   agreementText,
+  chanceShort,
   comparisonTitle,
   duration,
   grouped,
@@ -104,6 +106,7 @@ export function Overview({ view }: { view: View }) {
                 <th scope="col">First part at</th>
                 <th scope="col">Distance there</th>
                 <th scope="col">Goes along with</th>
+                <th scope="col">Changed alone, bits followed</th>
               </tr>
             </thead>
             <tbody>
@@ -123,6 +126,19 @@ export function Overview({ view }: { view: View }) {
                   </td>
                   <Place comparison={comparison} />
                   <td>{whyInShort(comparison)}</td>
+                  <td>
+                    {plannedChanges(comparison, view.cells)
+                      .filter(({ followed }) => followed > 0)
+                      .map(({ setting, pairs, followed }) => (
+                        <div>
+                          <code>{visibleLine(setting)}</code>
+                          <span class="quiet">
+                            {' '}
+                            {grouped(followed)} of {plural(pairs, 'pair')}
+                          </span>
+                        </div>
+                      ))}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -162,7 +178,7 @@ function whyInShort(comparison: Comparison) {
         ))}
         <span class="quiet">
           {best.rivals > 0 ? ` or ${plural(best.rivals, 'rival')}` : ''}
-          {best.chance > 0.05 ? ', which chance may explain too' : ''}
+          {best.chance > 0.05 ? ` (${chanceShort(best)})` : ''}
         </span>
       </>
     )

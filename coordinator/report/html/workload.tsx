@@ -51,7 +51,7 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
           <Classes view={view} comparison={comparison} />
           <WithoutClass view={view} comparison={comparison} />
         </div>
-        <Explanations comparison={comparison} />
+        <Explanations view={view} comparison={comparison} />
       </div>
       {nondeterministic.slice(0, maxNondeterministic).map((self, i) => (
         <section class="divergence">
