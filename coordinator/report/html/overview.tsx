@@ -5,10 +5,10 @@ import {
   agreementRange,
   agreementText,
   chanceShort,
-  comparisonTitle,
   duration,
   grouped,
   listed,
+  paramsText,
   percent,
   plural,
   seedsOf,
@@ -113,7 +113,11 @@ export function Overview({ view }: { view: View }) {
               {rows.map(({ comparison, index }) => (
                 <tr>
                   <th scope="row">
-                    <a href={`#w${index}`}>{visibleLine(comparisonTitle(comparison, view.withSeed))}</a>
+                    <a href={`#w${index}`}>{visibleLine(comparison.workload)}</a>
+                    <span class="params">
+                      {visibleLine(paramsText(comparison.params))}
+                      {view.withSeed ? ` seed=${visibleLine(comparison.seed)}` : ''}
+                    </span>
                   </th>
                   <td>
                     <VerdictBadge verdict={comparison.verdict} />
@@ -160,7 +164,7 @@ function Place({ comparison }: { comparison: Comparison }) {
         <code>{visibleLine(divergence.checkpoint.name)}</code>
         <span class="quiet"> step {grouped(divergence.checkpoint.step)}</span>
       </td>
-      <td>{divergence.element === null ? 'not known' : ulpText(divergence.ulp)}</td>
+      <td class="distance">{divergence.element === null ? 'not known' : ulpText(divergence.ulp)}</td>
     </>
   )
 }
