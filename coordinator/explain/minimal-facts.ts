@@ -1,6 +1,6 @@
 import type { Facts } from '../../shared/facts.ts'
 import { createStream } from '../../shared/random/stream.ts'
-import { type FactPartition, factPartitions, type Partition, partitionBy } from './partition.ts'
+import { type FactPartition, factPartitions, isSetByPlan, type Partition, partitionBy } from './partition.ts'
 import { type Found, searchEqual, searchRefining, type Work } from './search.ts'
 
 /** What is explained: a cell, a machine, a row of somebody else's table. */
@@ -25,7 +25,7 @@ export interface FactSet {
 }
 
 export interface MinimalFacts {
-  /** The smallest first; of one size, those whose facts have the fewest values. */
+  /** The smallest first; of one size, those whose facts a plan sets, then those with the fewest values. */
   readonly explanations: readonly FactSet[]
   /** Ways in which facts part the units. */
   readonly candidates: number
@@ -129,10 +129,19 @@ function searchWidth(facts: number, { maxSize, triples }: SearchLimits): number 
   return width
 }
 
-/** By size, then by how many values its facts have, then in the order of the facts. */
+/**
+ * By size, then those first whose facts a plan sets, as these can be acted upon; then by how many values the facts
+ * have, then in the order of the facts.
+ */
 function rankSets(found: readonly Found[], partitions: readonly FactPartition[]): Found[] {
-  const values = (set: Found) => set.reduce((sum, place) => sum + (partitions[place] as FactPartition).count, 0)
-  return found.toSorted((a, b) => a.length - b.length || values(a) - values(b) || comparePlaces(a, b))
+  const sum = (set: Found, of: (partition: FactPartition) => number) =>
+    set.reduce((total, place) => total + of(partitions[place] as FactPartition), 0)
+  const given = ({ name }: FactPartition) => (isSetByPlan(name) ? 0 : 1)
+  const values = ({ count }: FactPartition) => count
+  return found.toSorted(
+    (a, b) =>
+      a.length - b.length || sum(a, given) - sum(b, given) || sum(a, values) - sum(b, values) || comparePlaces(a, b),
+  )
 }
 
 function comparePlaces(a: Found, b: Found): number {

@@ -60,6 +60,11 @@ export function byName(a: string, b: string): number {
   return kind(a) - kind(b) || (a < b ? -1 : a > b ? 1 : 0)
 }
 
+/** Whether a plan sets this fact itself; all others follow from what it sets, or come with the machine. */
+export function isSetByPlan(name: string): boolean {
+  return /^(?:knob\.(?!effective\.)|backend$|device$)/.test(name)
+}
+
 function kind(name: string): number {
   const found = order.findIndex((pattern) => pattern.test(name))
   return found === -1 ? order.length : found

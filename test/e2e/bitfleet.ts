@@ -90,6 +90,13 @@ export function readReport(out: string): Report {
   return JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
 }
 
+/** The tensors that `--artifacts` exported: payload digest, and file below `artifacts/`. */
+export function readExport(out: string): { digest: string; file: string }[] {
+  const text = readFileSync(join(out, 'artifacts', 'index.json'), 'utf8')
+  const { tensors } = JSON.parse(text) as { tensors: { digest: string; file: string | null }[] }
+  return tensors.flatMap(({ digest, file }) => (file === null ? [] : [{ digest, file }]))
+}
+
 /** Waits until a condition holds, for a bounded time. */
 export async function until(what: string, ready: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
   const deadline = performance.now() + limitMs

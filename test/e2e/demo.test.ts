@@ -6,7 +6,7 @@ import { judgePromises } from '../../coordinator/demo/promises.ts'
 import { type Report, reportSchema } from '../../coordinator/report/format.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { needs } from '../needs.ts'
-import { bitfleet, cleanUp, type Ended, folder, readReport } from './bitfleet.ts'
+import { bitfleet, cleanUp, type Ended, folder, readExport, readReport } from './bitfleet.ts'
 
 let first: Ended
 let report: Report
@@ -68,10 +68,10 @@ describe('the demo', () => {
   })
 
   it('exports tensors whose payload has the digest that the report says', () => {
-    const index = JSON.parse(readFileSync(join(out, 'artifacts', 'index.json'), 'utf8')) as { digest: string; file: string }[]
+    const index = readExport(out)
     expect(index.length).toBeGreaterThan(10)
     for (const { digest, file } of index) {
-      const bytes = readFileSync(join(out, 'artifacts', file.replace(/^artifacts\//, '')))
+      const bytes = readFileSync(join(out, 'artifacts', file))
       const headerBytes = 10 + bytes.readUInt16LE(8)
       expect(digestOf(bytes.subarray(headerBytes))).toBe(digest)
     }

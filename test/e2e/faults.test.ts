@@ -79,7 +79,7 @@ seed: 42
 workloads:
   - reduce.sum: { dtype: f32, n: 4096, data: wide }
 factors:
-  backend: [js, plain, flipped-bit, swapped-order, wrong-digest]
+  backend: [js, plain, flipped-bit, swapped-order, lying-digest]
   js.order: [sequential]
 `,
         { env },
@@ -106,6 +106,6 @@ factors:
   })
 
   it('are caught by a digest that their bytes do not have', () => {
-    expect(statusOf('wrong-digest')).toMatchObject({ status: 'failed', code: 'digest-mismatch' })
+    expect(statusOf('lying-digest')).toMatchObject({ status: 'failed', code: 'digest-mismatch' })
   })
 })

@@ -6,7 +6,7 @@ import { formatNpy, parseNpy } from '../../shared/npy.ts'
 import { digestOf } from '../../shared/digest.ts'
 import type { Report } from '../../coordinator/report/format.ts'
 import { tensorFromBits } from '../../shared/tensor.ts'
-import { bitfleet, cleanUp, end, folder, readReport, start, until } from './bitfleet.ts'
+import { bitfleet, cleanUp, end, folder, readExport, readReport, start, until } from './bitfleet.ts'
 
 // Two agents started by hand, one of them with other settings in its environment, and a coordinator between them.
 
@@ -103,9 +103,8 @@ factors:
     const { run } = JSON.parse(stdout) as Report
     const out = join(dir, 'own')
     await bitfleet(['report', run.id, '--store', store, '--out', out, '--artifacts', 'all'])
-    const index = JSON.parse(readFileSync(join(out, 'artifacts', 'index.json'), 'utf8')) as { digest: string; file: string }[]
-    const entry = index.find(({ digest }) => digest === digestOf(hostile.bytes))
-    const exported = parseNpy(readFileSync(join(out, 'artifacts', (entry?.file ?? '').replace(/^artifacts\//, ''))))
+    const entry = readExport(out).find(({ digest }) => digest === digestOf(hostile.bytes))
+    const exported = parseNpy(readFileSync(join(out, 'artifacts', entry?.file ?? '')))
     expect(digestOf(exported.bytes)).toBe(digestOf(hostile.bytes))
   })
 
