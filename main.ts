@@ -8,7 +8,10 @@ import { isBitfleetError, messageOf } from './shared/errors.ts'
 // agent's daemon stay free of what they do not use. A command resolves to its exit code.
 
 const { version } = JSON.parse(
-  readFileSync(new URL(import.meta.url.endsWith('.ts') ? './package.json' : '../package.json', import.meta.url), 'utf8'),
+  readFileSync(
+    new URL(import.meta.url.endsWith('.ts') ? './package.json' : '../package.json', import.meta.url),
+    'utf8',
+  ),
 ) as { version: string }
 
 const program = new Command('bitfleet')
@@ -40,7 +43,9 @@ program
   .addOption(out())
   .addOption(exit())
   .addOption(artifacts())
-  .action(does(async (options) => (await import('./coordinator/commands/demo.ts')).demo({ ...options, main: mainFile() })))
+  .action(
+    does(async (options) => (await import('./coordinator/commands/demo.ts')).demo({ ...options, main: mainFile() })),
+  )
 
 program
   .command('local')
@@ -95,7 +100,9 @@ program
   .command('report')
   .description("a run's report, as a document or with its tensors")
   .argument('<run>', 'run id, or a folder or file that holds a report.json')
-  .addOption(new Option('--format <format>', 'what to print').choices(['text', 'html', 'json', 'csv', 'md']).default('text'))
+  .addOption(
+    new Option('--format <format>', 'what to print').choices(['text', 'html', 'json', 'csv', 'md']).default('text'),
+  )
   .option('--out <dir>', 'write report.json, .html, .md and .csv into this folder instead')
   .addOption(artifacts())
   .option('--url <url>', "the coordinator's address; left out, the one on this machine")
@@ -141,7 +148,9 @@ program
   .description('dtype, shape and payload digest of the arrays in .npy and .safetensors files')
   .argument('<file...>')
   .addOption(json())
-  .action(does(async (files, options) => (await import('./coordinator/commands/digest.ts')).printDigests(files, options)))
+  .action(
+    does(async (files, options) => (await import('./coordinator/commands/digest.ts')).printDigests(files, options)),
+  )
 
 program
   .command('doctor')

@@ -9,12 +9,25 @@ export default defineConfig({
         // Beside the code, and what crosses folders but starts no server.
         test: {
           name: 'unit',
-          include: [...layers.map((layer) => `${layer}/**/*.test.{ts,tsx}`), 'test/*.test.ts', 'test/contracts/**/*.test.ts'],
+          include: [
+            ...layers.map((layer) => `${layer}/**/*.test.{ts,tsx}`),
+            'test/*.test.ts',
+            'test/contracts/**/*.test.ts',
+          ],
         },
-        esbuild: { jsx: 'automatic', jsxImportSource: 'hono/jsx' },
       },
-      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 120_000, fileParallelism: false } },
-      { test: { name: 'browser', include: ['test/browser/**/*.test.ts'], testTimeout: 120_000, fileParallelism: false } },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: { name: 'browser', include: ['test/browser/**/*.test.ts'], testTimeout: 120_000, fileParallelism: false },
+      },
     ],
   },
 })

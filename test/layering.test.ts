@@ -42,7 +42,8 @@ function sources(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8')
-  const pattern = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g
   return [...text.matchAll(pattern)].map((match) => ({
     file,
     specifier: match[2] ?? match[3] ?? '',
@@ -84,7 +85,9 @@ describe('the layers', () => {
     const wrong = imports
       .filter(({ file, specifier }) => file.startsWith('coordinator/') && specifier.startsWith('.'))
       .map((found) => ({ ...found, target: targetOf(found) }))
-      .filter(({ target, typeOnly }) => target.startsWith('workloads/') && target !== 'workloads/catalogue.ts' && !typeOnly)
+      .filter(
+        ({ target, typeOnly }) => target.startsWith('workloads/') && target !== 'workloads/catalogue.ts' && !typeOnly,
+      )
       .map(({ file, target }) => `${file} imports ${target}`)
     expect(wrong).toEqual([])
   })

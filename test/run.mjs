@@ -9,7 +9,11 @@ import { fileURLToPath } from 'node:url'
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 const scratch = mkdtempSync(join(tmpdir(), 'bitfleet-test-'))
 const skipsFile = join(scratch, 'skips.jsonl')
-const environment = { ...process.env, BITFLEET_SKIPS: skipsFile, NO_COLOR: process.env.NO_COLOR ?? (process.stdout.isTTY ? '' : '1') }
+const environment = {
+  ...process.env,
+  BITFLEET_SKIPS: skipsFile,
+  NO_COLOR: process.env.NO_COLOR ?? (process.stdout.isTTY ? '' : '1'),
+}
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const rows = []
@@ -27,7 +31,15 @@ function suite(name) {
   const file = join(scratch, `${name}.json`)
   const { status } = spawnSync(
     process.execPath,
-    ['node_modules/vitest/vitest.mjs', 'run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
+    [
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      '--project',
+      name,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${file}`,
+    ],
     { stdio: 'inherit', env: environment },
   )
   const result = { passed: 0, failed: 0, skipped: 0 }
@@ -69,14 +81,25 @@ for (const [name, run] of Object.entries(suites)) if (chosen.length === 0 || cho
 
 console.log('\n── suites')
 for (const [name, { passed, failed, skipped }] of rows) {
-  console.log(`${name.padEnd(10)} ${String(passed).padStart(6)} passed ${String(failed).padStart(5)} failed ${String(skipped).padStart(5)} skipped`)
+  console.log(
+    `${name.padEnd(10)} ${String(passed).padStart(6)} passed ${String(failed).padStart(5)} failed ${String(skipped).padStart(5)} skipped`,
+  )
 }
 const skips = existsSync(skipsFile)
-  ? [...new Map(readFileSync(skipsFile, 'utf8').trim().split('\n').filter(Boolean).map((line) => [line, JSON.parse(line)])).values()]
+  ? [
+      ...new Map(
+        readFileSync(skipsFile, 'utf8')
+          .trim()
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => [line, JSON.parse(line)]),
+      ).values(),
+    ]
   : []
 console.log('\n── not run here')
 if (skips.length === 0) console.log('nothing: every part ran')
-for (const { name, reason, install } of skips) console.log(`${name}: ${reason}${install ? `; to run it: ${install}` : ''}`)
+for (const { name, reason, install } of skips)
+  console.log(`${name}: ${reason}${install ? `; to run it: ${install}` : ''}`)
 rmSync(scratch, { recursive: true, force: true })
 
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)

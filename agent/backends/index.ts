@@ -8,11 +8,4 @@ import { tfjsCpu } from './tfjs-cpu.ts'
 import { tfjsWasm } from './tfjs-wasm.ts'
 
 /** Every backend there is, whether it runs here or not; adding one is a file and a line here. */
-export const backends: BackendDriver[] = createRegistry('backend', [
-  js,
-  tfjsCpu,
-  tfjsWasm,
-  libm,
-  openblas,
-  blis,
-])
+export const backends: BackendDriver[] = createRegistry('backend', [js, tfjsCpu, tfjsWasm, libm, openblas, blis])

@@ -35,7 +35,12 @@ describe('checkCoordinator', () => {
   let server: Server
   let port: number
   beforeAll(async () => {
-    server = createServer((socket) => socket.on('error', () => {}).resume().end('this is no TLS\r\n'))
+    server = createServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('this is no TLS\r\n'),
+    )
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     port = (server.address() as AddressInfo).port
   })

@@ -11,7 +11,10 @@ import { findReport, type FoundReport, type RunOptions } from './find-report.ts'
 export async function compare(a: string, b: string, options: RunOptions & { json?: boolean }): Promise<number> {
   const runs = [await isRun(a), await isRun(b)]
   if (runs[0] !== runs[1]) {
-    throw new BitfleetError('usage', `${runs[0] ? a : b} is a whole run and ${runs[0] ? b : a} is not; compare two of one kind`)
+    throw new BitfleetError(
+      'usage',
+      `${runs[0] ? a : b} is a whole run and ${runs[0] ? b : a} is not; compare two of one kind`,
+    )
   }
   if (!runs[0]) return runDiff(a, b, { json: options.json, resolve: (text) => resolveCell(text, options) })
   const reports = [await findReport(a, options), await findReport(b, options)] as const
@@ -37,7 +40,8 @@ async function resolveCell(text: string, options: RunOptions): Promise<Compariso
   const cell = found.report.cells.find((candidate) => candidate.id === id)
   if (!cell) throw new BitfleetError('not-found', `${dirname(text)} has no cell ${id}`)
   const digest = cell.traces.find((trace) => trace !== null)
-  if (!digest) throw new BitfleetError('not-found', `no execution of cell ${id} completed, it is ${cell.status}: it has no trace`)
+  if (!digest)
+    throw new BitfleetError('not-found', `no execution of cell ${id} completed, it is ${cell.status}: it has no trace`)
   return { kind: 'trace', trace: parseTrace(await readTrace(found, digest)) }
 }
 

@@ -14,7 +14,8 @@ export async function demo(options: LocalOptions): Promise<number> {
     const promises = judgePromises(report, glibc)
     const talk = options.json ? process.stderr : process.stdout
     talk.write('\nThis machine showed:\n')
-    for (const { title, shown } of promises) talk.write(`  ${shown ? '✓' : '✗'} ${title}${shown ? ` (${shown})` : ''}\n`)
+    for (const { title, shown } of promises)
+      talk.write(`  ${shown ? '✓' : '✗'} ${title}${shown ? ` (${shown})` : ''}\n`)
     if (!glibc) talk.write("  – the C library's code paths: left out, they need the GNU C library on x86-64\n")
     code = promises.every(({ shown }) => shown) ? 0 : 1
   })

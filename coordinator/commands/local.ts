@@ -78,7 +78,14 @@ export async function runLocally(
     const before = new Set((await client.listAgents()).map((agent) => agent.id))
     const agent = startSide('agent', out, options.main, [
       ...['agent', 'start', '--coordinator', client.url, '--token-file', join(storeDir, 'agent.token')],
-      ...['--name', 'local', '--state', join(out, 'agent'), '--slots', String(Math.max(1, Math.min(4, availableParallelism())))],
+      ...[
+        '--name',
+        'local',
+        '--state',
+        join(out, 'agent'),
+        '--slots',
+        String(Math.max(1, Math.min(4, availableParallelism()))),
+      ],
     ])
     sides.push(agent)
     await until(agent, async () => (await client.listAgents()).some(({ id }) => !before.has(id)))
@@ -140,7 +147,11 @@ async function diedEarly(side: Side): Promise<never> {
 }
 
 async function untilFile(path: string, side: Side): Promise<void> {
-  await until(side, () => readFile(path).then((text) => text.length > 0).catch(() => false))
+  await until(side, () =>
+    readFile(path)
+      .then((text) => text.length > 0)
+      .catch(() => false),
+  )
 }
 
 const startupMs = 60_000
@@ -151,7 +162,10 @@ async function until(side: Side, ready: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + startupMs
   while (!(await ready())) {
     if (performance.now() > deadline) {
-      throw new BitfleetError('unavailable', `the ${side.name} was not ready in ${startupMs / 1000} s; see ${side.logFile}`)
+      throw new BitfleetError(
+        'unavailable',
+        `the ${side.name} was not ready in ${startupMs / 1000} s; see ${side.logFile}`,
+      )
     }
     await Promise.race([delay(50), died])
   }

@@ -1,9 +1,6 @@
 import { BitfleetError } from '../../shared/errors.ts'
-import { renderCsv } from '../report/csv.ts'
-import { exportArtifacts, renderJson, writeReport } from '../report/files.ts'
+import { exportArtifacts, renderReport, writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
-import { renderHtml } from '../report/html/index.tsx'
-import { renderMarkdown } from '../report/markdown.ts'
 import { renderText } from '../report/text.ts'
 import { explainReport } from './explain.ts'
 import { findReport, type RunOptions } from './find-report.ts'
@@ -37,18 +34,7 @@ export async function report(run: string, options: ReportOptions): Promise<numbe
 }
 
 function render(report: Report, format: ReportOptions['format']): string {
-  switch (format) {
-    case 'text':
-      return renderText(report, { color: usesColor(process.stdout) })
-    case 'html':
-      return renderHtml(report)
-    case 'json':
-      return renderJson(report)
-    case 'csv':
-      return renderCsv(report)
-    case 'md':
-      return renderMarkdown(report)
-  }
+  return format === 'text' ? renderText(report, { color: usesColor(process.stdout) }) : renderReport(report, format)
 }
 
 /** `bitfleet explain RUN`. */

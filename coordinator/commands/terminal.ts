@@ -1,4 +1,4 @@
 /** Whether to colour what goes to a stream: a terminal that has colours, and NO_COLOR not set. */
 export function usesColor(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY === true && stream.hasColors()
+  return stream.isTTY && stream.hasColors()
 }

@@ -21,7 +21,9 @@ export function judgePromises(report: Report, glibc: boolean): ShownPromise[] {
   const completed = report.cells.filter(({ status }) => status === 'completed').length
   const reference = report.comparisons.find(({ workload }) => workload === 'train.mlp-reference')
   const knobParts = (backend: string, knob: string) => (a: ReportCell, b: ReportCell) =>
-    a.condition.backend === backend && b.condition.backend === backend && a.condition.knobs[knob] !== b.condition.knobs[knob]
+    a.condition.backend === backend &&
+    b.condition.backend === backend &&
+    a.condition.knobs[knob] !== b.condition.knobs[knob]
   const order = parted(/^reduce\./, knobParts('js', 'order'))
   const instructions = parted(/./, knobParts('tfjs-wasm', 'variant'))
   const libm = parted(/^elementary\./, knobParts('libm', 'hwcaps'))
@@ -39,11 +41,16 @@ export function judgePromises(report: Report, glibc: boolean): ShownPromise[] {
     },
     {
       title: 'a training that is the same everywhere',
-      shown: reference?.verdict === 'identical' ? `train.mlp-reference: one class of ${reference.classes[0]?.cells.length} cells` : undefined,
+      shown:
+        reference?.verdict === 'identical'
+          ? `train.mlp-reference: one class of ${reference.classes[0]?.cells.length} cells`
+          : undefined,
     },
     { title: 'a sum that differs by accumulation order', shown: order && describe(order) },
     { title: 'a result that differs by instruction set', shown: instructions && describe(instructions) },
-    ...(glibc ? [{ title: "a function that differs by the C library's code path", shown: libm && describe(libm) }] : []),
+    ...(glibc
+      ? [{ title: "a function that differs by the C library's code path", shown: libm && describe(libm) }]
+      : []),
     { title: 'a training that parts between two libraries', shown: training && describe(training) },
     {
       title: 'a sum that differs from itself',
@@ -59,7 +66,9 @@ function partsWhere(
   differ: (a: ReportCell, b: ReportCell) => boolean,
 ): boolean {
   const members = classes.map(({ cells: ids }) => ids.flatMap((id) => cells.get(id) ?? []))
-  return members.some((mine, i) => members.slice(i + 1).some((theirs) => mine.some((a) => theirs.some((b) => differ(a, b)))))
+  return members.some((mine, i) =>
+    members.slice(i + 1).some((theirs) => mine.some((a) => theirs.some((b) => differ(a, b)))),
+  )
 }
 
 function describe({ workload, classes, divergences }: Comparison): string {

@@ -34,12 +34,18 @@ function agent(id: string, labels: Record<string, string> = {}): AgentRecord {
     attributes: {},
     devices: [],
     slots: 1,
-    backends: [backend('js', { order: '^[a-z]+(:[0-9]+)?$', jit: '^(default|off)$' }), backend('tfjs-wasm', { variant: '^(plain|simd)$' })],
+    backends: [
+      backend('js', { order: '^[a-z]+(:[0-9]+)?$', jit: '^(default|off)$' }),
+      backend('tfjs-wasm', { variant: '^(plain|simd)$' }),
+    ],
   }
 }
 
 function plan(factors: string, more = '') {
-  return parsePlan(`name: t\nseed: 1\n${more}workloads:\n  - reduce.sum: { dtype: f32, n: 16, data: uniform }\nfactors:\n${factors}`, 'p.yaml')
+  return parsePlan(
+    `name: t\nseed: 1\n${more}workloads:\n  - reduce.sum: { dtype: f32, n: 16, data: uniform }\nfactors:\n${factors}`,
+    'p.yaml',
+  )
 }
 
 const conditionsOf = (factors: string) =>
@@ -47,7 +53,9 @@ const conditionsOf = (factors: string) =>
 
 describe('expanding a plan', () => {
   it('applies a knob where its backend is, and nowhere else', () => {
-    expect(conditionsOf('  backend: [js, tfjs-wasm]\n  js.order: [exact, reverse]\n  tfjs-wasm.variant: [plain]\n')).toEqual([
+    expect(
+      conditionsOf('  backend: [js, tfjs-wasm]\n  js.order: [exact, reverse]\n  tfjs-wasm.variant: [plain]\n'),
+    ).toEqual([
       ['js', { order: 'exact' }],
       ['js', { order: 'reverse' }],
       ['tfjs-wasm', { variant: 'plain' }],
@@ -55,7 +63,9 @@ describe('expanding a plan', () => {
   })
 
   it('makes one condition of levels that come out equal', () => {
-    expect(conditionsOf('  backend: [tfjs-wasm]\n  as: [{}, { js.order: exact }, { tfjs-wasm.variant: simd }]\n')).toEqual([
+    expect(
+      conditionsOf('  backend: [tfjs-wasm]\n  as: [{}, { js.order: exact }, { tfjs-wasm.variant: simd }]\n'),
+    ).toEqual([
       ['tfjs-wasm', {}],
       ['tfjs-wasm', { variant: 'simd' }],
     ])
@@ -74,7 +84,10 @@ describe('expanding a plan', () => {
 
   it.each([
     ['  backend: [jss]\n', /no backend "jss", did you mean "js"\?/],
-    ['  backend: [js]\n  js.ordr: [exact]\n', /p\.yaml:7: js has no knob "ordr", did you mean "order"\?; its knobs are order, jit/],
+    [
+      '  backend: [js]\n  js.ordr: [exact]\n',
+      /p\.yaml:7: js has no knob "ordr", did you mean "order"\?; its knobs are order, jit/,
+    ],
     ['  backend: [js]\n  js.jit: [fast]\n', /p\.yaml:7: js\.jit takes no "fast"; it takes what the test says/],
     ['  backend: [js]\n  js.order: [exact]\n  as: [{ js.order: reverse }]\n', /js\.order is set by two factors/],
   ])('refuses %j', (factors, message) => {

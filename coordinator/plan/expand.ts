@@ -32,7 +32,8 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
         for (const agent of chosen) {
           const cell = createCell(workload, seed, condition, agent, position)
           const same = cells.get(cell.id)
-          if (!same || same.repetitions < cell.repetitions) cells.set(cell.id, { ...cell, position: same?.position ?? position })
+          if (!same || same.repetitions < cell.repetitions)
+            cells.set(cell.id, { ...cell, position: same?.position ?? position })
           if (cells.size > maxCells) {
             throw new BitfleetError('usage', `${plan.name}: more than ${maxCells} cells; split the plan`)
           }
@@ -174,9 +175,12 @@ function checkKnobs(
   for (const [name, value] of Object.entries(knobs)) {
     const knob = described.flatMap((description) => description.knobs).find((candidate) => candidate.name === name)
     if (knob) checkValue(backend, knob, value, factor)
-    else if (described.length === 0) notes.add(`${factor.at}: ${backend}.${name} could not be checked: no agent has ${backend}`)
+    else if (described.length === 0)
+      notes.add(`${factor.at}: ${backend}.${name} could not be checked: no agent has ${backend}`)
     else {
-      const names = [...new Set(described.flatMap((description) => description.knobs.map((candidate) => candidate.name)))]
+      const names = [
+        ...new Set(described.flatMap((description) => description.knobs.map((candidate) => candidate.name))),
+      ]
       const has = names.length > 0 ? `its knobs are ${names.join(', ')}` : 'it has no knobs'
       throw new BitfleetError('usage', `${factor.at}: ${backend} has no knob "${name}"${nearest(name, names)}; ${has}`)
     }

@@ -42,7 +42,9 @@ describe('a plan', () => {
   })
 
   it('reads levels that are maps, and the level that sets nothing', () => {
-    const plan = parsePlan(`${head}${sum}${js}  as: [{}, { js.order: exact, js.jit: "off" }]\n  js.order: [~, reverse]\n`)
+    const plan = parsePlan(
+      `${head}${sum}${js}  as: [{}, { js.order: exact, js.jit: "off" }]\n  js.order: [~, reverse]\n`,
+    )
     expect(plan.workloads[0]?.factors.others.map(({ levels }) => levels)).toEqual([
       [{}, { 'js.order': 'exact', 'js.jit': 'off' }],
       [{}, { 'js.order': 'reverse' }],
@@ -52,11 +54,19 @@ describe('a plan', () => {
 
 describe('an error in a plan names the line, the fact and the remedy', () => {
   it.each([
-    ['an unknown workload', `${head}workloads:\n  - reduce.sun: {}\n${js}`, /^p\.yaml:4: there is no workload "reduce\.sun"; `bitfleet workloads`/],
+    [
+      'an unknown workload',
+      `${head}workloads:\n  - reduce.sun: {}\n${js}`,
+      /^p\.yaml:4: there is no workload "reduce\.sun"; `bitfleet workloads`/,
+    ],
     ['an unknown key', `${head}repetition: 2\n${sum}${js}`, /^p\.yaml:3: .*there is no key "repetition" here/],
-    ['an unknown parameter', `${head}workloads:\n  - reduce.sum: { dtype: f32, n: 16, dat: uniform }\n${js}`, /^p\.yaml:4: .*"dat"/],
+    [
+      'an unknown parameter',
+      `${head}workloads:\n  - reduce.sum: { dtype: f32, n: 16, dat: uniform }\n${js}`,
+      /^p\.yaml:4: .*"dat"/,
+    ],
     ['no factors', head + sum, /^p\.yaml:4: reduce\.sum has no factors; add/],
-    ['no backend', `${head}${sum}factors:\n  js.order: [exact]\n`, /^p\.yaml:5: factors need `backend/],
+    ['no backend', `${head}${sum}factors:\n  js.order: [exact]\n`, /^p\.yaml:6: factors need `backend/],
     ['a bad seed', `name: t\nseed: 1.5\n${sum}${js}`, /^p\.yaml:2: seed 1\.5 is not a whole number/],
     ['a level that is no map', `${head}${sum}${js}  as: [fast]\n`, /^p\.yaml:7: factor "as" is no BACKEND\.KNOB/],
     ['no YAML', `${head}workloads: [\n`, /^p\.yaml:\d+: not YAML/],

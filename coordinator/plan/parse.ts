@@ -10,7 +10,11 @@ const levelSchema = z.union([scalarSchema, z.null(), z.record(z.string(), scalar
 const repetitionsSchema = z.int().min(1).max(10_000)
 const factorsSchema = z.record(z.string(), z.array(levelSchema).min(1))
 const limitsSchema = z.strictObject({
-  timeSeconds: z.number().positive().max(7 * 86_400).optional(),
+  timeSeconds: z
+    .number()
+    .positive()
+    .max(7 * 86_400)
+    .optional(),
   memoryMiB: z.number().positive().optional(),
 })
 const seedsSchema = z.array(z.unknown()).min(1)
@@ -59,7 +63,13 @@ export function parsePlan(text: string, fileName = 'plan'): Plan {
     }),
   )
   const labels = Object.fromEntries(Object.entries(plan.agents ?? {}).map(([key, value]) => [key, String(value)]))
-  return { name: plan.name, text, agents: labels, workloads, inputs: workloads.flatMap((w, i) => inputsOf(source, w, i)) }
+  return {
+    name: plan.name,
+    text,
+    agents: labels,
+    workloads,
+    inputs: workloads.flatMap((w, i) => inputsOf(source, w, i)),
+  }
 }
 
 function readWorkload(
@@ -77,11 +87,7 @@ function readWorkload(
   }
   const description = findDescription(id)
   if (!description) throw source.error([...path, id], `there is no workload "${id}"; \`bitfleet workloads\` lists them`)
-  const own = source.check(
-    entrySchema,
-    Object.fromEntries(Object.entries(fields).filter(([key]) => key !== id)),
-    path,
-  )
+  const own = source.check(entrySchema, Object.fromEntries(Object.entries(fields).filter(([key]) => key !== id)), path)
   const params = (fields[id] ?? {}) as Record<string, unknown>
   checkPins(source, [...path, id], params)
   source.check(description.params, params, [...path, id])

@@ -21,7 +21,10 @@ const maxPlanBytes = 1 << 20
 /** @throws `usage` if the text is not YAML */
 export function openSource(text: string, fileName: string): PlanSource {
   if (text.length > maxPlanBytes) {
-    throw new BitfleetError('usage', `${fileName}: a plan of ${text.length} characters; at most ${maxPlanBytes} are read`)
+    throw new BitfleetError(
+      'usage',
+      `${fileName}: a plan of ${text.length} characters; at most ${maxPlanBytes} are read`,
+    )
   }
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
@@ -76,5 +79,5 @@ function deepest(issue: Issue | undefined): Issue {
     .flat()
     .map(deepest)
     .sort((a, b) => b.path.length - a.path.length)[0]
-  return inner && inner.path.length > 0 ? ({ ...inner, path: [...issue.path, ...inner.path] } as Issue) : issue
+  return inner && inner.path.length > 0 ? { ...inner, path: [...issue.path, ...inner.path] } : issue
 }

@@ -82,7 +82,8 @@ export async function runPlan(
   const file = join(options.cwd ?? out, 'plan.yaml')
   writeFileSync(file, plan)
   const ended = await bitfleet(['local', file, '--out', out, '--exit', ...(options.argv ?? [])], options)
-  if (ended.code === 2 || ended.code === null) throw new Error(`bitfleet local: ${ended.code} ${ended.signal}\n${ended.stderr}`)
+  if (ended.code === 2 || ended.code === null)
+    throw new Error(`bitfleet local: ${ended.code} ${ended.signal}\n${ended.stderr}`)
   return { ...ended, out, report: readReport(out) }
 }
 

@@ -69,7 +69,9 @@ factors:
 `)
     const ignored = report.cells.find(({ condition }) => condition.knobs.coreType === 'Pentium9')
     expect(ignored?.status).toBe('completed')
-    expect(ignored?.notes).toContainEqual(expect.objectContaining({ kind: 'no-effect', subject: expect.stringContaining('coreType') }))
+    expect(ignored?.notes).toContainEqual(
+      expect.objectContaining({ kind: 'no-effect', subject: expect.stringContaining('coreType') }),
+    )
     expect(ignored?.condition.effective.coreType).not.toBe('Pentium9')
   })
 })
@@ -86,7 +88,8 @@ factors:
   backend: [libm]
   libm.hwcaps: [~, "-FMA", "-FMA_Usable"]
 `)
-    const noteOf = (hwcaps: string) => report.cells.find(({ condition }) => condition.knobs.hwcaps === hwcaps)?.notes ?? []
+    const noteOf = (hwcaps: string) =>
+      report.cells.find(({ condition }) => condition.knobs.hwcaps === hwcaps)?.notes ?? []
     expect(noteOf('-FMA_Usable')).toContainEqual(expect.objectContaining({ kind: 'no-effect' }))
     expect(noteOf('-FMA')).toEqual([])
     expect(report.comparisons[0]?.classes.map(({ cells }) => cells.length)).toEqual([2, 1])
@@ -118,9 +121,9 @@ factors:
 describe('a plan that is wrong', () => {
   it('is refused with its line before anything is started', async () => {
     const out = folder()
-    const error: unknown = await runPlan('name: x\nworkloads:\n  - reduce.sun: {}\nfactors: { backend: [js] }\n', { out }).catch(
-      (caught: unknown) => caught,
-    )
+    const error: unknown = await runPlan('name: x\nworkloads:\n  - reduce.sun: {}\nfactors: { backend: [js] }\n', {
+      out,
+    }).catch((caught: unknown) => caught)
     expect(String(error)).toMatch(/plan\.yaml:3: there is no workload "reduce\.sun"/)
   })
 })

@@ -39,12 +39,15 @@ describe('the demo', () => {
   })
 
   it('finds train.mlp-reference identical and the atomic sum nondeterministic', () => {
-    const verdictOf = (find: (comparison: Report['comparisons'][number]) => boolean) => report.comparisons.find(find)?.verdict
+    const verdictOf = (find: (comparison: Report['comparisons'][number]) => boolean) =>
+      report.comparisons.find(find)?.verdict
     expect(verdictOf(({ workload }) => workload === 'train.mlp-reference')).toBe('identical')
     const racing = report.cells.find(({ condition }) => String(condition.knobs.order).startsWith('atomic:'))
     expect(racing?.repetitions).toBeGreaterThanOrEqual(8)
     expect(new Set(racing?.traces).size).toBeGreaterThan(1)
-    expect(report.comparisons.find(({ nondeterministic }) => nondeterministic.length > 0)?.verdict).toBe('nondeterministic')
+    expect(report.comparisons.find(({ nondeterministic }) => nondeterministic.length > 0)?.verdict).toBe(
+      'nondeterministic',
+    )
   })
 
   it('prints the table of classes and the sentence', () => {
@@ -53,7 +56,9 @@ describe('the demo', () => {
   })
 
   it('explains the libm classes by the knob that parts them', () => {
-    const libm = report.comparisons.filter(({ workload, classes }) => workload.startsWith('elementary.') && classes.length > 1)
+    const libm = report.comparisons.filter(
+      ({ workload, classes }) => workload.startsWith('elementary.') && classes.length > 1,
+    )
     for (const { explanations } of libm) {
       const [best] = explanations
       expect(best?.equal).toBe(true)
@@ -63,7 +68,9 @@ describe('the demo', () => {
   })
 
   it('leaves no process behind', () => {
-    const left = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n').filter((line) => line.includes(out))
+    const left = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes(out))
     expect(left).toEqual([])
   })
 
@@ -76,13 +83,18 @@ describe('the demo', () => {
       expect(digestOf(bytes.subarray(headerBytes))).toBe(digest)
     }
     const exported = new Set(index.map(({ digest }) => digest))
-    const compared = report.comparisons.flatMap(({ divergences }) => divergences.flatMap(({ digests }) => digests.filter((digest) => digest !== null)))
+    const compared = report.comparisons.flatMap(({ divergences }) =>
+      divergences.flatMap(({ digests }) => digests.filter((digest) => digest !== null)),
+    )
     expect(compared.filter((digest) => !exported.has(digest))).toEqual([])
   })
 
   it('holds when numpy recomputes every figure', (context) => {
     const python = findNumpy()
-    if (needs('docs/verify-with-numpy.md', python !== undefined, 'no python3 with numpy', 'bash deploy/tests/install.sh')) context.skip()
+    if (
+      needs('docs/verify-with-numpy.md', python !== undefined, 'no python3 with numpy', 'bash deploy/tests/install.sh')
+    )
+      context.skip()
     const page = readFileSync(resolve(import.meta.dirname, '../../docs/verify-with-numpy.md'), 'utf8')
     const script = /```python\n(#!.*?)```/s.exec(page)?.[1]
     expect(script).toBeDefined()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { formatNpy } from '../../shared/npy.ts'
 import { formatSafetensors } from '../../shared/safetensors.ts'
-import { type DType, type Tensor, tensorFromBits } from '../../shared/tensor.ts'
+import { type Tensor, tensorFromBits } from '../../shared/tensor.ts'
 import { bitfleet, cleanUp, folder } from './bitfleet.ts'
 
 let dir: string
@@ -44,14 +44,23 @@ describe('bitfleet diff', () => {
   })
 
   it('tells −0 from +0 in bits, though no ULP lies between them', async () => {
-    const { code, stdout } = await bitfleet(['diff', npy('n.npy', f32('80000000')), npy('p.npy', f32('00000000')), '--json'])
+    const { code, stdout } = await bitfleet([
+      'diff',
+      npy('n.npy', f32('80000000')),
+      npy('p.npy', f32('00000000')),
+      '--json',
+    ])
     expect(code).toBe(1)
     expect(stdout).toMatch(/"ulp":\s*"0"/)
     expect(stdout).toMatch(/"signOfZero":\s*1/)
   })
 
   it('compares safetensors by name', async () => {
-    const tensors = (bits: string) => formatSafetensors([['w', f32(bits)], ['v', f32('00000001')]])
+    const tensors = (bits: string) =>
+      formatSafetensors([
+        ['w', f32(bits)],
+        ['v', f32('00000001')],
+      ])
     const a = file('a.safetensors', tensors('3f800000'))
     const same = file('same.safetensors', tensors('3f800000'))
     const other = file('other.safetensors', tensors('3f800001'))
@@ -66,11 +75,15 @@ describe('bitfleet diff', () => {
     ['shapes', () => [npy('s2.npy', f32('00000000', '00000000')), npy('s1.npy', f32('00000000'))], /\[2\].*\[1\]/],
     [
       'dtypes',
-      () => [npy('d1.npy', f32('00000000')), npy('d2.npy', tensorFromBits('i32' as DType, [1], ['00000000']))],
+      () => [npy('d1.npy', f32('00000000')), npy('d2.npy', tensorFromBits('i32', [1], ['00000000']))],
       /f32.*i32/,
     ],
     ['a missing file', () => [npy('here.npy', f32('00000000')), join(dir, 'nowhere.npy')], /nowhere\.npy/],
-    ['a file that is none', () => [npy('here.npy', f32('00000000')), file('junk.npy', new Uint8Array(99))], /junk\.npy/],
+    [
+      'a file that is none',
+      () => [npy('here.npy', f32('00000000')), file('junk.npy', new Uint8Array(99))],
+      /junk\.npy/,
+    ],
   ])('says what is wrong with %s: exit 2', async (_, files, message) => {
     const { code, stderr, stdout } = await bitfleet(['diff', ...files()])
     expect(code).toBe(2)

@@ -5,7 +5,9 @@ import { cleanUp, runPlan } from './bitfleet.ts'
 
 // Checks that must fail: runners that die, hang and lie, and backends that are wrong on purpose, beside healthy ones.
 
-const modules = ['faulty.mjs', 'misbehaving.mjs'].map((name) => resolve(import.meta.dirname, '../fixtures/runner-modules', name))
+const modules = ['faulty.mjs', 'misbehaving.mjs'].map((name) =>
+  resolve(import.meta.dirname, '../fixtures/runner-modules', name),
+)
 const env = { BITFLEET_RUNNER_MODULES: modules.join(':') }
 
 afterAll(cleanUp)
@@ -53,7 +55,9 @@ factors:
   })
 
   it('affect nothing else: the others completed and were compared', () => {
-    const healthy = report.cells.filter(({ condition }) => condition.backend === 'js' || condition.knobs.deed === 'none')
+    const healthy = report.cells.filter(
+      ({ condition }) => condition.backend === 'js' || condition.knobs.deed === 'none',
+    )
     expect(healthy.map(({ status }) => status)).toEqual(['completed', 'completed'])
     expect(report.comparisons[0]?.classes.flatMap(({ cells }) => cells)).toHaveLength(2)
   })

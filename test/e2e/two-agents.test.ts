@@ -17,7 +17,18 @@ const processes: ChildProcess[] = []
 
 function agent(name: string, env: Record<string, string>): ChildProcess {
   const child = start(
-    ['agent', 'start', '--coordinator', url, '--token-file', join(store, 'agent.token'), '--name', name, '--label', `which=${name}`],
+    [
+      'agent',
+      'start',
+      '--coordinator',
+      url,
+      '--token-file',
+      join(store, 'agent.token'),
+      '--name',
+      name,
+      '--label',
+      `which=${name}`,
+    ],
     { env: { BITFLEET_STATE: join(dir, 'state'), ...env } },
   )
   processes.push(child)
@@ -84,7 +95,10 @@ factors:
 
   it('aims at one of them by its label', async () => {
     const plan = join(dir, 'aimed.yaml')
-    writeFileSync(plan, 'name: aimed\nagents: { which: other }\nworkloads: [ reduce.sum: { dtype: f32, n: 8, data: uniform } ]\nfactors: { backend: [js] }\n')
+    writeFileSync(
+      plan,
+      'name: aimed\nagents: { which: other }\nworkloads: [ reduce.sum: { dtype: f32, n: 8, data: uniform } ]\nfactors: { backend: [js] }\n',
+    )
     const { code, stdout } = await bitfleet(['run', plan, '--watch', '--json', '--store', store])
     expect(code).toBe(0)
     expect((JSON.parse(stdout) as Report).agents.map(({ name }) => name)).toEqual(['other'])
@@ -111,7 +125,16 @@ factors:
   it('refuses an agent without the token, and says so', async () => {
     const wrong = join(dir, 'wrong.token')
     writeFileSync(wrong, 'no-such-token\n')
-    const { code, stderr } = await bitfleet(['agent', 'start', '--coordinator', url, '--token-file', wrong, '--name', 'stranger'])
+    const { code, stderr } = await bitfleet([
+      'agent',
+      'start',
+      '--coordinator',
+      url,
+      '--token-file',
+      wrong,
+      '--name',
+      'stranger',
+    ])
     expect(code).toBe(2)
     expect(stderr).toMatch(/token/)
     expect(stderr).not.toContain('no-such-token')

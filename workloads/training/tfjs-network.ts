@@ -39,7 +39,7 @@ function applyLayer(
 ): tfjs.Tensor {
   switch (layer.kind) {
     case 'dense': {
-      const rows = tf.reshape(x, [x.shape[0] as number, -1])
+      const rows = tf.reshape(x, [x.shape[0], -1])
       return tf.add(tf.matMul(rows, kernel as tfjs.Tensor), bias as tfjs.Tensor)
     }
     case 'convolution':
@@ -76,7 +76,7 @@ function convolve(tf: typeof tfjs, images: tfjs.Tensor4D, kernel: tfjs.Tensor4D)
       },
     }
   })
-  return convolution(images, kernel) as tfjs.Tensor4D
+  return convolution(images, kernel)
 }
 
 /** The same tensor, whose gradient is seen when the backward pass comes by. */
