@@ -60,10 +60,7 @@ export const js: BackendDriver = {
         }
         return {
           settings: { order: formatOrder(order), jit: readJit() },
-          facts: {
-            'lib.v8': process.versions.v8,
-            'pool.js': String(order.kind === 'atomic' ? order.count : 1),
-          },
+          facts: { 'pool.js': String(order.kind === 'atomic' ? order.count : 1) },
           notes,
         }
       },
