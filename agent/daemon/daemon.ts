@@ -2,6 +2,8 @@ import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import { makeFolder } from '../../shared/folder.ts'
+import { takeLock } from '../../shared/folder-lock.ts'
 import { agentEndpoint, type AgentRecord, type Job } from '../../shared/messages.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
@@ -16,7 +18,6 @@ import { type ExecutionContext, type ExecutionResult, runExecution } from './exe
 import { createJobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
-import { lockStateDir } from './state-lock.ts'
 
 export interface DaemonOptions {
   /** The coordinator's address, `http:` or `https:`. */
@@ -58,7 +59,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   // Runners work in folders of their own, where a relative path would mean another place.
   const stateDir = resolve(options.stateDir)
   const url = endpointOf(options.url)
-  const unlock = lockStateDir(stateDir)
+  await makeFolder(stateDir, 0o700, 'choose another with --state or BITFLEET_STATE')
+  // Two daemons with one key would be one agent in two places.
+  const unlock = await takeLock(
+    stateDir,
+    'the agent runs already; another on this machine needs --name OTHER or a BITFLEET_STATE of its own',
+  )
   try {
     const { agent, context } = await prepare({ ...options, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
@@ -68,7 +74,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     done.catch(() => {})
     return { agent, stop: daemon.stop, done }
   } catch (error) {
-    unlock()
+    await unlock()
     throw error
   }
 }

@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
+import { makeFolder } from '../../shared/folder.ts'
+import { takeLock } from '../../shared/folder-lock.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import type { CellRecord, ExecutionRecord, RunRecord } from '../records.ts'
 import { type Report, reportSchema } from '../report/format.ts'
 import { createContentFiles, syncFolder } from './content-files.ts'
 import { type Database, openDatabase } from './database.ts'
-import { takeLock } from './lock.ts'
 import {
   agentRecords,
   executionRows,
@@ -29,11 +30,12 @@ const readers = 32
  * Opens the store in a folder, made if need be, for this process alone. `objects/` and `records/` are the truth; `db/`
  * is an index, and made again from the records where it is missing.
  *
- * @throws `conflict` if another process has it open
+ * @throws `conflict` if another process has it open; `system` where the folder cannot be made
  */
 export async function openStore(dir: string): Promise<Store> {
-  await mkdir(dir, { recursive: true, mode: 0o700 })
-  const unlock = await takeLock(dir)
+  await makeFolder(dir, 0o700, 'choose another for the store with --store')
+  // The database in it has no lock of its own between processes.
+  const unlock = await takeLock(dir, 'stop that coordinator, or choose another folder with --store')
   try {
     return await openLocked(dir, unlock)
   } catch (error) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { BitfleetError } from '../../shared/errors.ts'
+import { BitfleetError } from './errors.ts'
 
 interface Holder {
   readonly pid: number
@@ -12,16 +12,16 @@ interface Holder {
 }
 
 /**
- * Takes the one lock of a folder; the database in it has none of its own between processes. A lock left by a process
- * that is gone is taken over.
+ * Takes the one lock of a folder. A lock left by a process that is gone is taken over.
  *
  * Locks are numbered and the highest counts: taking over is making the next number, which one process can do, and never
  * removing a file that another may have made meanwhile.
  *
- * @returns what releases it
+ * @param remedy what to do while another process of this machine holds it
+ * @returns what releases it; it never rejects, and may be called again
  * @throws `conflict` naming the process that holds it
  */
-export async function takeLock(folder: string): Promise<() => Promise<void>> {
+export async function takeLock(folder: string, remedy: string): Promise<() => Promise<void>> {
   const pathOf = (number: number) => join(folder, `lock.${number}`)
   const mine = { pid: process.pid, host: hostname(), started: await startOf(process.pid) } satisfies Holder
   const draft = join(folder, `lock.${randomUUID()}`)
@@ -31,7 +31,7 @@ export async function takeLock(folder: string): Promise<() => Promise<void>> {
       const last = (await lockNumbers(folder)).at(-1) ?? 0
       const found = last === 0 ? released : await readFile(pathOf(last), 'utf8').catch(() => undefined)
       if (found === undefined) continue
-      if (found !== released) await refuseIfAlive(found, folder, pathOf(last))
+      if (found !== released) await refuseIfAlive(found, folder, pathOf(last), remedy)
       // A link appears with its content or not at all.
       if (!(await linked(draft, pathOf(last + 1)))) continue
       const numbers = await lockNumbers(folder)
@@ -42,10 +42,8 @@ export async function takeLock(folder: string): Promise<() => Promise<void>> {
       }
       // The one before stays, so that whoever lists the folder now sees at least that.
       for (const number of numbers) if (number < last) await rm(pathOf(number), { force: true })
-      return async () => {
-        await writeFile(draft, released, { mode: 0o600 })
-        await rename(draft, pathOf(last + 1))
-      }
+      let giving: Promise<void> | undefined
+      return () => (giving ??= giveBack(draft, pathOf(last + 1)))
     }
   } finally {
     await rm(draft, { force: true })
@@ -54,6 +52,16 @@ export async function takeLock(folder: string): Promise<() => Promise<void>> {
 
 /** What a lock holds that nobody holds. */
 const released = ''
+
+/** Where that cannot be written, on a full disk say, the lock ends with its process. */
+async function giveBack(draft: string, path: string): Promise<void> {
+  try {
+    await writeFile(draft, released, { mode: 0o600 })
+    await rename(draft, path)
+  } catch {
+    await rm(draft, { force: true }).catch(() => {})
+  }
+}
 
 /** Ascending. */
 async function lockNumbers(folder: string): Promise<number[]> {
@@ -71,14 +79,14 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function refuseIfAlive(text: string, folder: string, path: string): Promise<void> {
+async function refuseIfAlive(text: string, folder: string, path: string, remedy: string): Promise<void> {
   let holder: Holder
   try {
     holder = JSON.parse(text) as Holder
   } catch {
     throw new BitfleetError(
       'conflict',
-      `${folder}: ${path} is not a lock Bitfleet wrote; remove it if no coordinator runs`,
+      `${folder}: ${path} is not a lock Bitfleet wrote; remove it if no process of Bitfleet uses this folder`,
     )
   }
   if (holder.host !== hostname()) {
@@ -88,10 +96,7 @@ async function refuseIfAlive(text: string, folder: string, path: string): Promis
     )
   }
   if (isAlive(holder.pid) && (await startOf(holder.pid)) === holder.started) {
-    throw new BitfleetError(
-      'conflict',
-      `${folder} is held by process ${holder.pid}; stop that coordinator, or choose another folder with --store`,
-    )
+    throw new BitfleetError('conflict', `${folder} is held by process ${holder.pid}; ${remedy}`)
   }
 }
 
