@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { backends } from '../agent/backends/index.ts'
+import { expandPlan, parsePlan } from '../coordinator/plan/index.ts'
+import type { AgentRecord } from '../shared/messages.ts'
+
+// The plans of docs/examples/, and what of docs/write-a-plan.md is one: they parse and expand on an agent that has
+// every backend, without a note that something in them means nothing.
+const folder = new URL('../docs/examples/', import.meta.url)
+const plans = readdirSync(folder)
+  .filter((name) => name.endsWith('.yaml'))
+  .map((name) => ({ name, text: readFileSync(new URL(name, folder), 'utf8') }))
+
+const agent: AgentRecord = {
+  id: 'a',
+  name: 'a',
+  labels: { site: 'lab-3' },
+  software: '0',
+  facts: {},
+  attributes: {},
+  devices: [],
+  slots: 1,
+  backends: backends.map(({ id, title, kernels, knobs }) => ({
+    id,
+    title,
+    status: 'ready',
+    version: '1',
+    kernels: [...kernels],
+    knobs: [...knobs],
+  })),
+}
+
+describe('the plans of docs/examples', () => {
+  it('are there', () => expect(plans.length).toBeGreaterThanOrEqual(3))
+
+  it.each(plans)('$name expands, and every part of it means something', ({ name, text }) => {
+    const { cells, notes } = expandPlan(parsePlan(text, name), [agent])
+    expect(notes).toEqual([])
+    for (const id of new Set(cells.map(({ workload }) => workload))) {
+      expect(cells.filter(({ workload }) => workload === id).length).toBeGreaterThan(1)
+    }
+  })
+})
+
+it('the plan of docs/write-a-plan.md parses', () => {
+  const page = readFileSync(new URL('../docs/write-a-plan.md', import.meta.url), 'utf8')
+  const [, text] = /```yaml\n(name: .*?)```/s.exec(page) ?? []
+  const digest = `sha256:${'0'.repeat(64)}`
+  const plan = parsePlan((text as string).replace('sha256:…', digest), 'write-a-plan.md')
+  expect(expandPlan(plan, [agent]).cells.length).toBeGreaterThan(plan.workloads.length)
+})
