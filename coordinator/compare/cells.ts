@@ -3,7 +3,7 @@ import type { Execution, Note, Outcome } from '../../shared/execution.ts'
 import type { Facts } from '../../shared/facts.ts'
 import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
 
-/** How a repetition ended; `missing` where nothing came back. */
+/** How a repetition ended; `missing` where nothing came back, of a run that was not cancelled. */
 export type Ending = Outcome | { readonly status: 'missing' }
 
 export interface Repetition {
@@ -46,17 +46,24 @@ export function cellOutcomes({ run, cells, executions }: RunData): CellOutcome[]
     else byCell.set(record.cell, [record])
   }
   const agentFacts = new Map(run.agents.map(({ id, facts }) => [id, facts]))
+  const absent: Ending = { status: run.state === 'cancelled' ? 'cancelled' : 'missing' }
   return cells
     .toSorted((a, b) => a.position - b.position || compareText(a.agent, b.agent) || compareText(a.id, b.id))
-    .map((cell) => cellOutcome(cell, byCell.get(cell.id) ?? [], agentFacts.get(cell.agent) ?? {}))
+    .map((cell) => cellOutcome(cell, byCell.get(cell.id) ?? [], agentFacts.get(cell.agent) ?? {}, absent))
 }
 
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-function cellOutcome(cell: CellRecord, records: readonly ExecutionRecord[], agentFacts: Facts): CellOutcome {
-  const repetitions = Array.from({ length: cell.repetitions }, (_, i) => repetitionsOf(i, records)).flat()
+/** @param absent how a repetition ended that has no record */
+function cellOutcome(
+  cell: CellRecord,
+  records: readonly ExecutionRecord[],
+  agentFacts: Facts,
+  absent: Ending,
+): CellOutcome {
+  const repetitions = Array.from({ length: cell.repetitions }, (_, i) => repetitionsOf(i, records, absent)).flat()
   const completed = repetitions.flatMap(({ repetition, ending, execution }) =>
     ending.status === 'completed' && execution?.trace ? [{ repetition, trace: execution.trace, execution }] : [],
   )
@@ -82,14 +89,14 @@ function cellOutcome(cell: CellRecord, records: readonly ExecutionRecord[], agen
 }
 
 /** An attempt that failed and was made again says nothing of the repetition, as long as one completed. */
-function repetitionsOf(repetition: number, records: readonly ExecutionRecord[]): Repetition[] {
+function repetitionsOf(repetition: number, records: readonly ExecutionRecord[], absent: Ending): Repetition[] {
   const attempts = records
     .filter((record) => record.repetition === repetition)
     .sort((a, b) => a.attempt - b.attempt || compareText(a.execution.trace ?? '', b.execution.trace ?? ''))
     .map(({ execution }) => ({ repetition, ending: execution.outcome, execution }))
   const completed = attempts.filter(({ ending }) => ending.status === 'completed')
   if (completed.length > 0) return completed
-  return [attempts.at(-1) ?? { repetition, ending: { status: 'missing' } }]
+  return [attempts.at(-1) ?? { repetition, ending: absent }]
 }
 
 /** Keys that all have with one value, and those where values differ or somebody has none. */

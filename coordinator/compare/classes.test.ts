@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createSyntheticRun, f32, type SyntheticExecution, syntheticAgent } from '../../test/synthetic-run.ts'
+import type { RunState } from '../records.ts'
 import { cellOutcomes } from './cells.ts'
 import { classify, groupOutcomes, letterOf, otherOutcomesBelow } from './classes.ts'
 
@@ -56,6 +57,14 @@ describe('classify', () => {
       'missing',
       'crashed',
     ])
+  })
+
+  it('calls cancelled what a cancelled run never began, and missing what any other lost', () => {
+    const { data } = outcomesOf([of(1), null], [null])
+    const endings = (state: RunState) =>
+      cellOutcomes({ ...data, run: { ...data.run, state } }).map(({ ending }) => ending.status)
+    expect(endings('cancelled')).toEqual(['cancelled', 'cancelled'])
+    expect(endings('done')).toEqual(['missing', 'missing'])
   })
 
   it('says by how many executions the least tried cell agrees', () => {
