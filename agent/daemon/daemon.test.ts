@@ -82,7 +82,7 @@ async function coordinator() {
     await next.say({ type: 'welcome', protocol: 1, coordinator: 'test' })
     return { ...next, hello: message }
   }
-  return { url, visit, welcome }
+  return { http, url, visit, welcome }
 }
 
 let folders = 0
@@ -297,6 +297,22 @@ describe('an agent', () => {
       code: 'refused',
       message: expect.stringMatching(/the token is not ours/),
     })
+  })
+
+  it('comes back to a coordinator whose proxy turned it away for a while, once it was welcome there', async () => {
+    const { http, url, welcome } = await coordinator()
+    const logged: string[] = []
+    await agent(url, { log: (line) => logged.push(line) })
+    const first = await welcome()
+    const takers = http.listeners('upgrade') as ((...args: unknown[]) => void)[]
+    http.removeAllListeners('upgrade')
+    http.once('upgrade', (_request, stream) => {
+      for (const taker of takers) http.on('upgrade', taker)
+      stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    })
+    first.connection.close('restarting')
+    await welcome()
+    expect(logged.join('\n')).toContain('403 Forbidden')
   })
 
   it('is itself again after a restart, and only once at a time', async () => {

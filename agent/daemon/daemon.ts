@@ -69,7 +69,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const { agent, context } = await prepare({ ...options, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
     const daemon = keepRunning(options, url, agent, context)
-    const done = daemon.done.finally(unlock)
+    const done = daemon.done.finally(() => unlock())
     // Whoever started it looks at `done` when it likes.
     done.catch(() => {})
     return { agent, stop: daemon.stop, done }
@@ -124,11 +124,18 @@ function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: A
   )
   const stopping = new AbortController()
   const backoff = createBackoff()
+  let everWelcomed = false
+
+  /** What turns the agent away before it could say who it is may be a proxy's bad minute, once it was let in before. */
+  const connect = () =>
+    connectWebSocket(url).catch((error: unknown) => {
+      throw everWelcomed ? new BitfleetError('unavailable', messageOf(error), { cause: error }) : error
+    })
 
   const keepLine = async () => {
     while (!stopping.signal.aborted) {
       try {
-        connection = await connectWebSocket(url)
+        connection = await connect()
         if (stopping.signal.aborted) return connection.close(farewell)
         const reason = await serveLine(connection, {
           token,
@@ -138,6 +145,7 @@ function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: A
           log,
           onWelcome(welcomed) {
             line = welcomed
+            everWelcomed = true
             backoff.reset()
             log(`connected to ${url}`)
           },

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createFakeAgent } from '../../test/fake-agent.ts'
 import { createMemoryLine } from '../../test/memory-line.ts'
 import { agentRecord, schedulerHarness, token } from '../../test/scheduler-harness.ts'
@@ -39,6 +39,20 @@ describe('a hello', () => {
     expect(await far.closed).toMatch(/no hello/)
     // Late is not refused: the agent may try again.
     expect(silent.received).toEqual([])
+  })
+
+  it('is not refused for what passes: the agent finds the line closed, and may try again', async () => {
+    const scheduler = bench.start()
+    const saving = vi.spyOn(bench.store, 'saveAgent').mockRejectedValueOnce(new Error('no space left'))
+    const [near, far] = createMemoryLine()
+    void scheduler.serve(near)
+    const turnedAway = createFakeAgent(far, agentRecord('a-1'))
+    await far.send(hello)
+    expect(await far.closed).toMatch(/no space left/)
+    expect(turnedAway.received).toEqual([])
+    saving.mockRestore()
+    await bench.connect(scheduler, agentRecord('a-1'))
+    expect(scheduler.agents()).toHaveLength(1)
   })
 
   it('makes attributes of what names a machine', async () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Digest } from '../../shared/digest.ts'
-import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Execution } from '../../shared/execution.ts'
 import {
   type AgentRecord,
@@ -125,9 +125,7 @@ export async function serveAgent(
       }
     }
   } catch (error) {
-    // An agent that reads `refused` gives up; one that was merely late tries again.
-    if (!session && !(error instanceof LateHello))
-      await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
+    if (!session && isForGood(error)) await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
     handlers.warn(`${session ? `agent ${session.agent.id}` : 'a peer'}: line closed: ${messageOf(error)}`)
     connection.close(messageOf(error))
   }
@@ -135,10 +133,12 @@ export async function serveAgent(
   if (session) handlers.ended(session, reason)
 }
 
-class LateHello extends BitfleetError {
-  constructor(helloMs: number) {
-    super('protocol', `no hello came within ${helloMs / 1000} s`)
-  }
+/**
+ * An agent that reads `refused` gives up, so it is said of what will not change by itself: its token, its release, what
+ * it says of itself. One that was late, or met a failing store, finds the line closed and tries again.
+ */
+function isForGood(error: unknown): boolean {
+  return isBitfleetError(error) && ['refused', 'protocol', 'format'].includes(error.code)
 }
 
 async function firstMessage(
@@ -147,7 +147,9 @@ async function firstMessage(
 ): Promise<AgentRecord> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new LateHello(helloMs)), helloMs)
+    timer = setTimeout(() => {
+      reject(new BitfleetError('unavailable', `no hello came within ${helloMs / 1000} s`))
+    }, helloMs)
   })
   try {
     const first = await Promise.race([frames.next(), late])
