@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,24 +7,19 @@ import { formatNpy } from '../shared/npy.ts'
 import { drawTensor } from '../shared/random/data-kinds.ts'
 import { createStream } from '../shared/random/stream.ts'
 import { createTrace, formatTrace } from '../shared/trace.ts'
+import { runPython, withoutNumpy, withoutPython } from './python.ts'
 
 // The program text of docs/formats.md, run as a reader would run it.
 const page = readFileSync(new URL('../docs/formats.md', import.meta.url), 'utf8')
 const blocks = [...page.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code as string)
-const python = process.env.BITFLEET_TEST_PYTHON ?? 'python3'
-const has = (module: string) => spawnSync(python, ['-c', `import ${module}`]).status === 0
-const plain = has('hashlib')
-const numpy = has('numpy')
-if (!numpy)
-  process.stderr.write(
-    `formats-page.test.ts: ${plain ? 'the numpy parts' : 'all'} NOT RUN, ${python} cannot import them\n`,
-  )
+const noPython = withoutPython('the programs of docs/formats.md')
+const noNumpy = withoutNumpy('the programs of docs/formats.md that use numpy')
 
 const folder = mkdtempSync(join(tmpdir(), 'bitfleet-page-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const run = (code: string) => {
-  const { stdout, stderr, status } = spawnSync(python, ['-c', code], { encoding: 'utf8', cwd: folder, timeout: 60_000 })
+  const { stdout, stderr, status } = runPython(['-c', code], { cwd: folder })
   expect(stderr).toBe('')
   expect(status).toBe(0)
   return stdout.trim()
@@ -36,21 +30,21 @@ const block = (holding: string) => {
   return found[0] as string
 }
 
-test.runIf(plain)('what the page says a program prints, it prints', { timeout: 60_000 }, () => {
-  for (const code of blocks.filter((text) => /^print\(/m.test(text) && (numpy || !text.includes('numpy')))) {
+test.skipIf(noPython)('what the page says a program prints, it prints', { timeout: 60_000 }, () => {
+  for (const code of blocks.filter((text) => /^print\(/m.test(text) && (!noNumpy || !text.includes('numpy')))) {
     const said = /(?:\n# | {2}# )(.*)\n$/.exec(code)?.[1]
     expect(run(code)).toBe(said)
   }
 })
 
-test.runIf(plain)('the page’s program computes trace digests', { timeout: 60_000 }, () => {
+test.skipIf(noPython)('the page’s program computes trace digests', { timeout: 60_000 }, () => {
   const golden = JSON.parse(readFileSync(new URL('./golden/golden.json', import.meta.url), 'utf8'))
   const trace = createTrace(golden.trace.lines.map((line: string) => JSON.parse(line)))
   writeFileSync(join(folder, 'trace.jsonl'), formatTrace(trace))
   expect(run(`${block('def trace_digest')}\nprint(trace_digest('trace.jsonl'))`)).toBe(trace.digest)
 })
 
-test.runIf(numpy)('the page’s program computes relative L2, bit for bit', { timeout: 60_000 }, () => {
+test.skipIf(noNumpy)('the page’s program computes relative L2, bit for bit', { timeout: 60_000 }, () => {
   for (const [dtype, n] of [
     ['f32', 100_003],
     ['f64', 16_384],

@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { js } from '../agent/backends/js.ts'
 import { digestOf } from '../shared/digest.ts'
 import { findWorkload } from '../workloads/index.ts'
-import { needs } from './needs.ts'
+import { runPython, withoutPython } from './python.ts'
 
 interface Golden {
   readonly workload: string
@@ -44,13 +43,13 @@ it('the golden results tell the orders apart', () => {
   expect(new Set(orders.map(digestsOf)).size).toBe(orders.length - sequential.length + 1)
 })
 
-const python = spawnSync('python3', ['--version']).status === 0
-
-it.skipIf(
-  needs('recomputation of the accumulation orders', python, 'python3 is not on the path', 'apt-get install python3'),
-)('a Python script of its own computes the golden results that are committed', { timeout: 180_000 }, () => {
-  const { status, stdout, stderr } = spawnSync('python3', [pathOf('orders.py')], { encoding: 'utf8', timeout: 170_000 })
-  expect(stderr).toBe('')
-  expect(status).toBe(0)
-  expect(JSON.parse(stdout)).toEqual(golden)
-})
+it.skipIf(withoutPython('recomputation of the accumulation orders'))(
+  'a Python script of its own computes the golden results that are committed',
+  { timeout: 180_000 },
+  () => {
+    const { status, stdout, stderr } = runPython([pathOf('orders.py')])
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toEqual(golden)
+  },
+)

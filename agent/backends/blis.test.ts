@@ -8,7 +8,8 @@ import { blis } from './blis.ts'
 
 const state = await blis.detect()
 const absent = needs('BLIS', state.status === 'ready', state.reason ?? '', state.add)
-const x86 = process.arch === 'x64' && state.version?.startsWith('0.9') === true
+const numbered = process.arch === 'x64' && state.version?.startsWith('0.9') === true
+const otherArch = needs('BLIS by architecture', numbered, 'not BLIS 0.9 on x86-64')
 
 const draw = (shape: number[], name = 'input') => drawTensor('normal', 'f32', shape, createStream('42', name))
 const f64 = (shape: number[], values: number[]) =>
@@ -34,7 +35,7 @@ describe.skipIf(absent)('blis', () => {
 
   const gemm = [{ kernel: 'gemm' as const, operands: [draw([48, 200]), draw([200, 32], 'input-b')] }]
 
-  it.runIf(x86)('takes the kernels of another processor', async () => {
+  it.skipIf(otherArch)('takes the kernels of another processor', async () => {
     const penryn = await underCondition(blis, { archType: 5 }, gemm)
     const haswell = await underCondition(blis, { archType: 3 }, gemm)
     expect([penryn.facts['lib.blis.arch'], penryn.settings.archType, penryn.notes]).toEqual(['penryn', '5', []])
@@ -42,7 +43,7 @@ describe.skipIf(absent)('blis', () => {
     expect(bits(penryn)).not.toEqual(bits(haswell))
   })
 
-  it.runIf(x86)('reports the abort of an architecture that is not in the build', async () => {
+  it.skipIf(otherArch)('reports the abort of an architecture that is not in the build', async () => {
     const { signal, stderr } = await underCondition(blis, { archType: 14 }, gemm)
     expect(signal).toBe('SIGABRT')
     expect(stderr).toContain('BLIS_ARCH_TYPE')

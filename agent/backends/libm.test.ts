@@ -55,9 +55,12 @@ describe.skipIf(absent)('libm', () => {
     expect(bitsHex(await compute('atan', tensorFromBits('f32', [4], single)))).toEqual(single)
   })
 
-  it.runIf(process.arch === 'x64' && glibc)('keeps the sign x86 gives to a NaN made by an operation', async () => {
-    expect(bitsHex(await compute('sqrt', f64(-1)))).toEqual(['fff8000000000000'])
-  })
+  it.skipIf(needs('the sign of a NaN of sqrt', process.arch === 'x64' && glibc, 'not glibc on x86-64'))(
+    'keeps the sign x86 gives to a NaN made by an operation',
+    async () => {
+      expect(bitsHex(await compute('sqrt', f64(-1)))).toEqual(['fff8000000000000'])
+    },
+  )
 
   it('computes nothing from nothing', async () => {
     expect((await compute('exp', f64())).bytes.length).toBe(0)

@@ -69,7 +69,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const { agent, context } = await prepare({ ...options, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
     const daemon = keepRunning(options, url, agent, context)
-    const done = daemon.done.finally(() => unlock())
+    const done = daemon.done.then(unlock, async (error: unknown) => {
+      await unlock()
+      throw error
+    })
     // Whoever started it looks at `done` when it likes.
     done.catch(() => {})
     return { agent, stop: daemon.stop, done }

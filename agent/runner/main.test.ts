@@ -9,6 +9,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest'
 import { digestOf } from '../../shared/digest.ts'
 import { entryPoint } from '../../shared/entry-point.ts'
 import { type RunnerEvent, runnerEventSchema } from './protocol.ts'
+import { needs } from '../../test/needs.ts'
 
 // The protocol as docs/runner-protocol.md tells it, spoken without the daemon.
 
@@ -89,23 +90,26 @@ describe('a runner', () => {
     expect(stderr).toMatch(/\/nowhere\/backend\.mjs/)
   })
 
-  it.runIf(process.platform === 'linux')('dies with whoever started it', async () => {
-    const asked = request({ condition: { backend: 'misbehaving', device: 'cpu', knobs: { deed: 'spin' } } })
-    const script = `
+  it.skipIf(needs('runners that die with their daemon', process.platform === 'linux', 'Linux alone has it'))(
+    'dies with whoever started it',
+    async () => {
+      const asked = request({ condition: { backend: 'misbehaving', device: 'cpu', knobs: { deed: 'spin' } } })
+      const script = `
       const { spawn } = require('node:child_process')
       const [main, line, ...modules] = process.argv.slice(1)
       const child = spawn(process.execPath, [main, ...modules], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], detached: true })
       child.stdio[3].end(line)
       child.stdio[4].on('data', (data) => { if (String(data).includes('"checkpoint"')) console.log(child.pid) })`
-    const parent: ChildProcess = spawn(process.execPath, ['-e', script, main, JSON.stringify(asked), ...modules], {
-      stdio: 'pipe',
-    })
-    const [data] = (await once(parent.stdout as Readable, 'data')) as [Buffer]
-    const pid = Number(data.toString())
-    expect(isRunning(pid)).toBe(true)
-    parent.kill('SIGKILL')
-    await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 20_000 })
-  })
+      const parent: ChildProcess = spawn(process.execPath, ['-e', script, main, JSON.stringify(asked), ...modules], {
+        stdio: 'pipe',
+      })
+      const [data] = (await once(parent.stdout as Readable, 'data')) as [Buffer]
+      const pid = Number(data.toString())
+      expect(isRunning(pid)).toBe(true)
+      parent.kill('SIGKILL')
+      await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 20_000 })
+    },
+  )
 })
 
 function isRunning(pid: number): boolean {

@@ -1,19 +1,14 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { needs } from '../../test/needs.ts'
+import { runPython, withoutNumpy } from '../../test/python.ts'
 import { sampleReport, sampleRun } from '../../test/sample-report.ts'
 import { exportArtifacts, writeReport } from './files.ts'
 import type { Report } from './format.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-const local = join(root, '.test-tools', 'python')
-const environment = { ...process.env, ...(existsSync(local) ? { PYTHONPATH: local } : {}) }
-const { status } = spawnSync('python3', ['-c', 'import numpy'], { env: environment })
-const absent = needs('docs/verify-with-numpy.md', status === 0, 'python3 has no numpy', 'deploy/tests/install.sh')
+const absent = withoutNumpy('docs/verify-with-numpy.md')
 
 describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
   let dir: string
@@ -27,7 +22,7 @@ describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
 
   async function verify(report: Report): Promise<{ status: number | null; stdout: string; stderr: string }> {
     await writeReport(report, dir, { formats: ['json'] })
-    return spawnSync('python3', [join(dir, 'verify.py'), dir, '--complete'], { env: environment, encoding: 'utf8' })
+    return runPython([join(dir, 'verify.py'), dir, '--complete'])
   }
 
   it('agrees with every figure', async () => {

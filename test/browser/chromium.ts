@@ -8,7 +8,7 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/
 
 /** True to skip, said loudly. */
 export function withoutChromium(name: string): boolean {
-  return needs(name, executablePath !== undefined, 'there is no Chromium', 'deploy/tests/install.sh')
+  return needs(name, executablePath !== undefined, 'there is no Chromium', 'bash deploy/tests/install.sh')
 }
 
 /** A browser of its own for each test file; it makes no requests of its own. */

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { judgePromises } from '../../coordinator/demo/promises.ts'
 import { type Report, reportSchema } from '../../coordinator/report/format.ts'
 import { digestOf } from '../../shared/digest.ts'
-import { needs } from '../needs.ts'
+import { runPython, withoutNumpy } from '../python.ts'
 import { bitfleet, cleanUp, type Ended, folder, readExport, readReport } from './bitfleet.ts'
 
 let first: Ended
@@ -90,18 +90,16 @@ describe('the demo', () => {
   })
 
   it('holds when numpy recomputes every figure', (context) => {
-    const python = findNumpy()
-    if (
-      needs('docs/verify-with-numpy.md', python !== undefined, 'no python3 with numpy', 'bash deploy/tests/install.sh')
-    )
-      context.skip()
+    if (withoutNumpy('docs/verify-with-numpy.md on the demo')) context.skip()
     const page = readFileSync(resolve(import.meta.dirname, '../../docs/verify-with-numpy.md'), 'utf8')
     const script = /```python\n(#!.*?)```/s.exec(page)?.[1]
     expect(script).toBeDefined()
     const file = join(folder(), 'verify.py')
     writeFileSync(file, script ?? '')
-    const output = execFileSync('python3', [file, out], { encoding: 'utf8', env: python })
-    expect(output).toMatch(/\d+ figures/)
+    const { stdout, stderr, status } = runPython([file, out])
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/\d+ figures/)
+    expect(status).toBe(0)
   })
 
   it('gives the same classes and traces a second time, but for what is nondeterministic', async () => {
@@ -118,14 +116,3 @@ describe('the demo', () => {
     expect(summary(readReport(again))).toEqual(summary(report))
   })
 })
-
-/** The environment of a python3 that has numpy, if there is one. */
-function findNumpy(): NodeJS.ProcessEnv | undefined {
-  const env = { ...process.env, PYTHONPATH: resolve(import.meta.dirname, '../../.test-tools/python') }
-  try {
-    execFileSync('python3', ['-c', 'import numpy'], { env, stdio: 'ignore' })
-    return env
-  } catch {
-    return undefined
-  }
-}
