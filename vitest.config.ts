@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     projects: [
       {
-        // Beside the code, and what crosses folders but starts no server.
+        // Beside the code, and what crosses folders: what answers while one works.
         test: {
           name: 'unit',
           include: [
@@ -14,6 +14,16 @@ export default defineConfig({
             'test/*.test.ts',
             'test/contracts/**/*.test.ts',
           ],
+          exclude: ['**/*.process.test.ts'],
+        },
+      },
+      {
+        // Beside the code, too, but made of runners, daemons, servers, stores and other programs, which take their time.
+        test: {
+          name: 'processes',
+          include: [...layers.map((layer) => `${layer}/**/*.process.test.ts`), 'test/*.process.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {

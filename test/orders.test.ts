@@ -4,7 +4,6 @@ import { expect, it } from 'vitest'
 import { js } from '../agent/backends/js.ts'
 import { digestOf } from '../shared/digest.ts'
 import { findWorkload } from '../workloads/index.ts'
-import { runPython, withoutPython } from './python.ts'
 
 interface Golden {
   readonly workload: string
@@ -42,14 +41,3 @@ it('the golden results tell the orders apart', () => {
   expect(sequential).toEqual(['sequential', 'lanes:1', 'chunks:1', 'chunks:2000', 'blocks:1'])
   expect(new Set(orders.map(digestsOf)).size).toBe(orders.length - sequential.length + 1)
 })
-
-it.skipIf(withoutPython('recomputation of the accumulation orders'))(
-  'a Python script of its own computes the golden results that are committed',
-  { timeout: 180_000 },
-  () => {
-    const { status, stdout, stderr } = runPython([pathOf('orders.py')])
-    expect(stderr).toBe('')
-    expect(status).toBe(0)
-    expect(JSON.parse(stdout)).toEqual(golden)
-  },
-)

@@ -67,6 +67,7 @@ const suites = {
   lint: () => command('lint', ['node_modules/oxlint/bin/oxlint', '--type-aware']),
   format: () => command('format', ['node_modules/@biomejs/biome/bin/biome', 'format', '.']),
   unit: () => suite('unit'),
+  processes: () => suite('processes'),
   e2e: () => suite('e2e'),
   browser: () => suite('browser'),
 }
