@@ -101,9 +101,10 @@ export async function runLocally(
     else process.stdout.write(renderText(report, { color: usesColor(process.stdout) }))
     process.stderr.write(`\nReport: ${join(out, 'report.html')} (and .json, .md, .csv)\n`)
     await finished(report)
-    process.stderr.write(`Web:    ${client.url}/runs/${runId}\n`)
-    if (process.stdout.isTTY && !options.exit) {
-      process.stderr.write('Serving until Ctrl-C.\n')
+    if (!process.stdout.isTTY || options.exit) {
+      process.stderr.write(`Web:    bitfleet coordinator --store ${storeDir} serves it again, under /runs/${runId}\n`)
+    } else {
+      process.stderr.write(`Web:    ${client.url}/runs/${runId}, served until Ctrl-C\n`)
       await Promise.race([interruption.asked, ...sides.map(diedEarly)])
     }
   } finally {

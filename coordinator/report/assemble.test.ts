@@ -104,7 +104,7 @@ describe('assembleReport', () => {
   it('says it in one sentence', () => {
     expect(sampleReport().sentence).toBe(
       '3 of 14 workloads identical over 21 conditions on 2 agents; ' +
-        '7 part: reduce.sum by knob.order, train.mlp by knob.variant, train.cnn by backend, elementary.exp by knob.hwcaps, and 3 more; ' +
+        '7 part: reduce.sum by js.order, train.mlp by tfjs-wasm.variant among others, train.cnn, elementary.exp by libm.hwcaps, and 3 more; ' +
         '1 computed on different inputs: nn.softmax; 1 disagrees with itself: reduce.sum; 2 are incomplete: nn.conv2d, linalg.gemv',
     )
   })

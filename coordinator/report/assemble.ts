@@ -15,9 +15,10 @@ export function assembleReport(data: RunData, comparisons: readonly Comparison[]
   const { run } = data
   const outcomes = cellOutcomes(data)
   const agents = run.agents.toSorted((a, b) => compareText(a.id, b.id))
+  const cells = outcomes.map(reportCell)
   return {
     schema: reportSchemaName,
-    sentence: verdictSentence(outcomes, comparisons),
+    sentence: verdictSentence(outcomes, comparisons, cells),
     verdict: overallVerdict(comparisons),
     run: {
       id: run.id,
@@ -32,7 +33,7 @@ export function assembleReport(data: RunData, comparisons: readonly Comparison[]
     },
     agents,
     workloads: describeWorkloads(outcomes),
-    cells: outcomes.map(reportCell),
+    cells,
     comparisons: [...comparisons],
   }
 }

@@ -16,6 +16,7 @@ import {
   explanationText,
   grouped,
   percent,
+  plannedChangeStrength,
   plannedChangeText,
   plural,
   rounded,
@@ -35,6 +36,7 @@ export function renderMarkdown(report: Report): string {
     notices(report),
     matrix(report, title),
     '## Where they part, and why',
+    `Tested: ${plannedChangeStrength} ${explanationStrength}`,
     ...report.comparisons
       .filter(({ verdict }) => verdict !== 'identical')
       .map((comparison) => detail(comparison, title(comparison), cells)),
@@ -109,10 +111,11 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
   ])
   const [best] = comparison.explanations
   const why = best
-    ? `Why: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}. ${best.rivals > 0 ? `${plural(best.rivals, 'other set')} of that size explain as well. ` : ''}${explanationStrength}`
+    ? `Observed: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}. ${best.rivals > 0 ? `${plural(best.rivals, 'other set')} of that size ${best.rivals === 1 ? 'explains' : 'explain'} as well. ` : ''}`
     : comparison.verdict === 'divergent'
-      ? `Why: unexplained. ${escaped(comparison.unexplained ?? '')}`.trim()
+      ? `Observed: unexplained. ${escaped(comparison.unexplained ?? '')}`.trim()
       : ''
+  const tested = plannedChanges(comparison, cells).map((change) => `- ${escaped(plannedChangeText(change))}`)
   return [
     `### ${escaped(title)}: ${comparison.verdict}`,
     classes.length > 0 ? table(['class', 'trace', 'cells'], classes) : '',
@@ -121,8 +124,8 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
       ({ cell, distinct, executions }) =>
         `Cell \`${escaped(cell)}\` disagreed with itself: ${distinct} distinct results in ${executions} executions.`,
     ),
+    tested.length > 0 ? `Tested by the plan:\n\n${tested.join('\n')}` : '',
     why,
-    ...plannedChanges(comparison, cells).map((change) => `Tested by the plan: ${escaped(plannedChangeText(change))}.`),
   ]
     .filter((part) => part !== '')
     .join('\n\n')

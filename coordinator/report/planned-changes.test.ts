@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sampleReport } from '../../test/sample-report.ts'
-import { plannedChanges } from './planned-changes.ts'
+import { plannedChanges, testedSettings } from './planned-changes.ts'
 
 const report = sampleReport()
 const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
@@ -25,7 +25,64 @@ describe('settings that the plan changed alone', () => {
     expect(orders).toMatchObject({ setting: 'js.order', pairs: 2 * 15, followed: 2 * (15 - 3 - 1) })
   })
 
-  it('are none where only backends differ', () => {
-    expect(changesOf('nn.layernorm')).toEqual([])
+  it('are the backend where no cell has another setting', () => {
+    expect(changesOf('nn.layernorm')).toEqual([{ setting: 'backend', pairs: 3, followed: 0, example: undefined }])
+  })
+})
+
+it('show nothing of the arithmetic where inputs differ', () => {
+  expect(changesOf('nn.softmax')).toEqual([])
+})
+
+describe('the settings that account for the classes', () => {
+  interface Cell {
+    readonly agent?: string
+    readonly backend: string
+    readonly knobs?: Record<string, string>
+    readonly letter: string
+  }
+
+  /** Cells of one comparison, by the class they fall into. */
+  function tested(described: readonly Cell[]) {
+    const [comparison, model] = [report.comparisons[0], report.cells[0]]
+    if (!comparison || !model) throw new Error('the sample is empty')
+    const own = described.map(({ agent = 'a', backend, knobs = {} }, i) => ({
+      ...model,
+      ...{ id: `c-${i}`, agent, condition: { ...model.condition, backend, knobs } },
+    }))
+    const letters = [...new Set(described.map(({ letter }) => letter))]
+    const classes = letters.map((letter) => ({
+      ...{ letter, trace: letter },
+      cells: own.filter((_, i) => described[i]?.letter === letter).map(({ id }) => id),
+    }))
+    return testedSettings({ ...comparison, classes }, new Map(own.map((cell) => [cell.id, cell])))
+  }
+  const js = (order: string, letter: string, agent = 'a') => ({ agent, backend: 'js', knobs: { order }, letter })
+
+  it('are those that the bits followed', () => {
+    expect(tested([js('exact', 'A'), js('reverse', 'B')])).toEqual({ settings: ['js.order'], all: true })
+    expect(tested([js('exact', 'A'), js('reverse', 'A')])).toEqual({ settings: [], all: true })
+  })
+
+  it('leave open what no change alone reached', () => {
+    expect(
+      tested([
+        { backend: 'tfjs-cpu', letter: 'A' },
+        { backend: 'tfjs-wasm', knobs: { variant: 'plain' }, letter: 'B' },
+        { backend: 'tfjs-wasm', knobs: { variant: 'simd' }, letter: 'C' },
+      ]),
+    ).toEqual({ settings: ['tfjs-wasm.variant'], all: false })
+  })
+
+  it('leave open machines that part under the same setting', () => {
+    const here = [js('exact', 'A'), js('reverse', 'B')]
+    expect(tested([...here, js('exact', 'A', 'b'), js('reverse', 'B', 'b')]).all).toBe(true)
+    expect(tested([...here, js('exact', 'A', 'b'), js('reverse', 'C', 'b')]).all).toBe(false)
+  })
+
+  it('name several, the backend among them', () => {
+    expect(
+      tested([{ backend: 'js', letter: 'A' }, { backend: 'tfjs-cpu', letter: 'B' }, js('exact', 'A'), js('fma', 'C')]),
+    ).toEqual({ settings: ['js.order', 'backend'], all: true })
   })
 })

@@ -4,13 +4,13 @@ import type { Comparison, ReportCell } from './format.ts'
 
 /** What happened to the bits where the plan changed one setting and nothing else. */
 export interface PlannedChange {
-  /** `BACKEND.KNOB`, as in a plan. */
+  /** `BACKEND.KNOB`, as in a plan, or `backend`. */
   readonly setting: string
-  /** Pairs of cells of one agent, backend and device that were asked for the same but for this setting. */
+  /** Pairs of cells of one agent and device that were asked for the same but for this setting. */
   readonly pairs: number
   /** Of them, pairs whose bits differ. */
   readonly followed: number
-  /** The first such pair in the plan's order: classes, and values; undefined where the plan left the setting out. */
+  /** Such a pair of the first class that has one: classes, and values; undefined where the plan left the setting out. */
   readonly example:
     | {
         readonly classes: readonly [string, string]
@@ -19,50 +19,101 @@ export interface PlannedChange {
     | undefined
 }
 
+type Cells = ReadonlyMap<string, ReportCell>
+
 interface Member {
   readonly letter: string
-  readonly value: KnobValue | undefined
+  readonly cell: ReportCell
+}
+
+interface Trial {
+  readonly setting: string
+  readonly valueOf: (cell: ReportCell) => KnobValue | undefined
+  /** Members that are alike but for the setting, two or more to a group. */
+  readonly groups: readonly (readonly Member[])[]
 }
 
 /**
- * The experiments within a plan: one setting changed alone. Where the bits follow, that change suffices on that
- * machine, with that seed. Counts only cells that belong to a class, as others have no one result. Linear in the
- * cells and their settings.
+ * The experiments within a plan: one setting changed alone, or the backend alone where no knob is set. Where the bits
+ * follow, that change suffices on that machine, with that seed, as far as the cells repeat. Counts only cells that
+ * belong to a class, as others have no one result. Linear in the cells and their settings.
  */
-export function plannedChanges({ classes }: Comparison, cells: ReadonlyMap<string, ReportCell>): PlannedChange[] {
-  const members = classes.flatMap(({ letter, cells: ids }) =>
+export function plannedChanges(comparison: Comparison, cells: Cells): PlannedChange[] {
+  return trialsOf(membersOf(comparison, cells)).map(countPairs)
+}
+
+/**
+ * The settings whose change alone moved the bits, and whether they account for every difference: each class is reached
+ * from every other by such changes, and no two cells that agree on these settings differ.
+ */
+export function testedSettings(comparison: Comparison, cells: Cells): { settings: string[]; all: boolean } {
+  const members = membersOf(comparison, cells)
+  const trials = trialsOf(members).filter((trial) => countPairs(trial).followed > 0)
+  const reached = new Map(comparison.classes.map(({ letter }) => [letter, new Set([letter])]))
+  for (const group of trials.flatMap(({ groups }) => groups)) {
+    const joined = new Set(group.flatMap(({ letter }) => [...(reached.get(letter) ?? [])]))
+    for (const letter of joined) reached.set(letter, joined)
+  }
+  const letterOf = new Map<string, string>()
+  const decided = members.every(({ letter, cell }) => {
+    const values = canonicalJson(trials.map(({ valueOf }) => valueOf(cell) ?? null))
+    const first = letterOf.get(values) ?? letter
+    letterOf.set(values, first)
+    return first === letter
+  })
+  const connected = [...reached.values()].every((letters) => letters.size === comparison.classes.length)
+  return { settings: trials.map(({ setting }) => setting), all: decided && connected }
+}
+
+function membersOf({ classes, inputsEqual }: Comparison, cells: Cells): Member[] {
+  // Where the inputs differ, so may the bits, whatever the setting does.
+  if (!inputsEqual) return []
+  return classes.flatMap(({ letter, cells: ids }) =>
     ids.flatMap((id) => {
       const cell = cells.get(id)
       return cell ? [{ letter, cell }] : []
     }),
   )
-  const knobs = new Map<string, Set<string>>()
-  for (const { cell } of members) {
-    const { backend, knobs: set } = cell.condition
-    const names = knobs.get(backend) ?? new Set()
-    for (const name of Object.keys(set)) names.add(name)
-    knobs.set(backend, names)
-  }
-  const changes: PlannedChange[] = []
-  for (const [backend, names] of knobs) {
-    for (const name of names) {
-      const groups = new Map<string, Member[]>()
-      for (const { letter, cell } of members) {
-        if (cell.condition.backend !== backend) continue
-        const { [name]: value, ...rest } = cell.condition.knobs
-        const key = canonicalJson([cell.agent, cell.condition.device, rest])
-        const group = groups.get(key)
-        if (group) group.push({ letter, value })
-        else groups.set(key, [{ letter, value }])
-      }
-      const change = countPairs(`${backend}.${name}`, [...groups.values()])
-      if (change.pairs > 0) changes.push(change)
-    }
-  }
-  return changes
 }
 
-function countPairs(setting: string, groups: readonly Member[][]): PlannedChange {
+function trialsOf(members: readonly Member[]): Trial[] {
+  const names = new Map<string, { backend: string; name: string }>()
+  for (const { condition } of members.map(({ cell }) => cell)) {
+    const { backend } = condition
+    for (const name of Object.keys(condition.knobs)) names.set(`${backend}.${name}`, { backend, name })
+  }
+  const knobs = [...names].map(([setting, { backend, name }]): Trial => {
+    const own = members.filter(({ cell }) => cell.condition.backend === backend)
+    return {
+      setting,
+      valueOf: ({ condition }) => (condition.backend === backend ? condition.knobs[name] : undefined),
+      groups: groupsBy(own, ({ agent, condition }) => {
+        const { [name]: _, ...rest } = condition.knobs
+        return [agent, condition.device, rest]
+      }),
+    }
+  })
+  const bare = members.filter(({ cell }) => Object.keys(cell.condition.knobs).length === 0)
+  const backend: Trial = {
+    setting: 'backend',
+    valueOf: ({ condition }) => condition.backend,
+    groups: groupsBy(bare, ({ agent, condition }) => [agent, condition.device]),
+  }
+  return [...knobs, backend].filter(({ groups }) => groups.length > 0)
+}
+
+function groupsBy(members: readonly Member[], key: (cell: ReportCell) => unknown[]): Member[][] {
+  const groups = new Map<string, Member[]>()
+  for (const member of members) {
+    const name = canonicalJson(key(member.cell))
+    const group = groups.get(name)
+    if (group) group.push(member)
+    else groups.set(name, [member])
+  }
+  return [...groups.values()].filter(({ length }) => length > 1)
+}
+
+function countPairs({ setting, valueOf, groups }: Trial): PlannedChange {
   let pairs = 0
   let followed = 0
   let example: PlannedChange['example']
@@ -74,7 +125,9 @@ function countPairs(setting: string, groups: readonly Member[][]): PlannedChange
     followed += choose2(group.length) - equal
     const [first] = group
     const other = group.find(({ letter }) => letter !== first?.letter)
-    if (first && other) example ??= { classes: [first.letter, other.letter], values: [first.value, other.value] }
+    if (first && other) {
+      example ??= { classes: [first.letter, other.letter], values: [valueOf(first.cell), valueOf(other.cell)] }
+    }
   }
   return { setting, pairs, followed, example }
 }

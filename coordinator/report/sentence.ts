@@ -1,14 +1,20 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { CellOutcome } from '../compare/cells.ts'
-import type { Comparison } from './format.ts'
+import type { Comparison, ReportCell } from './format.ts'
+import { testedSettings } from './planned-changes.ts'
+import { listed } from './wording.ts'
 
 const namedAtMost = 4
 
 /**
  * The verdict in one sentence: "9 of 12 workloads identical over 24 conditions on 1 machine; 3 part: reduce.sum by
- * knob.order, …; 1 disagrees with itself". A workload with its parameters and seed counts as one.
+ * js.order, …; 1 disagrees with itself". A workload with its parameters and seed counts as one.
  */
-export function verdictSentence(outcomes: readonly CellOutcome[], comparisons: readonly Comparison[]): string {
+export function verdictSentence(
+  outcomes: readonly CellOutcome[],
+  comparisons: readonly Comparison[],
+  reported: readonly ReportCell[],
+): string {
   if (comparisons.length === 0) return 'Nothing was compared: the plan has no cells'
   const conditions = new Set(outcomes.map(({ cell }) => canonicalJson(cell.condition))).size
   const agents = new Set(outcomes.map(({ cell }) => cell.agent)).size
@@ -27,12 +33,13 @@ export function verdictSentence(outcomes: readonly CellOutcome[], comparisons: r
         ? `1 workload ${identical === 1 ? 'identical ' : ''}${where}`
         : `${identical} of ${total} workloads identical ${where}`
 
+  const cells = new Map(reported.map((cell) => [cell.id, cell]))
   const inputs = having(({ inputsEqual }) => !inputsEqual)
   const part = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual)
   const unstable = having(({ nondeterministic }) => nondeterministic.length > 0)
   const incomplete = having((comparison) => comparison.incomplete.length > 0)
   const clauses = [
-    clause(part, ['parts', 'part'], partedBy),
+    clause(part, ['parts', 'part'], (comparison) => partedBy(comparison, cells)),
     clause(inputs, ['computed on different inputs', 'computed on different inputs'], ({ workload }) => workload),
     clause(unstable, ['disagrees with itself', 'disagree with themselves'], ({ workload }) => workload),
     clause(nowhere, ['is supported nowhere', 'are supported nowhere'], ({ workload }) => workload),
@@ -54,13 +61,17 @@ function clause(
 }
 
 /**
- * With the set of facts that goes along with the classes, where there is no rival of its size, and either chance rarely
- * does as well or there is no other set at all.
+ * With the settings that the plan itself changed alone and the bits followed; `among others` where they leave some of
+ * the differences open. Without such a test, with the set of facts that goes along with the classes, where it has no
+ * rival and chance rarely does as well.
  */
-function partedBy({ workload, explanations }: Comparison): string {
+function partedBy(comparison: Comparison, cells: ReadonlyMap<string, ReportCell>): string {
+  const { workload, explanations } = comparison
+  const { settings, all } = testedSettings(comparison, cells)
+  if (settings.length > 0) return `${workload} by ${listed(settings)}${all ? '' : ' among others'}`
   const [first] = explanations
-  const telling = first && first.rivals === 0 && (first.chance <= 0.05 || explanations.length === 1)
-  return telling ? `${workload} by ${first.facts.join(' and ')}` : workload
+  const telling = first && first.rivals === 0 && first.draws > 0 && first.chance <= 0.05
+  return telling ? `${workload} by ${listed(first.facts)}` : workload
 }
 
 function count(n: number, noun: string): string {

@@ -12,7 +12,8 @@ describe('the report for a terminal', () => {
     expect(text).toMatch(/^reduce\.sum dtype=f32 n=64 +A {2}B {2}C {2}C {2}A {2}A/m)
     expect(text).toMatch(/A\|B part at sum .*1 ULP apart/)
     expect(text).toMatch(/js order=atomic:4: 3 distinct results in 8 executions/)
-    expect(text).toMatch(/why, observed: knob\.order/)
+    expect(text).toMatch(/tested: js\.order was changed alone in 30 pairs of cells/)
+    expect(text).toMatch(/observed: .+ parts? the cells .+chance does as well/)
     expect(text).toMatch(/OPENBLAS_CORETYPE=Haswell was ignored/)
   })
 

@@ -132,18 +132,21 @@ function whereAndWhy(
     const name = visibleLine(found ? conditionText(found.condition) : cell)
     lines.push(`  ~ ${name}: ${distinct} distinct results in ${executions} executions`)
   }
+  const tested = plannedChanges(comparison, cells).filter(({ followed }) => followed > 0)
+  for (const change of tested) lines.push(`  tested: ${visibleLine(plannedChangeText(change))}`)
   const [best] = comparison.explanations
   if (best) {
     const facts = visibleLine(listed(best.facts))
-    const rivals = best.rivals > 0 ? `, or ${plural(best.rivals, 'rival')}` : ''
-    lines.push(
-      `  why, observed: ${facts}${best.equal ? ' exactly' : ', more finely than the bits'}${rivals} (${chanceShort(best)})`,
-    )
+    const verb = best.facts.length === 1 ? 'parts' : 'together part'
+    const rivals = best.rivals > 0 ? `, as ${plural(best.rivals, 'rival')} ${best.rivals === 1 ? 'does' : 'do'}` : ''
+    // What chance does as well adds nothing to a test.
+    if (tested.length === 0 || best.chance <= 0.5) {
+      lines.push(
+        `  observed: ${facts} ${verb} the cells ${best.equal ? 'exactly as' : 'more finely than'} their bits do${rivals} (${chanceShort(best)})`,
+      )
+    }
   } else if (comparison.verdict === 'divergent') {
-    lines.push(`  why: unexplained${comparison.unexplained ? `: ${visibleLine(comparison.unexplained)}` : ''}`)
-  }
-  for (const change of plannedChanges(comparison, cells)) {
-    if (change.followed > 0) lines.push(`  tested: ${visibleLine(plannedChangeText(change))}`)
+    lines.push(`  observed: unexplained${comparison.unexplained ? `: ${visibleLine(comparison.unexplained)}` : ''}`)
   }
   return [`${colors.bold(title)}: ${comparison.verdict}`, ...lines]
 }

@@ -120,7 +120,7 @@ export function agreementText(found: NonNullable<Comparison['selfConsistency']>)
 export function agreementShort({ executions, otherOutcomesBelow }: NonNullable<Comparison['selfConsistency']>): string {
   return executions === 1
     ? 'Cells ran once: whether they agree with themselves is not known.'
-    : `No difference in ${executions} executions of a cell (other outcomes rarer than ${percent(otherOutcomesBelow)}).`
+    : `No difference in ${executions} executions of a cell: with 95 % confidence, other outcomes are rarer than ${percent(otherOutcomesBelow)}.`
 }
 
 /** The least and greatest of executions that stand behind the comparisons' cells. */
@@ -155,15 +155,24 @@ export function chanceText({ chance, draws }: Explanation): string {
   return `${percent(chance)} of ${grouped(draws)} random relabellings of the cells would be explained as well${weight}`
 }
 
-/** A chance in a few words. */
+/** The same in a few words. */
 export function chanceShort({ chance, draws }: Explanation): string {
   if (draws === 0) return 'not weighed against chance'
-  if (Math.round(chance * draws) === 0) return `chance below ${percent(Math.min(1, 3 / draws))}`
-  return `chance ${percent(chance)}`
+  if (Math.round(chance * draws) === 0) return `chance does as well in fewer than ${percent(Math.min(1, 3 / draws))}`
+  const weight = chance > 0.5 ? 'no evidence by itself: ' : chance > 0.05 ? 'weak evidence: ' : ''
+  return `${weight}chance does as well in ${percent(chance)}`
+}
+
+/** A fact's value in a cell that does not have it. */
+export function absentText(fact: string): string {
+  return fact.startsWith('knob.') ? 'not set' : 'not recorded'
 }
 
 export const explanationStrength =
   'Observed: among the cells of this run these facts go along with the classes. A fact that merely differs between machines is not shown to be the cause, and no mechanism was tested.'
+
+export const plannedChangeStrength =
+  'Where the bits followed, that change suffices, on that machine and these inputs, as far as the cells agree with themselves.'
 
 /** One setting changed and all else left alone: an experiment, and what it showed. */
 export function plannedChangeText({ setting, pairs, followed, example }: PlannedChange): string {

@@ -1,21 +1,37 @@
 import type { Comparison, Explanation } from '../format.ts'
 import { plannedChanges } from '../planned-changes.ts'
 import { visibleLine } from '../visible.ts'
-import { chanceText, explanationStrength, plannedChangeText, plural } from '../wording.ts'
+import {
+  absentText,
+  chanceText,
+  explanationStrength,
+  plannedChangeStrength,
+  plannedChangeText,
+  plural,
+} from '../wording.ts'
 import { Letter } from './letter.tsx'
 import type { View } from './view.ts'
 
 const maxExplanations = 8
 const maxCombinations = 12
 
-/** What goes along with the classes, how strong that is, and plainly nothing where there is nothing. */
+/** Observed along with the classes, how strong that is, and plainly nothing where there is nothing. */
 export function Explanations({ view, comparison }: { view: View; comparison: Comparison }) {
+  return (
+    <div>
+      <PlannedChanges view={view} comparison={comparison} />
+      <Observed comparison={comparison} />
+    </div>
+  )
+}
+
+function Observed({ comparison }: { comparison: Comparison }) {
   const { explanations, classes, unexplained } = comparison
   if (classes.length < 2 && explanations.length === 0) return null
   if (explanations.length === 0) {
     return (
       <section class="why unexplained">
-        <h4>Why: unexplained</h4>
+        <h4>Observed: unexplained</h4>
         <p>
           {visibleLine(unexplained ?? 'No set of up to three recorded facts parts the cells as their bits do.')} The
           cause is not among the facts recorded, or takes more of them than were searched.
@@ -26,7 +42,7 @@ export function Explanations({ view, comparison }: { view: View; comparison: Com
   const [first, ...rest] = explanations
   return (
     <section class="why">
-      <h4>Why, as far as observed</h4>
+      <h4>Observed along with the classes</h4>
       <OneExplanation explanation={first as Explanation} comparison={comparison} />
       {rest.length > 0 ? (
         <details>
@@ -42,27 +58,24 @@ export function Explanations({ view, comparison }: { view: View; comparison: Com
       <p class="strength">
         <b>Strength of the claim.</b> {explanationStrength}
       </p>
-      <PlannedChanges view={view} comparison={comparison} />
     </section>
   )
 }
 
-/** What the plan itself tested. */
+/** What the plan itself tested: an experiment, so it stands before what was only observed. */
 function PlannedChanges({ view, comparison }: { view: View; comparison: Comparison }) {
   const changes = plannedChanges(comparison, view.cells)
   if (changes.length === 0) return null
   return (
-    <div class="tested">
+    <section class="why tested">
       <h4>Tested by the plan</h4>
       <ul class="plain">
         {changes.map((change) => (
           <li>{visibleLine(plannedChangeText(change))}.</li>
         ))}
       </ul>
-      {changes.some(({ followed }) => followed > 0) ? (
-        <p class="strength">Where the bits followed, that change suffices, on that machine and these inputs.</p>
-      ) : null}
-    </div>
+      {changes.some(({ followed }) => followed > 0) ? <p class="strength">{plannedChangeStrength}</p> : null}
+    </section>
   )
 }
 
@@ -167,7 +180,7 @@ function ValueTable({
               ) : null}
               {facts.map((fact) => (
                 <td>
-                  <code>{visibleLine(combination[fact] ?? 'not recorded')}</code>
+                  <code>{visibleLine(combination[fact] ?? absentText(fact))}</code>
                   {more > 0 ? <span class="quiet"> and {more} more</span> : null}
                 </td>
               ))}

@@ -35,7 +35,7 @@ describe('report.html', () => {
     expect(html).toContain('compares different inputs')
     const without = sampleReport()
     for (const comparison of without.comparisons) comparison.explanations = []
-    expect(renderHtml(without)).toContain('Why: unexplained')
+    expect(renderHtml(without)).toContain('Observed: unexplained')
   })
 
   it('escapes whatever agents and plans say', () => {

@@ -105,8 +105,8 @@ export function Overview({ view }: { view: View }) {
                 <th scope="col">Classes</th>
                 <th scope="col">First part at</th>
                 <th scope="col">Distance there</th>
-                <th scope="col">Goes along with</th>
                 <th scope="col">Changed alone, bits followed</th>
+                <th scope="col">Goes along with</th>
               </tr>
             </thead>
             <tbody>
@@ -129,7 +129,6 @@ export function Overview({ view }: { view: View }) {
                     {comparison.classes.length > 12 ? <span> and {comparison.classes.length - 12} more</span> : null}
                   </td>
                   <Place comparison={comparison} />
-                  <td>{whyInShort(comparison)}</td>
                   <td>
                     {plannedChanges(comparison, view.cells)
                       .filter(({ followed }) => followed > 0)
@@ -143,6 +142,7 @@ export function Overview({ view }: { view: View }) {
                         </div>
                       ))}
                   </td>
+                  <td>{whyInShort(comparison)}</td>
                 </tr>
               ))}
             </tbody>
@@ -172,6 +172,7 @@ function Place({ comparison }: { comparison: Comparison }) {
 function whyInShort(comparison: Comparison) {
   const [best] = comparison.explanations
   if (best) {
+    if (best.chance > 0.5) return <span class="quiet">nothing beyond chance</span>
     return (
       <>
         {best.facts.map((fact, i) => (
