@@ -102,8 +102,8 @@ function isLoopback(host: string): boolean {
 }
 
 async function listen(server: Server, host: string, port: number): Promise<string> {
-  server.listen(port, host)
   try {
+    server.listen(port, host)
     await once(server, 'listening')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

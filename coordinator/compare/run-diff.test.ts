@@ -6,7 +6,7 @@ import type { Report } from '../report/format.ts'
 import { compareRun } from './compare-run.ts'
 import { diffExitCode, diffReports, renderReportDiff } from './run-diff.ts'
 
-type Cells = Record<string, { value: number | 'crash' | 'race'; facts?: Record<string, string> }>
+type Cells = Record<string, { value: number | 'crash' | 'race' | 'unsupported'; facts?: Record<string, string> }>
 
 /** A run of one workload on one agent whose backends gave these values, under an id of its own. */
 async function reportOf(agentId: string, cells: Cells, agentFacts: Record<string, string> = {}): Promise<Report> {
@@ -19,9 +19,11 @@ async function reportOf(agentId: string, cells: Cells, agentFacts: Record<string
     const executions: SyntheticExecution[] =
       value === 'crash'
         ? [{ outcome: { status: 'crashed', signal: 'SIGKILL', stderr: '' } }]
-        : value === 'race'
-          ? [completed(1, facts), completed(2, facts)]
-          : [completed(value, facts), completed(value, facts)]
+        : value === 'unsupported'
+          ? [{ outcome: { status: 'unsupported', reason: 'no kernel' } }]
+          : value === 'race'
+            ? [completed(1, facts), completed(2, facts)]
+            : [completed(value, facts), completed(value, facts)]
     run.add({ workload: 'train.mlp', params: { epochs: 1 }, backend, executions })
   }
   return assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
@@ -48,7 +50,7 @@ describe('diffReports', () => {
       {
         fact: 'cpu.affinity',
         values: ['0-1', '0'],
-        pairs: { equal: 1, different: 1, nondeterministic: 0, incomplete: 0 },
+        pairs: { equal: 1, different: 1, nondeterministic: 0, unsupported: 0, incomplete: 0 },
       },
     ])
     expect(diffExitCode(diff)).toBe(1)
@@ -83,6 +85,18 @@ describe('diffReports', () => {
     expect(diffExitCode(lacking)).toBe(3)
     const racing = diffReports(whole, await reportOf('a', { js: { value: 'race' }, libm: { value: 1 } }))
     expect(racing).toMatchObject({ result: 'different', counts: { nondeterministic: 1, equal: 1 } })
+  })
+
+  it('leaves out what neither side supports', async () => {
+    const [known, other] = [{ js: { value: 1 } }, { libm: { value: 'unsupported' } }] as const
+    const both = diffReports(await reportOf('a', { ...known, ...other }), await reportOf('b', { ...known, ...other }))
+    expect(both).toMatchObject({ result: 'identical', counts: { equal: 1, unsupported: 1 } })
+    const one = diffReports(
+      await reportOf('a', { ...known, ...other }),
+      await reportOf('b', { js: { value: 1 }, libm: { value: 2 } }),
+    )
+    expect(one).toMatchObject({ result: 'incomplete', counts: { equal: 1, incomplete: 1 } })
+    expect(diffReports(await reportOf('a', other), await reportOf('b', other)).result).toBe('incomplete')
   })
 
   it('does not take two runs without a cell in common for equal', async () => {

@@ -6,8 +6,13 @@ import type { Report, ReportCell } from '../report/format.ts'
 import { visibleLine } from '../report/visible.ts'
 import { agentNames, conditionText, paramsText, plural } from '../report/wording.ts'
 
-/** `incomplete`: one of the two has no completed execution. */
-export type PairResult = 'equal' | 'different' | 'nondeterministic' | 'incomplete'
+/** `unsupported`: on both sides; `incomplete`: else one of the two has no completed execution. */
+export type PairResult = 'equal' | 'different' | 'nondeterministic' | 'unsupported' | 'incomplete'
+
+const noPairs = (): Record<PairResult, number> => ({
+  ...{ equal: 0, different: 0, nondeterministic: 0 },
+  ...{ unsupported: 0, incomplete: 0 },
+})
 
 export interface CellPair {
   readonly workload: string
@@ -63,7 +68,7 @@ export function diffReports(a: Report, b: Report): ReportDiff {
   const pairs = partners.map(([x, y]) =>
     comparePair(x, y, [namesA.get(x.agent) ?? x.agent, namesB.get(y.agent) ?? y.agent]),
   )
-  const counts: Record<PairResult, number> = { equal: 0, different: 0, nondeterministic: 0, incomplete: 0 }
+  const counts = noPairs()
   const facts = new Map<string, DifferingFact & { pairs: Record<PairResult, number> }>()
   for (const pair of pairs) {
     counts[pair.result]++
@@ -75,13 +80,14 @@ export function diffReports(a: Report, b: Report): ReportDiff {
       const known = facts.get(key) ?? {
         fact,
         values,
-        pairs: { equal: 0, different: 0, nondeterministic: 0, incomplete: 0 },
+        pairs: noPairs(),
       }
       known.pairs[pair.result]++
       facts.set(key, known)
     }
   }
-  const incomplete = counts.incomplete + unmatched[0].length + unmatched[1].length > 0 || pairs.length === 0
+  const incomplete =
+    counts.incomplete + unmatched[0].length + unmatched[1].length > 0 || counts.unsupported === pairs.length
   return {
     runs: [
       { id: a.run.id, name: a.run.name },
@@ -152,7 +158,7 @@ function comparePair(a: ReportCell, b: ReportCell, agents: readonly [string, str
     ...{ workload, workloadVersion, params, seed, condition: { backend, device, label, knobs } },
     cells: [a.id, b.id],
     agents,
-    result: resultOf(left, right),
+    result: a.status === 'unsupported' && b.status === 'unsupported' ? 'unsupported' : resultOf(left, right),
     traces: [left, right],
     outputs: a.outputs.flatMap(({ name, digest, bits }) => {
       const other = others.get(name)
@@ -185,11 +191,12 @@ export function renderReportDiff(diff: ReportDiff): string {
     const where = several ? `, ${left === right ? left : `${left} against ${right}`}` : ''
     return `${workload} ${paramsText(params)} seed=${seed}, ${conditionText({ ...condition, version: null, effective: {} })}${where}`
   }
-  const notEqual = pairs.filter(({ result }) => result !== 'equal')
+  const notEqual = pairs.filter(({ result }) => result !== 'equal' && result !== 'unsupported')
   const lines = [
     `${runs[0].name} (${runs[0].id}) against ${runs[1].name} (${runs[1].id}): ${diff.result}`,
     `${plural(pairs.length, 'pair')} of cells: ${counts.equal} equal, ${counts.different} different, ` +
-      `${counts.nondeterministic} nondeterministic, ${counts.incomplete} not completed on both sides`,
+      `${counts.nondeterministic} nondeterministic, ${counts.unsupported} supported on neither side, ` +
+      `${counts.incomplete} not completed on both`,
     ...unmatched.flatMap((ids, i) =>
       ids.length > 0 ? [`${plural(ids.length, 'cell')} only in ${i === 0 ? 'the first' : 'the second'}`] : [],
     ),
