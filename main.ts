@@ -181,6 +181,13 @@ function mainFile(): string {
   return fileURLToPath(import.meta.url)
 }
 
+// Whoever reads what is written may have seen enough (`| head`); the command goes on to its end and its exit code.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 try {
   await program.parseAsync()
 } catch (error) {
@@ -190,7 +197,10 @@ try {
     if (error.code === 'bitfleet.number') process.stderr.write(`${error.message}\n`)
   } else {
     process.stderr.write(`bitfleet: ${messageOf(error)}\n`)
-    if (!isBitfleetError(error) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+    // Where the fault is the program's own, not a file's or a network's.
+    if (error instanceof Error && !isBitfleetError(error) && !('syscall' in error)) {
+      process.stderr.write(`${error.stack}\n`)
+    }
     process.exitCode = 2
   }
 }
