@@ -33,6 +33,18 @@ describe('runnerStart', () => {
     })
   })
 
+  it('takes no place and no secret for a number, whatever it is called', () => {
+    const other = ['TF_CLI_CONFIG_FILE', 'TF_TOKEN_app_terraform_io', 'TF_VAR_password', 'TF_CONFIG', 'CUDA_HOME']
+    const more = ['NVIDIA_API_KEY', 'XLA_TOKEN', 'OMP_TOOL_LIBRARIES_PATH', 'MKL_SECRET', 'CUDA_PATH', 'XLA_DUMP_DIR']
+    const passed = [
+      ...['TF_ENABLE_ONEDNN_OPTS', 'TF_DETERMINISTIC_OPS', 'TF_CUDNN_DETERMINISTIC', 'TF_XLA_FLAGS', 'XLA_FLAGS'],
+      ...['NVIDIA_TF32_OVERRIDE', 'CUDA_VISIBLE_DEVICES', 'CUBLAS_WORKSPACE_CONFIG', 'MKL_CBWR', 'KMP_AFFINITY'],
+    ]
+    const agent = Object.fromEntries([...other, ...more, ...passed].map((name) => [name, '1']))
+    expect(Object.keys(runnerStart(agent, [], {}, '/s').environment).sort()).toEqual([...passed, 'TMPDIR'].sort())
+    expect(Object.keys(environmentFacts(agent)).sort()).toEqual(passed.map((name) => `env.${name}`).sort())
+  })
+
   it('puts knobs over the agent’s own variables', () => {
     const agent = { OMP_NUM_THREADS: '4' }
     expect(runnerStart(agent, knobs, { threads: 2, hwcaps: '-FMA', jit: 'off', order: 'reverse' }, '/s')).toEqual({

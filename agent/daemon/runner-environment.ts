@@ -6,9 +6,29 @@ import { BitfleetError } from '../../shared/errors.ts'
 /** What any program needs; it is not recorded. */
 const plainVariables = ['PATH', 'HOME', 'LANG', 'LD_LIBRARY_PATH']
 
-/** Variables that numeric libraries read: they pass through to runners, and are facts. */
-const numericVariable =
-  /^(?:(?:OPENBLAS|OMP|GOMP|KMP|MKL|BLIS|TF|ONEDNN|XLA|CUDA|NVIDIA|ATEN|NPY|GALLIUM|LP|MALLOC)_\w+|GLIBC_TUNABLES)$/
+/**
+ * Variables that numeric libraries read: they pass through to runners, and are facts. Where other programs share a
+ * prefix (Terraform has TF_ too, and keeps tokens there), only what changes numbers is named.
+ */
+const numericVariable = new RegExp(
+  `^(?:${[
+    '(?:OPENBLAS|OMP|GOMP|KMP|MKL|BLIS|ONEDNN|ATEN|NPY|GALLIUM|LP|MALLOC)_\\w+',
+    'TF_(?:ENABLE|DISABLE|USE|FORCE|XLA|CUDNN|CUBLAS|CPU|GPU|DETERMINISTIC|AUTOTUNE|NUM|INTRA_OP|INTER_OP|ONEDNN|MKL)_\\w+',
+    'XLA_(?:FLAGS|PYTHON_CLIENT_\\w+)',
+    'CUDA_(?:VISIBLE_DEVICES|DEVICE_ORDER|LAUNCH_BLOCKING|MODULE_LOADING|FORCE_PTX_JIT|DISABLE_PTX_JIT|DEVICE_MAX_\\w+)',
+    'CU(?:BLAS_WORKSPACE_CONFIG|DNN_\\w+)',
+    'NVIDIA_(?:TF32_OVERRIDE|VISIBLE_DEVICES|DRIVER_CAPABILITIES)',
+    'GLIBC_TUNABLES',
+  ].join('|')})$`,
+)
+
+/** Whatever its prefix: a name that says secret or place, which changes no number. */
+const otherwise = /(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_KEY|ACCESS_KEY|CONFIG_FILE|_DIR|_PATH|_FILE|_HOME)/
+
+/** Whether a variable is one that numeric libraries read. */
+function isNumeric(name: string): boolean {
+  return numericVariable.test(name) && !otherwise.test(name)
+}
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -32,7 +52,7 @@ export function runnerStart(
 ): RunnerStart {
   const environment: Record<string, string> = { TMPDIR: temporary }
   for (const [name, value] of Object.entries(agent)) {
-    if (value !== undefined && (plainVariables.includes(name) || numericVariable.test(name))) environment[name] = value
+    if (value !== undefined && (plainVariables.includes(name) || isNumeric(name))) environment[name] = value
   }
   const nodeArguments: string[] = []
   for (const [name, value] of Object.entries(knobs)) {
@@ -52,7 +72,7 @@ export function runnerStart(
 export function environmentFacts(environment: Environment): Facts {
   const facts: Record<string, string> = {}
   for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && numericVariable.test(name)) facts[`env.${name}`] = value
+    if (value !== undefined && isNumeric(name)) facts[`env.${name}`] = value
   }
   return facts
 }
