@@ -97,10 +97,8 @@ describe('a client', () => {
     })
 
     const talk: string[] = []
-    await watchToEnd(client, run, {
-      write: (text: string) => talk.push(text),
-      isTTY: false,
-    } as unknown as NodeJS.WriteStream)
+    const stream = { write: (text: string) => talk.push(text), isTTY: false } as unknown as NodeJS.WriteStream
+    await watchToEnd(client, run, { stream })
     expect(talk.join('')).toMatch(/2 of 2 executions\nrun .*: comparing\n$/)
     expect(talk.join('')).not.toContain('\u001b')
     const report = await client.getReport(run)

@@ -3,8 +3,8 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import { readAgentConfig } from '../config.ts'
-import { startDaemon } from '../daemon/daemon.ts'
+import { type AgentConfig, readAgentConfig } from '../config.ts'
+import { type Daemon, type DaemonOptions, startDaemon } from '../daemon/daemon.ts'
 
 export interface AgentStartOptions {
   readonly coordinator: string
@@ -21,9 +21,45 @@ export interface AgentStartOptions {
 export async function agentStart(options: AgentStartOptions): Promise<number> {
   const config = readAgentConfig()
   const log = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+  let daemon: Daemon | undefined
+  let asked = 0
+  const stop = () => {
+    if (++asked > 1) process.exit(130)
+    log('stopping; once more to end at once')
+    void daemon?.stop()
+  }
+  // Started by `local` or `demo`, it does not outlive them, not even where they end while it starts.
+  let isOrphan = false
+  const orphaned = () => {
+    isOrphan = true
+    void daemon?.stop()
+  }
+  process.once('disconnect', orphaned)
+  try {
+    daemon = await startDaemon(await daemonOptions(options, config, log))
+    // Until here they end it at once, which leaves nothing behind.
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+    if (isOrphan) void daemon.stop()
+    await daemon.done
+    log('stopped')
+    return 0
+  } finally {
+    process.off('SIGTERM', stop)
+    process.off('SIGINT', stop)
+    process.off('disconnect', orphaned)
+    if (process.connected) process.disconnect?.()
+  }
+}
+
+async function daemonOptions(
+  options: AgentStartOptions,
+  config: AgentConfig,
+  log: (line: string) => void,
+): Promise<DaemonOptions> {
   const slots = options.slots ?? 1
   if (slots < 1) throw new BitfleetError('usage', `--slots ${slots}: an agent takes at least one execution at a time`)
-  const daemon = await startDaemon({
+  return {
     url: options.coordinator,
     token: await readToken(options.tokenFile, config.token, log),
     name: nameOf(options.name ?? hostname(), options.name !== undefined),
@@ -33,26 +69,6 @@ export async function agentStart(options: AgentStartOptions): Promise<number> {
     slots,
     config,
     log,
-  })
-
-  let asked = 0
-  const stop = () => {
-    if (++asked > 1) process.exit(130)
-    log('stopping; once more to end at once')
-    void daemon.stop()
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  // Started by `local` or `demo`, it does not outlive them.
-  process.once('disconnect', () => void daemon.stop())
-  try {
-    await daemon.done
-    log('stopped')
-    return 0
-  } finally {
-    process.off('SIGTERM', stop)
-    process.off('SIGINT', stop)
-    if (process.connected) process.disconnect?.()
   }
 }
 

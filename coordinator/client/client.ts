@@ -52,8 +52,8 @@ export interface CoordinatorClient {
   submitRun(submission: Submission): Promise<string>
   getRun(run: string): Promise<RunStatus>
   cancelRun(run: string): Promise<void>
-  /** Events from the first that is still known, over broken connections, until the run has ended. */
-  watchRun(run: string): AsyncIterable<RunEvent>
+  /** Events from the first that is still known, over broken connections, until the run has ended or it is aborted. */
+  watchRun(run: string, signal?: AbortSignal): AsyncIterable<RunEvent>
   getReport(run: string): Promise<Report>
   getArtifact(run: string, digest: Digest): Promise<Uint8Array | undefined>
   /** A run's bytes, as the exports take them. */
@@ -143,7 +143,8 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
     async cancelRun(run) {
       await request(`${at(run)}/cancel`, { method: 'POST' })
     },
-    watchRun: (run) => followEvents((init) => request(`${at(run)}/events`, init)),
+    watchRun: (run, signal) =>
+      followEvents((init) => request(`${at(run)}/events`, { ...init, signal: signal ?? null }), signal),
     getReport: (run) => read(`${at(run)}/report.json`, reportSchema),
     getArtifact,
     artifacts: (run) => ({

@@ -80,3 +80,12 @@ it('does not insist where the coordinator says no', async () => {
   })
   await expect(refused.next()).rejects.toMatchObject({ code: 'refused' })
 })
+
+it('ends when it is aborted, also while it waits for a coordinator that is away', async () => {
+  const following = new AbortController()
+  const events = followEvents(async () => {
+    following.abort()
+    throw new BitfleetError('unavailable', 'away')
+  }, following.signal)
+  expect((await events.next()).done).toBe(true)
+})

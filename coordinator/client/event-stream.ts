@@ -46,9 +46,10 @@ export async function* parseEventStream(chunks: AsyncIterable<Uint8Array>): Asyn
 /** How long a coordinator may be away before a follower gives up. */
 const patienceMs = 60_000
 
-/** A run's events until it has ended; a broken connection is opened again where it broke. */
+/** A run's events until it has ended or nobody wants more; a broken connection is opened again where it broke. */
 export async function* followEvents(
   open: (init: { headers: Record<string, string> }) => Promise<Response>,
+  signal?: AbortSignal,
 ): AsyncGenerator<RunEvent> {
   let last = ''
   let heard = performance.now()
@@ -66,6 +67,7 @@ export async function* followEvents(
         if (parsed.type === 'state' && parsed.state !== 'running' && parsed.state !== 'comparing') return
       }
     } catch (error) {
+      if (signal?.aborted) return
       // What the coordinator says of the request will not change; a line that broke may.
       if (isBitfleetError(error) && error.code !== 'unavailable') throw error
       if (performance.now() - heard > patienceMs) {
@@ -76,7 +78,8 @@ export async function* followEvents(
         )
       }
     }
-    await delay(waitMs)
+    await delay(waitMs, undefined, { signal }).catch(() => {})
+    if (signal?.aborted) return
   }
 }
 

@@ -12,18 +12,18 @@ interface Progress {
 }
 
 /**
- * Follows a run to its end, on standard error: a bar on a terminal, plain lines elsewhere.
+ * Follows a run to its end, on standard error: a bar on a terminal, plain lines elsewhere. Aborted, it resolves early.
  *
  * @throws `internal` if the run failed
  */
 export async function watchToEnd(
   client: Pick<CoordinatorClient, 'watchRun'>,
   run: string,
-  stream: NodeJS.WriteStream = process.stderr,
+  { stream = process.stderr, signal }: { stream?: NodeJS.WriteStream; signal?: AbortSignal } = {},
 ): Promise<void> {
   const progress = stream.isTTY ? createBar(stream) : createLines(stream, run)
   try {
-    for await (const event of client.watchRun(run)) tell(progress, event, run)
+    for await (const event of client.watchRun(run, signal)) tell(progress, event, run)
   } finally {
     progress.stop()
   }

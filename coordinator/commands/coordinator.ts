@@ -10,6 +10,8 @@ export interface CoordinatorCommandOptions {
 /** `bitfleet coordinator`: serves until SIGTERM, SIGINT, or the end of the process that started it. */
 export async function coordinatorStart({ store, host, port }: CoordinatorCommandOptions): Promise<number> {
   const config = readConfig()
+  // Only where a parent process opened a channel to this one; heard from now on, as the parent may end while this starts.
+  const orphaned = new Promise((resolve) => process.once('disconnect', resolve))
   const coordinator = await startCoordinator({
     ...{ storeDir: store ?? config.storeDir, host, port, hosts: config.hosts },
     log: (message) => process.stderr.write(`${new Date().toISOString()} ${printable(message)}\n`),
@@ -21,7 +23,7 @@ export async function coordinatorStart({ store, host, port }: CoordinatorCommand
       'Start an agent on this machine with\n' +
       `  bitfleet agent start --coordinator ${url} --token-file ${shellWord(agentTokenFile)}\n`,
   )
-  await askedToStop()
+  await Promise.race([askedToStop(), orphaned])
   process.stderr.write('stopping\n')
   await coordinator.stop()
   return 0
@@ -30,8 +32,6 @@ export async function coordinatorStart({ store, host, port }: CoordinatorCommand
 function askedToStop(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
-    // Only where a parent process opened a channel to this one.
-    process.once('disconnect', () => resolve())
   })
 }
 

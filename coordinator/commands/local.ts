@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { makeFolder } from '../../shared/folder.ts'
+import { takeLock } from '../../shared/folder-lock.ts'
 import { connectCoordinator } from '../client/client.ts'
 import { watchToEnd } from '../client/progress.ts'
 import { parsePlan, collectInputs } from '../plan/index.ts'
@@ -61,19 +63,25 @@ export async function runLocally(
 
   const out = resolve(options.out)
   const storeDir = join(out, 'store')
-  await mkdir(join(out, 'logs'), { recursive: true })
+  const logs = join(out, 'logs')
+  await makeFolder(logs, 0o777, 'choose another with --out')
+  const unlock = await takeLock(
+    logs,
+    'another run is being made there; wait for it, or choose another folder with --out',
+  )
   const sides: Side[] = []
   const stop = async () => {
     // The agent first, so that it can hand in what it has.
     for (const side of sides.splice(0).reverse()) await endSide(side)
   }
   const interruption = onInterrupt()
+  const watching = new AbortController()
+  const until = (side: Side, ready: () => Promise<boolean>) =>
+    Promise.race([untilReady(side, ready), interruption.happened])
   try {
-    const addressFile = join(storeDir, 'coordinator.json')
-    await rm(addressFile, { force: true })
     const coordinator = startSide('coordinator', out, options.main, ['coordinator', '--store', storeDir, '--port', '0'])
     sides.push(coordinator)
-    await untilFile(addressFile, coordinator)
+    await until(coordinator, () => hasAddress(join(storeDir, 'coordinator.json'), coordinator))
     const client = await connectCoordinator({ storeDir })
     const before = new Set((await client.listAgents()).map((agent) => agent.id))
     const agent = startSide('agent', out, options.main, [
@@ -91,7 +99,7 @@ export async function runLocally(
     await until(agent, async () => (await client.listAgents()).some(({ id }) => !before.has(id)))
 
     const runId = await client.submitRun({ plan: plan.text, fileName: plan.name, inputs, payloads })
-    const ended = watchToEnd(client, runId)
+    const ended = watchToEnd(client, runId, { signal: watching.signal })
     await Promise.race([ended, interruption.happened, ...sides.map(diedEarly)])
     const report = await client.getReport(runId)
     await writeReport(report, out)
@@ -108,8 +116,10 @@ export async function runLocally(
       await Promise.race([interruption.asked, ...sides.map(diedEarly)])
     }
   } finally {
-    interruption.dispose()
+    watching.abort()
     await stop()
+    interruption.dispose()
+    await unlock()
   }
 }
 
@@ -117,6 +127,7 @@ interface Side {
   readonly name: string
   readonly process: ChildProcess
   readonly logFile: string
+  /** Resolves, never rejects, also where it could not be started. */
   readonly exited: Promise<unknown>
 }
 
@@ -125,9 +136,11 @@ function startSide(name: string, out: string, main: string, argv: readonly strin
   const logFile = join(out, 'logs', `${name}.log`)
   const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
   const log = createWriteStream(logFile)
+  // A full disk takes no log; the run itself says what it cannot write.
+  log.on('error', () => child.stdout?.resume() && child.stderr?.resume())
   child.stdout?.pipe(log, { end: false })
   child.stderr?.pipe(log, { end: false })
-  return { name, process: child, logFile, exited: once(child, 'exit') }
+  return { name, process: child, logFile, exited: once(child, 'exit').catch(() => {}) }
 }
 
 async function endSide({ process: child, exited }: Side): Promise<void> {
@@ -142,22 +155,22 @@ async function endSide({ process: child, exited }: Side): Promise<void> {
 /** Rejects when a side ends that should be running. */
 async function diedEarly(side: Side): Promise<never> {
   await side.exited
-  const log = await readFile(side.logFile, 'utf8').catch(() => '')
-  const last = log.trim().split('\n').slice(-5).join('\n')
-  throw new BitfleetError('unavailable', `the ${side.name} ended early; ${side.logFile} says:\n${last}`)
+  const { exitCode, signalCode } = side.process
+  const how = signalCode === null ? `with code ${exitCode}` : `by ${signalCode}`
+  const log = (await readFile(side.logFile, 'utf8').catch(() => '')).trim()
+  const last = log === '' ? 'nothing' : `\n${log.split('\n').slice(-5).join('\n')}`
+  throw new BitfleetError('unavailable', `the ${side.name} ended early, ${how}; ${side.logFile} says ${last}`)
 }
 
-async function untilFile(path: string, side: Side): Promise<void> {
-  await until(side, () =>
-    readFile(path)
-      .then((text) => text.length > 0)
-      .catch(() => false),
-  )
+/** Whether this very process has written where it listens; a file left by an earlier one says another's. */
+async function hasAddress(path: string, side: Side): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  return text !== '' && (JSON.parse(text) as { pid: number }).pid === side.process.pid
 }
 
 const startupMs = 60_000
 
-async function until(side: Side, ready: () => Promise<boolean>): Promise<void> {
+async function untilReady(side: Side, ready: () => Promise<boolean>): Promise<void> {
   const died = diedEarly(side)
   died.catch(() => {})
   const deadline = performance.now() + startupMs

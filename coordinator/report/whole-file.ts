@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeFolder } from '../../shared/folder.ts'
 
 /** Writes beside the file and renames, so that no reader ever sees a part of it. */
 export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path), 0o777, 'choose another')
   const draft = `${path}.${randomUUID()}.tmp`
   try {
     await writeFile(draft, content)
