@@ -112,6 +112,7 @@ describe('assembleReport', () => {
   it.each([
     [['js', 'libm'], [1, 1], '1 workload identical over 2 conditions on 1 machine'],
     [['js', 'libm'], [1, 2], '1 workload over 2 conditions on 1 machine; 1 parts: w by backend'],
+    [['js', 'libm'], [1, undefined], '1 workload over 2 conditions on 1 machine; 1 ran in one cell alone: w'],
     [['js'], [undefined], '1 workload over 1 condition on 1 machine; 1 is supported nowhere: w'],
     [[], [], 'Nothing was compared: the plan has no cells'],
   ])('of %j with results %j: %s', async (backends, values, sentence) => {

@@ -24,7 +24,11 @@ export function verdictSentence(
 
   // A workload that no condition supports has nothing that could differ: no claim of equality is made of it.
   const nowhere = having(({ verdict, classes }) => verdict === 'identical' && classes.length === 0)
-  const identical = having(({ verdict }) => verdict === 'identical').length - nowhere.length
+  // One cell is equal to itself and to nothing else.
+  const alone = having(
+    ({ verdict, classes }) => verdict === 'identical' && classes.length === 1 && classes[0]?.cells.length === 1,
+  )
+  const identical = having(({ verdict }) => verdict === 'identical').length - nowhere.length - alone.length
   const total = comparisons.length
   const head =
     identical === total && total > 1
@@ -42,6 +46,7 @@ export function verdictSentence(
     clause(part, ['parts', 'part'], (comparison) => partedBy(comparison, cells)),
     clause(inputs, ['computed on different inputs', 'computed on different inputs'], ({ workload }) => workload),
     clause(unstable, ['disagrees with itself', 'disagree with themselves'], ({ workload }) => workload),
+    clause(alone, ['ran in one cell alone', 'ran in one cell alone'], ({ workload }) => workload),
     clause(nowhere, ['is supported nowhere', 'are supported nowhere'], ({ workload }) => workload),
     clause(incomplete, ['is incomplete', 'are incomplete'], ({ workload }) => workload),
   ]
