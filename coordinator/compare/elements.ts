@@ -158,8 +158,9 @@ function relativeL2(
   // Halved where a difference could overflow; beside values so large, what subnormals lose by it is nothing.
   const factor = squares + differences < Infinity ? 1 : 0.5
   const finite = (i: number) => Number.isFinite(left[i]) && Number.isFinite(right[i])
-  const norm = scaledNorm(left.map((x, i) => (finite(i) ? x * factor : 0)))
-  const distance = scaledNorm(left.map((x, i) => (finite(i) ? x * factor - (right[i] as number) * factor : 0)))
+  const at = (values: Float64Array, i: number) => (values[i] as number) * factor
+  const norm = scaledNorm(left.length, (i) => (finite(i) ? at(left, i) : 0))
+  const distance = scaledNorm(left.length, (i) => (finite(i) ? at(left, i) - at(right, i) : 0))
   return norm.scale === 0 ? null : (distance.scale / norm.scale) * (distance.root / norm.root)
 }
 
@@ -167,11 +168,20 @@ function float64Of(bytes: Uint8Array): Float64Array {
   return asFloat64(createTensor('f64', [bytes.length / 8], bytes))
 }
 
-/** A norm as `scale`·`root`, the scale being the largest magnitude: no square overflows (as BLAS nrm2; Blue 1978). */
-function scaledNorm(values: Float64Array): { scale: number; root: number } {
-  const scale = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+/**
+ * A norm as `scale`·`root`, the scale being the largest magnitude: no square overflows (as BLAS nrm2; Blue 1978). Loops
+ * over what it is given without a copy: a large tensor must not hold up the whole coordinator.
+ */
+function scaledNorm(count: number, value: (i: number) => number): { scale: number; root: number } {
+  let scale = 0
+  for (let i = 0; i < count; i++) scale = Math.max(scale, Math.abs(value(i)))
   if (scale === 0) return { scale, root: 1 }
-  return { scale, root: Math.sqrt(values.reduce((sum, x) => sum + (x / scale) ** 2, 0)) }
+  let sum = 0
+  for (let i = 0; i < count; i++) {
+    const share = value(i) / scale
+    sum += share * share
+  }
+  return { scale, root: Math.sqrt(sum) }
 }
 
 function countUnequal(dtype: DType, a: Uint8Array, b: Uint8Array): number {
