@@ -1,8 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import type { BackendDriver } from '../agent/backends/backend.ts'
 import { backends } from '../agent/backends/index.ts'
 import { expandPlan, parsePlan } from '../coordinator/plan/index.ts'
 import type { AgentRecord } from '../shared/messages.ts'
+import { drawTensor } from '../shared/random/data-kinds.ts'
+import { createStream } from '../shared/random/stream.ts'
 
 // The plans of docs/examples/, and what of docs/write-a-plan.md is one: they parse and expand on an agent that has
 // every backend, without a note that something in them means nothing.
@@ -10,6 +13,8 @@ const folder = new URL('../docs/examples/', import.meta.url)
 const plans = readdirSync(folder)
   .filter((name) => name.endsWith('.yaml'))
   .map((name) => ({ name, text: readFileSync(new URL(name, folder), 'utf8') }))
+
+const { backends: added } = (await import(new URL('wide-sum.mjs', folder).href)) as { backends: BackendDriver[] }
 
 const agent: AgentRecord = {
   id: 'a',
@@ -20,7 +25,7 @@ const agent: AgentRecord = {
   attributes: {},
   devices: [],
   slots: 1,
-  backends: backends.map(({ id, title, kernels, knobs }) => ({
+  backends: [...backends, ...added].map(({ id, title, kernels, knobs }) => ({
     id,
     title,
     status: 'ready',
@@ -48,4 +53,20 @@ it('the plan of docs/write-a-plan.md parses', () => {
   const digest = `sha256:${'0'.repeat(64)}`
   const plan = parsePlan((text as string).replace('sha256:…', digest), 'write-a-plan.md')
   expect(expandPlan(plan, [agent]).cells.length).toBeGreaterThan(plan.workloads.length)
+})
+
+it('the backend of docs/add-a-backend.md sums as the reference does, and says what it lacks', async () => {
+  const [driver] = added
+  const reference = backends.find(({ id }) => id === 'js')
+  if (!driver || !reference) throw new Error('a backend is missing')
+  const x = drawTensor('centred', 'f32', [4096], createStream('42', 'input'))
+  vi.stubEnv('WIDE_SUM_ACCUMULATOR', 'binary32')
+  const narrow = await driver.open({ accumulator: 'binary32' })
+  expect(await narrow.effective()).toMatchObject({ settings: { accumulator: 'binary32' } })
+  const js = await reference.open({ order: 'sequential' })
+  expect(await narrow.kernels.sum?.(x)).toEqual(await js.kernels.sum?.(x))
+  expect(await narrow.kernels.sum?.({ dtype: 'f64', shape: [0], bytes: new Uint8Array() })).toHaveProperty(
+    'unsupported',
+  )
+  vi.unstubAllEnvs()
 })
