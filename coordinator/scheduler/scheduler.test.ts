@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { completedWith, type FakeResult } from '../../test/fake-agent.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { f32 } from '../../test/synthetic-run.ts'
@@ -81,6 +81,16 @@ describe('a run', () => {
     )
     expect(report.cells.map(({ agent }) => agent).sort()).toEqual(['a-1', 'a-2'])
     expect(report.verdict).toBe('identical')
+  })
+
+  it('whose end the store does not take ends as failed for whoever follows it', async () => {
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    agent.work(honest)
+    const saving = vi.spyOn(bench.store, 'setRunState').mockRejectedValue(new Error('no space left'))
+    const { id } = await scheduler.submit({ plan: planOf(), inputs: [] })
+    await expect(bench.finish(scheduler, id)).rejects.toThrow('no space left')
+    saving.mockRestore()
   })
 })
 

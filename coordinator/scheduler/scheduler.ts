@@ -109,7 +109,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         await compareRun(run)
       } catch (error) {
         log(`run ${run.record.id}: comparing failed: ${error instanceof Error ? error.stack : messageOf(error)}`)
-        await endRun(run, 'failed', messageOf(error))
+        await endRun(run, 'failed', messageOf(error)).catch((unsaved: unknown) => {
+          // The store fails too: whoever follows the run hears of its end all the same.
+          log(`run ${run.record.id}: its end was not kept: ${messageOf(unsaved)}`)
+          run.enter('failed', messageOf(unsaved))
+        })
       }
       active.delete(run.record.id)
     })

@@ -2,11 +2,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Digest, digestOf, parseDigest } from '../../shared/digest.ts'
-import { BitfleetError } from '../../shared/errors.ts'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
 
 /** Files named by the SHA-256 of their content: `sha256/ab/cdef…`. */
 export interface ContentFiles {
-  /** @throws `digest-mismatch`; `limit` if there are more than `limitBytes` */
+  /** @throws `digest-mismatch`; `limit` if there are more than `limitBytes`; `system` where the disk is full */
   put(content: Uint8Array | AsyncIterable<Uint8Array>, expected: Digest, limitBytes?: number): Promise<void>
   /** @throws `digest-mismatch` if the file is not what its name says */
   get(digest: Digest): Promise<Uint8Array | undefined>
@@ -40,7 +40,9 @@ export function createContentFiles(root: string, scratch: string): ContentFiles 
         if (await has(expected)) return
       }
       const draft = join(scratch, randomUUID())
-      const file = await open(draft, 'wx', 0o600)
+      const file = await open(draft, 'wx', 0o600).catch((error: unknown) => {
+        throw explain(error, root)
+      })
       try {
         const hash = createHash('sha256')
         let size = 0
@@ -59,7 +61,7 @@ export function createContentFiles(root: string, scratch: string): ContentFiles 
       } catch (error) {
         await file.close().catch(() => {})
         await rm(draft, { force: true })
-        throw error
+        throw explain(error, root)
       }
     },
     async get(digest) {
@@ -84,6 +86,14 @@ export function createContentFiles(root: string, scratch: string): ContentFiles 
       }
     },
   }
+}
+
+/** What a full or failing disk said, with what to do; anything else as it is. */
+function explain(error: unknown, root: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (!['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(code ?? '')) return error
+  const message = `${root} takes nothing more (${messageOf(error)}); nothing of it was kept: make room there and try again`
+  return new BitfleetError('system', message, { cause: error })
 }
 
 function checkSize(size: number, limitBytes: number, expected: Digest): void {

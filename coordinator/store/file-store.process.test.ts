@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { digestOf } from '../../shared/digest.ts'
 import { storeContract } from '../../test/contracts/store.ts'
 import { openStore } from './index.ts'
@@ -45,4 +45,24 @@ it('takes no bytes that others sent for a record of its own', async () => {
   const again = await openStore(folder)
   expect(await again.listAgents()).toEqual([])
   await again.close()
+}, 120_000)
+
+it('keeps nothing of what a full disk does not take, says so, and goes on when there is room', async () => {
+  const folder = await createFolder()
+  const store = await openStore(folder)
+  const bytes = Buffer.from('a tensor')
+  const handle = await open(folder, 'r')
+  const writing = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'write')
+  await handle.close()
+  writing.mockRejectedValueOnce(Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }))
+  await expect(store.putObject(bytes, digestOf(bytes))).rejects.toMatchObject({
+    code: 'system',
+    message: expect.stringMatching(/no space left.*make room/),
+  })
+  writing.mockRestore()
+  expect(await readdir(join(folder, 'incoming'))).toEqual([])
+  expect(await store.hasObject(digestOf(bytes))).toBe(false)
+  await store.putObject(bytes, digestOf(bytes))
+  expect(await store.getObject(digestOf(bytes))).toEqual(bytes)
+  await store.close()
 }, 120_000)
