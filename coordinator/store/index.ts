@@ -1,2 +1,2 @@
-export { openStore } from './file-store.ts'
-export type { ExecutionSummary, RunSummary, Store } from './store.ts'
+export { openStore, type StoreOptions } from './file-store.ts'
+export type { ExecutionSummary, RunSummary, RunUnderWay, Store } from './store.ts'
