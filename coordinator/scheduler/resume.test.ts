@@ -1,8 +1,11 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Job } from '../../shared/messages.ts'
 import type { Report } from '../report/format.ts'
 import type { FakeAgent } from '../../test/fake-agent.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
+
+// Many runs of a store in one test.
+vi.setConfig({ testTimeout: 60_000 })
 
 // A scheduler that is stopped leaves its runs as a killed one does: nothing is written on the way out.
 

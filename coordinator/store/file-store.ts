@@ -171,7 +171,8 @@ async function openLocked(
       const record: StoredRecord = { record: 'agent@1', agent }
       const digest = await keep(record)
       await append({ kind: 'agent', by: `agent:${agent.id}`, agent: agent.id, record: digest })
-      agents.set(agent.id, agent)
+      // In the order that a later process reads it in, so that no answer depends on who gives it.
+      agents.set(agent.id, JSON.parse(canonicalJson(agent)) as AgentRecord)
     },
     async listAgents() {
       return [...agents.values()].sort((a, b) => (a.id < b.id ? -1 : 1))

@@ -2,10 +2,13 @@ import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { sha256Hex } from '../../shared/digest.ts'
 import type { JournalBody } from './journal-body.ts'
 import { type JournalRecord, openJournal, readJournal } from './journal.ts'
+
+// Many runs of a store in one test.
+vi.setConfig({ testTimeout: 60_000 })
 
 let folder: string
 let count = 0
