@@ -47,7 +47,7 @@ export function createActiveRun(
   left?: Pick<RunUnderWay, 'executions' | 'cancelRequested' | 'resumptions'>,
 ): ActiveRun {
   const queue = createJobQueue(record, cells, left?.resumptions)
-  const events = createEventLog()
+  const events = createEventLog(1000, (left?.resumptions ?? 0) * 1_000_000_000)
   const inputs = record.inputs
   let state: RunState = 'running'
   let cancelled = left?.cancelRequested ?? false

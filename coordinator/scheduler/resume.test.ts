@@ -116,6 +116,26 @@ describe('a run that a coordinator left under way', () => {
     expect(back.received.some(({ message }) => message.type === 'job')).toBe(false)
   })
 
+  it('tells a follower that was cut off what it missed', async () => {
+    const first = bench.start()
+    const agent = await bench.connect(first, agentRecord('a-1'))
+    const { id } = await first.submit({ plan: planOf(2), inputs: [] })
+    await answerSome(agent, 3)
+    let seen = 0
+    for await (const event of first.follow(id, 0)) {
+      seen = event.id
+      if (seen >= 4) break
+    }
+    await first.stop()
+    const second = bench.start()
+    await second.resume()
+    const back = await bench.connect(second, agentRecord('a-1'))
+    back.work(honest)
+    const states: string[] = []
+    for await (const event of second.follow(id, seen)) if (event.type === 'state') states.push(event.state)
+    expect(states).toEqual(['running', 'comparing', 'done'])
+  })
+
   it('is given up where its agent does not come back', async () => {
     const first = bench.start()
     await bench.connect(first, agentRecord('a-1'))

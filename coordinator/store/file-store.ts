@@ -273,6 +273,6 @@ async function refuseWithoutJournal(dir: string): Promise<void> {
   if ((await there(journalPath(dir))) || !(await there(join(dir, 'records')))) return
   throw new BitfleetError(
     'format',
-    `${dir} has records and no journal: restore ${journalPath(dir)} from a copy; a store of Bitfleet 0.1.0 has none, choose another folder with --store`,
+    `${dir} has records and no journal: restore ${journalPath(dir)} from a copy; a store of Bitfleet 0.1.0 has none, choose another folder`,
   )
 }

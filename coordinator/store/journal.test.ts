@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { sha256Hex } from '../../shared/digest.ts'
+import golden from '../../test/golden/golden.json' with { type: 'json' }
 import type { JournalBody } from './journal-body.ts'
 import { type JournalRecord, openJournal, readJournal } from './journal.ts'
 
@@ -43,15 +44,9 @@ describe('the format', () => {
     await journal.append({ kind: 'journal', format: 'bitfleet/journal@1', id: 'golden' })
     await journal.append({ kind: 'cancel', by: 'api', run: '20260102-120000-abcdef' })
     await journal.close()
-    const text = await readFile(path, 'utf8')
-    const first =
-      '{"at":"2026-01-02T12:00:00.000Z","digest":"f5a822633ba240ec3117a79491a2483603e44e648fad9ce9741f88a6943d62ab","format":"bitfleet/journal@1","id":"golden","kind":"journal","previous":"","sequence":0}\n'
-    // sed -n 1p journal | sha256sum
-    const digest = 'c6a972b8b129a4e7635618d5dd232ad33109366b8fb0a06f282395b19f1a8e2d'
-    expect(sha256Hex(first)).toBe(digest)
-    const second = `{"at":"2026-01-02T12:00:00.000Z","by":"api","digest":"7f5f3b7938ab377b28e764d0312786ecc93f6a378fba72c286e060a02b99715e","kind":"cancel","previous":"${digest}","run":"20260102-120000-abcdef","sequence":1}\n`
-    expect(text).toBe(first + second)
-    expect(sha256Hex(second)).toBe('4932c4f4be68c38a4c5449a7b73549f758f49f1cbce05edbea046c9e92c3d5c7')
+    expect(await readFile(path, 'utf8')).toBe(golden.journal.map(({ line }) => `${line}\n`).join(''))
+    expect(golden.journal.map(({ line }) => sha256Hex(`${line}\n`))).toEqual(golden.journal.map(({ sha256 }) => sha256))
+    expect(golden.journal[1]?.sha256).toBe('4932c4f4be68c38a4c5449a7b73549f758f49f1cbce05edbea046c9e92c3d5c7')
   })
 
   it('is read back as it was written, whatever is appended at once', async () => {
