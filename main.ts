@@ -159,6 +159,30 @@ program
   .addOption(json())
   .action(does(async (options) => (await import('./agent/commands/doctor.ts')).doctor(options)))
 
+const store = () => new Option('--store <dir>', "a coordinator's store; left out, the one of this machine")
+program
+  .command('fsck')
+  .description('read every file of a store and recompute what it claims; exit 0 sound, 1 damaged, 2 error')
+  .argument('[folder]', 'a store')
+  .addOption(store())
+  .addOption(json())
+  .action(does(async (path, options) => (await import('./coordinator/commands/store.ts')).fsck(path, options)))
+
+program
+  .command('reindex')
+  .description("make a store's database again from its files, while no coordinator runs on it")
+  .addOption(store())
+  .addOption(json())
+  .action(does(async (options) => (await import('./coordinator/commands/store.ts')).reindex(options)))
+
+program
+  .command('audit')
+  .description("who did what and when, from a store's journal")
+  .option('--all', 'also every result that an agent brought')
+  .addOption(store())
+  .addOption(json())
+  .action(does(async (options) => (await import('./coordinator/commands/store.ts')).audit(options)))
+
 program
   .command('completion')
   .description('a completion script for your shell')

@@ -11,7 +11,7 @@ import { findDescription } from '../workloads/catalogue.ts'
 import { createApi } from './api/index.ts'
 import { compareRun } from './compare/compare-run.ts'
 import { assembleReport } from './report/assemble.ts'
-import { closeInterruptedRuns, createScheduler } from './scheduler/index.ts'
+import { createScheduler } from './scheduler/index.ts'
 import { ensureToken, writePrivate } from './secret-files.ts'
 import { softwareName } from './software.ts'
 import { openStore, type Store } from './store/index.ts'
@@ -45,7 +45,7 @@ export const addressFileName = 'coordinator.json'
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const storeDir = resolve(options.storeDir)
-  const store = await openStore(storeDir)
+  const store = await openStore(storeDir, { log: options.log })
   try {
     return await serveStore(store, storeDir, options)
   } catch (error) {
@@ -59,13 +59,13 @@ async function serveStore(
   storeDir: string,
   { host, port, hosts = [], log }: CoordinatorOptions,
 ): Promise<Coordinator> {
-  await closeInterruptedRuns(store)
   const [agentTokenFile, apiTokenFile] = [join(storeDir, 'agent.token'), join(storeDir, 'api.token')]
   const software = softwareName()
   const scheduler = createScheduler({
     ...{ store, log, findDescription, coordinator: software, token: await ensureToken(agentTokenFile) },
     buildReport: async (data, artifacts) => assembleReport(data, await compareRun(data, artifacts), software),
   })
+  await scheduler.resume()
   const services = { store, scheduler, software }
   const app = createApi(services, {
     ...{ apiToken: await ensureToken(apiTokenFile), log },

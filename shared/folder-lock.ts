@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BitfleetError } from './errors.ts'
@@ -25,7 +25,11 @@ export async function takeLock(folder: string, remedy: string): Promise<() => Pr
   const pathOf = (number: number) => join(folder, `lock.${number}`)
   const mine = { pid: process.pid, host: hostname(), started: await startOf(process.pid) } satisfies Holder
   const draft = join(folder, `lock.${randomUUID()}`)
-  await writeFile(draft, JSON.stringify(mine), { mode: 0o600, flag: 'wx' })
+  // On disk before it has its name: half a lock after a power cut would be nobody's, and taken over by nobody.
+  const file = await open(draft, 'wx', 0o600)
+  await file.writeFile(JSON.stringify(mine))
+  await file.sync()
+  await file.close()
   try {
     for (;;) {
       const last = (await lockNumbers(folder)).at(-1) ?? 0

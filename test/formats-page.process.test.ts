@@ -44,6 +44,14 @@ test.skipIf(noPython)('the page’s program computes trace digests', { timeout: 
   expect(run(`${block('def trace_digest')}\nprint(trace_digest('trace.jsonl'))`)).toBe(trace.digest)
 })
 
+test.skipIf(noPython)('the page’s program checks a journal', { timeout: 60_000 }, () => {
+  const golden = JSON.parse(readFileSync(new URL('./golden/golden.json', import.meta.url), 'utf8'))
+  const lines = golden.journal.map(({ line }: { line: string }) => `${line}\n`).join('')
+  expect(page).toContain(lines)
+  writeFileSync(join(folder, 'journal.jsonl'), lines)
+  expect(run(`${block('def check_journal')}\nprint(check_journal('journal.jsonl'))`)).toBe(golden.journal[1].sha256)
+})
+
 test.skipIf(noNumpy)('the page’s program computes relative L2, bit for bit', { timeout: 60_000 }, () => {
   for (const [dtype, n] of [
     ['f32', 100_003],

@@ -31,10 +31,8 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
   })
   app.openapi(submit, async (c) => {
     const { inputs, ...request } = c.req.valid('json')
-    const run = await scheduler.submit({
-      ...request,
-      inputs: inputs.map((i) => ({ ...i, digest: i.digest as Digest })),
-    })
+    const pinned = inputs.map((i) => ({ ...i, digest: i.digest as Digest }))
+    const run = await scheduler.submit({ ...request, inputs: pinned }, 'api')
     return c.json(describe(await scheduler.progress(run.id)), 201)
   })
 
@@ -59,7 +57,7 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
   })
   app.openapi(cancel, async (c) => {
     const { id } = c.req.valid('param')
-    await scheduler.cancel(id)
+    await scheduler.cancel(id, 'api')
     return c.json(describe(await scheduler.progress(id)), 202)
   })
 

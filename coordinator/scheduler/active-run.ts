@@ -1,9 +1,9 @@
 import type { Execution } from '../../shared/execution.ts'
 import type { Job } from '../../shared/messages.ts'
 import type { CellRecord, RunRecord, RunState } from '../records.ts'
-import type { Store } from '../store/index.ts'
+import type { RunUnderWay, Store } from '../store/index.ts'
 import { checkResult, failedExecution, type FindDescription } from './check-result.ts'
-import { createJobQueue, type QueuedJob } from './job-queue.ts'
+import { createJobQueue, jobId, type QueuedJob } from './job-queue.ts'
 import { createEventLog, type RunEvent } from './run-events.ts'
 import type { CellProgress, RunProgress } from './run-progress.ts'
 
@@ -38,22 +38,27 @@ export interface ActiveRun {
   end(): void
 }
 
+/** @param left what an earlier process left of the run: only executions without a record are made again */
 export function createActiveRun(
   record: RunRecord,
   cells: readonly CellRecord[],
   store: Store,
   findDescription: FindDescription,
+  left?: Pick<RunUnderWay, 'executions' | 'cancelRequested' | 'resumptions'>,
 ): ActiveRun {
-  const queue = createJobQueue(record, cells)
-  const events = createEventLog()
+  const queue = createJobQueue(record, cells, left?.resumptions)
+  const events = createEventLog(1000, (left?.resumptions ?? 0) * 1_000_000_000)
   const inputs = record.inputs
   let state: RunState = 'running'
-  let cancelled = false
+  let cancelled = left?.cancelRequested ?? false
   let comparing = false
   /** Results being written; comparing waits for them. */
   let writing = 0
   let announced = ''
   events.push({ type: 'state', state })
+  for (const { cell, repetition, status } of left?.executions ?? [])
+    queue.end(jobId(record.id, cell, repetition), status)
+  if (cancelled) queue.cancel()
 
   const announceMissing = ({ cell, repetition, given }: QueuedJob) => {
     events.push({ type: 'execution', cell: cell.id, repetition, attempt: Math.max(given, 1), status: 'missing' })
@@ -83,7 +88,12 @@ export function createActiveRun(
       // Ended from now on, so that a duplicate that comes while this one is being written is late.
       queue.end(job.id, status)
       try {
-        await store.recordExecution(record.id, { cell: cell.id, repetition, attempt, execution: checked }, traceText)
+        await store.recordExecution(
+          record.id,
+          { cell: cell.id, repetition, attempt, execution: checked },
+          traceText,
+          `agent:${cell.agent}`,
+        )
       } catch (error) {
         // Not on disk, so not acknowledged: the agent sends it again, or the job is given once more.
         queue.reopen(job.id)

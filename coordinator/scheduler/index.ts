@@ -1,3 +1,3 @@
-export { closeInterruptedRuns, createScheduler, type RunRequest, type Scheduler } from './scheduler.ts'
+export { createScheduler, type RunRequest, type Scheduler } from './scheduler.ts'
 export type { RunCounts, RunEvent } from './run-events.ts'
 export type { CellProgress, RunProgress } from './run-progress.ts'

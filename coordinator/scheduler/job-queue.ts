@@ -45,16 +45,26 @@ export interface JobQueue {
 
 type Entry = { -readonly [Key in keyof QueuedJob]: QueuedJob[Key] }
 
-/** Repetition 0 of all cells, then 1 of all, …: what drifts on a machine meets all conditions alike. */
-export function createJobQueue(run: RunRecord, cells: readonly CellRecord[]): JobQueue {
+export function jobId(run: string, cell: string, repetition: number): string {
+  return `${run}/${cell}/${repetition}`
+}
+
+/**
+ * Repetition 0 of all cells, then 1 of all, …: what drifts on a machine meets all conditions alike.
+ *
+ * @param earlier processes that gave jobs of this run before. Nobody wrote down which attempts they made, so that these
+ *   count on from the most there can have been, and no two executions of a job share a number.
+ */
+export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], earlier = 0): JobQueue {
+  const before = earlier * maxAttempts
   const entries = new Map<string, Entry>()
   const most = cells.reduce((highest, { repetitions }) => Math.max(highest, repetitions), 0)
   const ordered = [...cells].sort((a, b) => a.position - b.position || (a.id < b.id ? -1 : 1))
   for (let repetition = 0; repetition < most; repetition++) {
     for (const cell of ordered) {
       if (repetition >= cell.repetitions) continue
-      const id = `${run.id}/${cell.id}/${repetition}`
-      entries.set(id, { id, cell, repetition, given: 0, state: { state: 'waiting' } })
+      const id = jobId(run.id, cell.id, repetition)
+      entries.set(id, { id, cell, repetition, given: before, state: { state: 'waiting' } })
     }
   }
   /** For each agent its waiting jobs, the next one last. */
@@ -105,7 +115,7 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[]): Jo
     lost(job) {
       const entry = entries.get(job)
       if (entry?.state.state !== 'running') return false
-      const missing = entry.given >= maxAttempts
+      const missing = entry.given - before >= maxAttempts
       if (missing) set(entry, { state: 'ended', status: 'missing' })
       else wait(entry)
       return missing

@@ -23,7 +23,7 @@ export type RunEventBody =
     }
   | { readonly type: 'state'; readonly state: RunState; readonly failure?: string }
 
-/** Numbered from 1 within a run, so that a reader can go on where it was cut off. */
+/** Numbered upward from 1 within a run, so that a reader can go on where it was cut off. */
 export type RunEvent = RunEventBody & { readonly id: number }
 
 export interface EventLog {
@@ -34,10 +34,14 @@ export interface EventLog {
   follow(after: number, signal?: AbortSignal): AsyncGenerator<RunEvent>
 }
 
-/** The last `capacity` events. Readers share the log and hold but a place in it, so a slow one costs no memory. */
-export function createEventLog(capacity = 1000): EventLog {
+/**
+ * The last `capacity` events. Readers share the log and hold but a place in it, so a slow one costs no memory.
+ *
+ * @param last number of the event before the first: a process that goes on with a run counts on from where no earlier
+ *   one came, so that its readers miss nothing
+ */
+export function createEventLog(capacity = 1000, last = 0): EventLog {
   const events: RunEvent[] = []
-  let last = 0
   let ended = false
   const waiting: (() => void)[] = []
   const wake = () => {

@@ -31,16 +31,24 @@ export interface Scheduler {
   serve(connection: Connection): Promise<void>
   /** Connected agents, ordered by id. */
   agents(): AgentRecord[]
-  /** @throws `usage` for what is wrong with the plan; `unavailable` where no agent fits; `not-found` for missing bytes */
-  submit(request: RunRequest): Promise<RunRecord>
+  /**
+   * @param by who asks, for the audit
+   * @throws `usage` for what is wrong with the plan; `unavailable` where no agent fits; `not-found` for missing bytes
+   */
+  submit(request: RunRequest, by?: string): Promise<RunRecord>
   /** Ends a run early; what completed is compared. @throws `not-found`, `conflict` if it has ended */
-  cancel(run: string): Promise<void>
+  cancel(run: string, by?: string): Promise<void>
   /** @throws `not-found` */
   progress(run: string): Promise<RunProgress>
   /** Events after number `after`, until the run has ended. @throws `not-found` */
   follow(run: string, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>
   /** The run's bytes, asked of its agents where they are not kept here. @throws `not-found` */
   artifacts(run: string): Promise<Artifacts>
+  /**
+   * Goes on with the runs that an earlier process left under way, however it ended. What is on disk counts; what is
+   * not is made again by its agent, if that comes back in time. Called once, before agents are served.
+   */
+  resume(): Promise<void>
   /** Closes every line. Runs under way are found as such by the next start. */
   stop(): Promise<void>
 }
@@ -61,15 +69,6 @@ export interface SchedulerOptions extends SessionOptions {
 const maxSlots = 1024
 
 const maxRecent = 4
-
-/** Marks what an earlier process left under way as failed; taking runs up again is not done yet. */
-export async function closeInterruptedRuns(store: Store): Promise<void> {
-  for (const { id, state } of await store.listRuns()) {
-    if (state !== 'running' && state !== 'comparing') continue
-    const failure = `the coordinator ended while the run was ${state}; submit the plan again`
-    await store.setRunState(id, 'failed', { endedAt: new Date().toISOString(), failure })
-  }
-}
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { store, log = () => {}, absenceMs = 120_000, cancelMs = 15_000 } = options
@@ -208,6 +207,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
+  const awaitAgents = ({ record }: ActiveRun) => {
+    for (const { id } of record.agents) {
+      if (!sessions.has(id) && !absences.has(id)) absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+    }
+  }
+
   return {
     serve(connection) {
       const served = serveAgent(connection, options, handlers).finally(() => serving.delete(served))
@@ -215,26 +220,41 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       return served
     },
     agents: () => connectedAgents(sessions),
-    async submit(request) {
+    async resume() {
+      const runs = (await store.listRuns()).filter(({ state }) => state === 'running' || state === 'comparing')
+      // As they were submitted.
+      for (const { id, state } of runs.reverse()) {
+        const left = await store.resumeRun(id)
+        const run = createActiveRun(left.run, left.cells, store, options.findDescription, left)
+        // What was missing when comparing began stays so.
+        if (state === 'comparing') for (const agent of left.run.agents) run.abandon(agent.id)
+        active.set(id, run)
+        log(`run ${id}: goes on with ${left.executions.length} executions on disk`)
+      }
+      for (const run of active.values()) {
+        awaitAgents(run)
+        settle(run)
+      }
+    },
+    async submit(request, by) {
       const run = await prepareRun(request, connectedAgents(sessions), store)
-      await store.createRun(run.record, run.cells)
+      await store.createRun(run.record, run.cells, by)
       const started = createActiveRun(run.record, run.cells, store, options.findDescription)
       active.set(run.record.id, started)
       log(`run ${run.record.id}: ${run.cells.length} cells on ${run.record.agents.length} agents`)
       // An agent that went away between is waited for like any other.
-      for (const { id } of run.record.agents) {
-        if (!sessions.has(id) && !absences.has(id)) absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
-      }
+      awaitAgents(started)
       settle(started)
       for (const session of sessions.values()) fill(session)
       return run.record
     },
-    async cancel(id) {
+    async cancel(id, by) {
       const run = active.get(id)
       if (!run) {
         const { run: ended } = await store.loadPlan(id)
         throw new BitfleetError('conflict', `run ${id} has ended already: it is ${ended.state}`)
       }
+      await store.requestCancel(id, by)
       const under = run.cancel()
       for (const { id: job, cell } of under) sessions.get(cell.agent)?.cancel(job)
       setTimeout(() => {

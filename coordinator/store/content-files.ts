@@ -11,8 +11,10 @@ export interface ContentFiles {
   /** @throws `digest-mismatch` if the file is not what its name says */
   get(digest: Digest): Promise<Uint8Array | undefined>
   has(digest: Digest): Promise<boolean>
-  /** Digests of all files, in no order. */
-  list(): AsyncIterable<Digest>
+  /** Where its file is, or would be. */
+  pathOf(digest: Digest): string
+  /** All files, in no order; `name` is the digest that the path spells, if it spells one. */
+  list(): AsyncIterable<{ readonly path: string; readonly name: string }>
 }
 
 /** @param root folder of the files; `scratch` holds what is being written and may be emptied at start */
@@ -30,14 +32,31 @@ export function createContentFiles(root: string, scratch: string): ContentFiles 
       },
     )
 
+  /** Folders that are on disk with their own names, or will be; whoever comes second waits for the first. */
+  const ready = new Map<string, Promise<void>>()
+  const readyFolder = (path: string) => {
+    const known = ready.get(path)
+    if (known) return known
+    const made = createFolder(path, dirname(root))
+    ready.set(path, made)
+    made.catch(() => ready.delete(path))
+    return made
+  }
+  const nameOnDisk = async (path: string) => {
+    await readyFolder(dirname(path))
+    await syncFolder(dirname(path))
+  }
+
   return {
     has,
+    pathOf,
     async put(content, expected, limitBytes = Number.POSITIVE_INFINITY) {
       const path = pathOf(expected)
       if (content instanceof Uint8Array) {
         checkSize(content.byteLength, limitBytes, expected)
         checkDigest(digestOf(content), expected)
-        if (await has(expected)) return
+        // Another put may have named it a moment ago; it is kept once its name is on disk.
+        if (await has(expected)) return await nameOnDisk(path)
       }
       const draft = join(scratch, randomUUID())
       const file = await open(draft, 'wx', 0o600).catch((error: unknown) => {
@@ -55,9 +74,9 @@ export function createContentFiles(root: string, scratch: string): ContentFiles 
         checkDigest(`sha256:${hash.digest('hex')}`, expected)
         await file.sync()
         await file.close()
-        await createFolder(dirname(path))
+        await readyFolder(dirname(path))
         await rename(draft, path)
-        await syncFolder(dirname(path))
+        await nameOnDisk(path)
       } catch (error) {
         await file.close().catch(() => {})
         await rm(draft, { force: true })
@@ -82,7 +101,9 @@ export function createContentFiles(root: string, scratch: string): ContentFiles 
     },
     async *list() {
       for (const head of await names(join(root, 'sha256'))) {
-        for (const tail of await names(join(root, 'sha256', head))) yield parseDigest(`sha256:${head}${tail}`)
+        for (const tail of await names(join(root, 'sha256', head))) {
+          yield { path: join(root, 'sha256', head, tail), name: `sha256:${head}${tail}` }
+        }
       }
     },
   }
@@ -114,14 +135,13 @@ async function writeAll(file: Awaited<ReturnType<typeof open>>, bytes: Uint8Arra
   for (let at = 0; at < bytes.byteLength; ) at += (await file.write(bytes, at)).bytesWritten
 }
 
-/** Makes a folder and what is above it, and has each new name on disk before going on. */
-async function createFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 })
-  if (first === undefined) return
-  for (let at = path; ; at = dirname(at)) {
-    await syncFolder(dirname(at))
-    if (at === first) return
-  }
+/**
+ * Makes a folder and what is above it, and has each name below `top` on disk before going on: also of those that were
+ * there, as whoever made them may have been ended before.
+ */
+async function createFolder(path: string, top: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  for (let at = path; at !== top; at = dirname(at)) await syncFolder(dirname(at))
 }
 
 /** A renamed file is there after a crash only once its folder is on disk too. */

@@ -1,5 +1,6 @@
 import { chmod, mkdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { dirname, join } from 'node:path'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
@@ -9,72 +10,111 @@ import type { AgentRecord } from '../../shared/messages.ts'
 import type { CellRecord, ExecutionRecord, RunRecord } from '../records.ts'
 import { type Report, reportSchema } from '../report/format.ts'
 import { createContentFiles, syncFolder } from './content-files.ts'
-import { type Database, openDatabase } from './database.ts'
+import { createIndexWriter, openIndex } from './index-writer.ts'
+import { journalFormat, type JournalBody } from './journal-body.ts'
+import { openJournal, type JournalRecord } from './journal.ts'
 import {
   agentRecords,
   executionRows,
   findExecution,
   findRun,
   findTrace,
-  indexRecord,
-  isEmpty,
+  lostRecord,
+  type ReadRecord,
   summarizeRuns,
 } from './record-index.ts'
-import { formatRecord, parseRecord, type RecordKind, recordKinds, type StoredRecord } from './records.ts'
+import { formatRecord, parseRecord, type RecordKind, type StoredRecord } from './records.ts'
 import type { Store } from './store.ts'
 
 /** How many record files are read at a time. */
 const readers = 32
 
+export interface StoreOptions {
+  /** Sees every line of the journal at opening, in order: for what is kept in memory alone. */
+  readonly visit?: (record: JournalRecord) => void
+  readonly log?: (message: string) => void
+}
+
+/** Where a store keeps its journal. */
+export function journalPath(dir: string): string {
+  return join(dir, 'journal', 'journal.jsonl')
+}
+
 /**
- * Opens the store in a folder, made if need be, for this process alone. `objects/` and `records/` are the truth; `db/`
- * is an index, and made again from the records where it is missing.
+ * Opens the store in a folder, made if need be, for this process alone. `journal/`, `records/` and `objects/` are the
+ * truth; `db/` is an index, brought up to the journal at opening and made again from it where it is missing.
  *
- * @throws `conflict` if another process has it open; `system` where the folder cannot be made
+ * @throws `conflict` if another process has it open; `system` where the folder cannot be made; `format` where the
+ * journal is broken
  */
-export async function openStore(dir: string): Promise<Store> {
+export async function openStore(dir: string, options: StoreOptions = {}): Promise<Store> {
   await makeFolder(dir, 0o700, 'choose another for the store with --store')
+  await syncFolder(dirname(dir))
   // The database in it has no lock of its own between processes.
   const unlock = await takeLock(dir, 'stop that coordinator, or choose another folder with --store')
   try {
-    return await openLocked(dir, unlock)
+    return await openLocked(dir, unlock, options)
   } catch (error) {
     await unlock()
     throw error
   }
 }
 
-async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Store> {
+async function openLocked(
+  dir: string,
+  unlock: () => Promise<void>,
+  { visit = () => {}, log = () => {} }: StoreOptions,
+): Promise<Store> {
   await chmod(dir, 0o700)
+  await refuseWithoutJournal(dir)
   const scratch = join(dir, 'incoming')
   // What a crash left half written belongs to nobody.
   await rm(scratch, { recursive: true, force: true })
   await mkdir(scratch, { mode: 0o700 })
+  await mkdir(dirname(journalPath(dir)), { recursive: true, mode: 0o700 })
   await syncFolder(dir)
   const objects = createContentFiles(join(dir, 'objects'), scratch)
   const records = createContentFiles(join(dir, 'records'), scratch)
-  const index = await openDatabase(join(dir, 'db'))
-  const { database } = index
-  const hasRecords = await stat(join(dir, 'records')).then(
-    () => true,
-    () => false,
-  )
-  if (hasRecords && (await isEmpty(database))) await rebuildIndex(database, records)
+  const readIfThere: ReadRecord = async <Kind extends RecordKind>(digest: Digest, kind: Kind) => {
+    const bytes = await records.get(digest)
+    if (!bytes) return undefined
+    const record = parseRecord(bytes)
+    if (record.record === kind) return record as Extract<StoredRecord, { record: Kind }>
+    throw new BitfleetError('format', `${records.pathOf(digest)} holds ${record.record}, and the journal says ${kind}`)
+  }
+  const read = async <Kind extends RecordKind>(digest: Digest, kind: Kind) => {
+    const record = await readIfThere(digest, kind)
+    if (record) return record
+    throw lostRecord(digest, kind)
+  }
 
-  const write = async (record: StoredRecord): Promise<void> => {
+  const index = await openIndex(join(dir, 'db'), log)
+  const { database } = index
+  const writer = await createIndexWriter(database, readIfThere)
+  const journal = await openJournal(journalPath(dir), async (line) => {
+    visit(line.record)
+    await writer.catchUp(line)
+  }).catch(async (error: unknown) => {
+    await index.close()
+    throw error
+  })
+  const closeFiles = async () => {
+    await journal.close()
+    await index.close()
+  }
+  if (journal.tornFile)
+    log(`the last record of the journal was cut short by a crash; it was moved to ${journal.tornFile}`)
+
+  /** What was written a moment ago needs no reading. */
+  const append = async (body: JournalBody, fresh: ReadonlyMap<Digest, StoredRecord> = new Map()): Promise<void> => {
+    const line = await journal.append(body)
+    await writer.enter(line, fresh)
+  }
+  const keep = async (record: StoredRecord): Promise<Digest> => {
     const text = formatRecord(record)
     const digest = digestOf(text)
     await records.put(Buffer.from(text), digest)
-    await indexRecord(database, record, digest)
-  }
-  const read = async <Kind extends RecordKind>(digest: Digest, kind: Kind) => {
-    const bytes = await records.get(digest)
-    const record = bytes && parseRecord(bytes)
-    if (record?.record === kind) return record as Extract<StoredRecord, { record: Kind }>
-    throw new BitfleetError(
-      'not-found',
-      `${dir}: the index names ${kind} ${digest}, which is not there; restore the file`,
-    )
+    return digest
   }
   const runOf = async (id: string) => {
     const row = await findRun(database, id)
@@ -83,14 +123,21 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
   }
   /** Agents as last seen, so that a reconnection that changes nothing writes nothing. */
   const agents = new Map<string, AgentRecord>()
-  for (const digest of await agentRecords(database)) {
-    const { agent } = await read(digest, 'agent@1')
-    agents.set(agent.id, agent)
+  try {
+    await writer.finish(journal.start)
+    if (journal.start.sequence === 0) {
+      await append({ kind: 'journal', format: journalFormat, id: randomUUID() })
+    }
+    for (const digest of await agentRecords(database)) {
+      const { agent } = await read(digest, 'agent@1')
+      agents.set(agent.id, agent)
+    }
+  } catch (error) {
+    await closeFiles()
+    throw error
   }
   /** Repetitions being recorded; whoever comes second with one is too late. */
   const recording = new Set<string>()
-  /** Changes of one run's state wait for each other. */
-  const stateChanges = new Map<string, Promise<void>>()
 
   const loadPlan = async (id: string): Promise<{ run: RunRecord; cells: CellRecord[] }> => {
     const { record, state, endedAt, failure } = await runOf(id)
@@ -124,50 +171,62 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
     async saveAgent(agent) {
       const known = agents.get(agent.id)
       if (known && canonicalJson(known) === canonicalJson(agent)) return
-      await write({ record: 'agent@1', seenAt: new Date().toISOString(), agent })
-      agents.set(agent.id, agent)
+      const record: StoredRecord = { record: 'agent@1', agent }
+      const digest = await keep(record)
+      await append({ kind: 'agent', by: `agent:${agent.id}`, agent: agent.id, record: digest })
+      // In the order that a later process reads it in, so that no answer depends on who gives it.
+      agents.set(agent.id, JSON.parse(canonicalJson(agent)) as AgentRecord)
     },
     async listAgents() {
       return [...agents.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
     },
 
-    async createRun(run, cells) {
+    async createRun(run, cells, by = 'coordinator') {
       if (await findRun(database, run.id)) throw new BitfleetError('conflict', `there is a run "${run.id}" already`)
-      const cellsRecord: StoredRecord = { record: 'cells@1', run: run.id, cells }
-      await write(cellsRecord)
-      const digest = digestOf(formatRecord(cellsRecord))
-      await write({ record: 'run@1', run, cells: digest, cellCount: cells.length })
+      const plan: StoredRecord = { record: 'cells@1', run: run.id, cells }
+      const planDigest = await keep(plan)
+      const record: StoredRecord = { record: 'run@1', run, cells: planDigest, cellCount: cells.length }
+      const digest = await keep(record)
+      const fresh = new Map<Digest, StoredRecord>([
+        [planDigest, plan],
+        [digest, record],
+      ])
+      await append({ kind: 'run', by, run: run.id, record: digest }, fresh)
     },
-    async recordExecution(run, execution, traceText) {
-      const { cell, repetition } = execution
+    async recordExecution(run, execution, traceText, by = 'coordinator') {
+      const { cell, repetition, attempt } = execution
       const key = JSON.stringify([run, cell, repetition])
       if (recording.has(key)) return false
       recording.add(key)
       try {
         if (await findExecution(database, run, cell, repetition)) return false
-        if (traceText === undefined) {
-          await write({ record: 'execution@1', run, execution })
-        } else {
+        let record: StoredRecord = { record: 'execution@1', run, execution }
+        if (traceText !== undefined) {
           const bytes = Buffer.from(traceText)
-          const trace = digestOf(bytes)
-          await objects.put(bytes, trace)
-          await write({ record: 'execution@1', run, execution, trace })
+          record = { ...record, trace: digestOf(bytes) }
+          await objects.put(bytes, record.trace as Digest)
         }
+        const digest = await keep(record)
+        const body: JournalBody = { kind: 'execution', by, run, cell, repetition, attempt, record: digest }
+        await append(body, new Map([[digest, record]]))
         return true
       } finally {
         recording.delete(key)
       }
     },
+    async requestCancel(run, by = 'coordinator') {
+      await runOf(run)
+      await append({ kind: 'cancel', by, run })
+    },
+    async resumeRun(run) {
+      await runOf(run)
+      await append({ kind: 'resume', by: 'coordinator', run })
+      const { cancelRequested, resumptions } = await runOf(run)
+      return { ...(await loadPlan(run)), executions: await executionRows(database, run), cancelRequested, resumptions }
+    },
     async setRunState(run, state, end) {
-      const change = (stateChanges.get(run) ?? Promise.resolve()).then(async () => {
-        const { stateSequence } = await runOf(run)
-        await write({ record: 'run-state@1', run, sequence: stateSequence + 1, state, ...end })
-      })
-      const settled = change.catch(() => {})
-      stateChanges.set(run, settled)
-      await change.finally(() => {
-        if (stateChanges.get(run) === settled) stateChanges.delete(run)
-      })
+      await runOf(run)
+      await append({ kind: 'run-state', by: 'coordinator', run, state, ...end })
     },
     loadPlan,
     async loadRun(id) {
@@ -191,7 +250,7 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
       const bytes = Buffer.from(canonicalJson(report))
       const digest = digestOf(bytes)
       await objects.put(bytes, digest)
-      await write({ record: 'report@1', run, report: digest })
+      await append({ kind: 'report', by: 'coordinator', run, report: digest })
     },
     async loadReport(run): Promise<Report | undefined> {
       const { report } = await runOf(run)
@@ -199,26 +258,24 @@ async function openLocked(dir: string, unlock: () => Promise<void>): Promise<Sto
       return bytes && reportSchema.parse(JSON.parse(new TextDecoder().decode(bytes)))
     },
 
+    append: (entry) => append(entry),
     async close() {
-      await index.close()
+      await closeFiles()
       await unlock()
     },
   }
 }
 
-/** A pass for each kind, as later kinds refer to earlier ones. All of it or nothing, so that a crash leaves no half. */
-async function rebuildIndex(database: Database, records: ReturnType<typeof createContentFiles>): Promise<void> {
-  const found = new Map<RecordKind, Digest[]>(recordKinds.map((kind) => [kind, []]))
-  for await (const digest of records.list()) {
-    const bytes = await records.get(digest)
-    if (bytes) found.get(parseRecord(bytes).record)?.push(digest)
-  }
-  await database.transaction(async (transaction) => {
-    for (const digests of found.values()) {
-      for (const digest of digests) {
-        const bytes = await records.get(digest)
-        if (bytes) await indexRecord(transaction, parseRecord(bytes), digest)
-      }
-    }
-  })
+/** A store whose journal is lost must not pass for an empty one. */
+async function refuseWithoutJournal(dir: string): Promise<void> {
+  const there = (path: string) =>
+    stat(path).then(
+      () => true,
+      () => false,
+    )
+  if ((await there(journalPath(dir))) || !(await there(join(dir, 'records')))) return
+  throw new BitfleetError(
+    'format',
+    `${dir} has records and no journal: restore ${journalPath(dir)} from a copy; a store of Bitfleet 0.1.0 has none, choose another folder`,
+  )
 }

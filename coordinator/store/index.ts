@@ -1,2 +1,6 @@
-export { openStore } from './file-store.ts'
-export type { ExecutionSummary, RunSummary, Store } from './store.ts'
+export { checkFiles, type FileProblem, type FilesCheck, type RecordCheck } from './check-files.ts'
+export { journalPath, openStore, type StoreOptions } from './file-store.ts'
+export type { JournalBody } from './journal-body.ts'
+export { type JournalRecord, readJournal } from './journal.ts'
+export { reindexStore } from './reindex.ts'
+export type { ExecutionSummary, RunSummary, RunUnderWay, Store } from './store.ts'

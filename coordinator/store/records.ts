@@ -3,15 +3,14 @@ import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
-import type { CellRecord, ExecutionRecord, RunRecord, RunState } from '../records.ts'
+import type { CellRecord, ExecutionRecord, RunRecord } from '../records.ts'
 
 /**
- * What the coordinator itself states, a file each: canonical JSON, content-addressed. They are the truth; the database
- * is an index that can be made again from them. They stand apart from the objects, so that no bytes somebody sends can
- * pass for one.
+ * What the journal names by digest, being too large for a line: canonical JSON, content-addressed, a file each. They
+ * stand apart from the objects, so that no bytes somebody sends can pass for one.
  */
 export type StoredRecord =
-  | { readonly record: 'agent@1'; readonly seenAt: string; readonly agent: AgentRecord }
+  | { readonly record: 'agent@1'; readonly agent: AgentRecord }
   /** Written before the run that it belongs to. */
   | { readonly record: 'cells@1'; readonly run: string; readonly cells: readonly CellRecord[] }
   | { readonly record: 'run@1'; readonly run: RunRecord; readonly cells: Digest; readonly cellCount: number }
@@ -22,27 +21,10 @@ export type StoredRecord =
       /** Object digest of the trace's file form. */
       readonly trace?: Digest
     }
-  | {
-      readonly record: 'run-state@1'
-      readonly run: string
-      readonly sequence: number
-      readonly state: RunState
-      readonly endedAt?: string
-      readonly failure?: string
-    }
-  | { readonly record: 'report@1'; readonly run: string; readonly report: Digest }
 
 export type RecordKind = StoredRecord['record']
 
-/** In the order in which an index is made again: what others refer to comes first. */
-export const recordKinds: readonly RecordKind[] = [
-  'agent@1',
-  'cells@1',
-  'run@1',
-  'execution@1',
-  'run-state@1',
-  'report@1',
-]
+const recordKinds: readonly RecordKind[] = ['agent@1', 'cells@1', 'run@1', 'execution@1']
 
 export function formatRecord(record: StoredRecord): string {
   return canonicalJson(record)

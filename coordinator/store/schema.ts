@@ -1,11 +1,19 @@
-import { index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import { boolean, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 
-// The index over the record files: what is searched and ordered by, and each record's digest. Every row can be made
-// again from the files, where the records themselves stand.
+// The index over journal and record files: what is searched and ordered by, and each record's digest. Every row can be
+// made again from the files, where the records themselves stand.
+
+/** One row: how far of the journal is in the other tables, changed together with them. */
+export const journal = pgTable('journal', {
+  only: integer('only').primaryKey(),
+  /** Of the next record to be entered. */
+  sequence: integer('sequence').notNull(),
+  /** SHA-256 of the last line entered, bare hex. */
+  hash: text('hash').notNull(),
+})
 
 export const agents = pgTable('agents', {
   id: text('id').primaryKey(),
-  seenAt: text('seen_at').notNull(),
   record: text('record').notNull(),
 })
 
@@ -19,8 +27,9 @@ export const runs = pgTable(
     cells: integer('cells').notNull(),
     agents: integer('agents').notNull(),
     state: text('state').notNull(),
-    /** Number of the last change of state; the run's creation is 0. */
-    stateSequence: integer('state_sequence').notNull(),
+    cancelRequested: boolean('cancel_requested').notNull(),
+    /** How many processes went on with the run after the one that began it. */
+    resumptions: integer('resumptions').notNull(),
     endedAt: text('ended_at'),
     /** As a JSON string. */
     failure: text('failure'),

@@ -3,6 +3,7 @@ import type { Outcome } from '../../shared/execution.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import type { Artifacts, CellRecord, ExecutionRecord, RunData, RunRecord, RunState } from '../records.ts'
 import type { Report } from '../report/format.ts'
+import type { JournalBody } from './journal-body.ts'
 
 /** A run as a list shows it. */
 export interface RunSummary {
@@ -31,6 +32,17 @@ export interface ExecutionSummary {
   readonly trace?: string
 }
 
+/** A run as an earlier process left it. */
+export interface RunUnderWay {
+  readonly run: RunRecord
+  readonly cells: readonly CellRecord[]
+  /** What is on disk of it: all that was ever acknowledged. */
+  readonly executions: readonly ExecutionSummary[]
+  readonly cancelRequested: boolean
+  /** How many processes have gone on with it, this one included. */
+  readonly resumptions: number
+}
+
 /**
  * Where runs live. A resolved promise of anything that writes means: on disk, and found again after a crash. Bytes
  * are kept by their digest, which is recomputed whenever they are written and whenever they are read.
@@ -54,13 +66,20 @@ export interface Store {
   /** Every agent ever seen, as it was last, ordered by id. */
   listAgents(): Promise<AgentRecord[]>
 
-  /** @throws `conflict` if a run of this id exists */
-  createRun(run: RunRecord, cells: readonly CellRecord[]): Promise<void>
+  /**
+   * @param by who asked for it, for the audit
+   * @throws `conflict` if a run of this id exists
+   */
+  createRun(run: RunRecord, cells: readonly CellRecord[], by?: string): Promise<void>
   /**
    * @param traceText the trace in its file form, where the execution has one
    * @returns false if this repetition of the cell was recorded before, whatever the attempt: the first one stays
    */
-  recordExecution(run: string, record: ExecutionRecord, traceText?: string): Promise<boolean>
+  recordExecution(run: string, record: ExecutionRecord, traceText?: string, by?: string): Promise<boolean>
+  /** That somebody wants a run to end early is known from now on, also after a crash. @throws `not-found` */
+  requestCancel(run: string, by?: string): Promise<void>
+  /** For a process that goes on with a run that another one left under way. @throws `not-found` */
+  resumeRun(run: string): Promise<RunUnderWay>
   /** @throws `not-found` */
   setRunState(run: string, state: RunState, end?: RunEnd): Promise<void>
   /**
@@ -78,6 +97,9 @@ export interface Store {
   saveReport(run: string, report: Report): Promise<void>
   /** Undefined while there is none. @throws `not-found` for no such run */
   loadReport(run: string): Promise<Report | undefined>
+
+  /** States anything else that must not be forgotten; resolves once it is on disk. */
+  append(body: JournalBody): Promise<void>
 
   close(): Promise<void>
 }

@@ -182,6 +182,18 @@ def main():
         prefixes.append(prefix)
     out["trace"] = {"lines": lines, "prefixes": prefixes}
 
+    previous, journal = "", []
+    for sequence, body in enumerate([
+        {"kind": "journal", "format": "bitfleet/journal@1", "id": "golden"},
+        {"kind": "cancel", "by": "api", "run": "20260102-120000-abcdef"},
+    ]):
+        record = {**body, "sequence": sequence, "previous": previous, "at": "2026-01-02T12:00:00.000Z"}
+        canonical = lambda value: json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        line = canonical({**record, "digest": sha(canonical(record).encode())})
+        previous = sha(line.encode() + b"\n")
+        journal.append({"line": line, "sha256": previous})
+    out["journal"] = journal
+
     pi = ([0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344], [0xA4093822, 0x299F31D0])
     vectors = [([0] * 4, [0] * 2), ([MASK] * 4, [MASK] * 2), pi]
     out["philox"] = [["%08x" % w for w in philox(*vector)] for vector in vectors]

@@ -1,6 +1,5 @@
 CREATE TABLE "agents" (
 	"id" text PRIMARY KEY NOT NULL,
-	"seen_at" text NOT NULL,
 	"record" text NOT NULL
 );
 --> statement-breakpoint
@@ -24,6 +23,12 @@ CREATE TABLE "executions" (
 	CONSTRAINT "executions_run_cell_repetition_pk" PRIMARY KEY("run","cell","repetition")
 );
 --> statement-breakpoint
+CREATE TABLE "journal" (
+	"only" integer PRIMARY KEY NOT NULL,
+	"sequence" integer NOT NULL,
+	"hash" text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "runs" (
 	"id" text PRIMARY KEY NOT NULL,
 	"name" text NOT NULL,
@@ -31,7 +36,8 @@ CREATE TABLE "runs" (
 	"cells" integer NOT NULL,
 	"agents" integer NOT NULL,
 	"state" text NOT NULL,
-	"state_sequence" integer NOT NULL,
+	"cancel_requested" boolean NOT NULL,
+	"resumptions" integer NOT NULL,
 	"ended_at" text,
 	"failure" text,
 	"record" text NOT NULL,

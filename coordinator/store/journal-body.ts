@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { digestSchema } from '../../shared/execution.ts'
+
+/** What the journal's first line says it is. */
+export const journalFormat = 'bitfleet/journal@1'
+
+/** Who did it: `agent:ID`, `api` for whoever holds the API token, `coordinator` itself. */
+const by = z.string()
+
+/**
+ * What a journal records. Small things stand in it; large ones in record files of their own, written before, that it
+ * names by digest. A kind's members never change: another meaning is another kind.
+ */
+export const journalBodySchema = z.discriminatedUnion('kind', [
+  /** The first line. `id` is random, so that no two stores have one chain. */
+  z.strictObject({ kind: z.literal('journal'), format: z.literal(journalFormat), id: z.string() }),
+  /** An agent as it is from now on. */
+  z.strictObject({ kind: z.literal('agent'), by, agent: z.string(), record: digestSchema }),
+  z.strictObject({ kind: z.literal('run'), by, run: z.string(), record: digestSchema }),
+  /** An execution's end; the first of a repetition is the only one. */
+  z.strictObject({
+    ...{ kind: z.literal('execution'), by, run: z.string(), cell: z.string() },
+    ...{ repetition: z.number().int().nonnegative(), attempt: z.number().int(), record: digestSchema },
+  }),
+  z.strictObject({
+    ...{ kind: z.literal('run-state'), by, run: z.string() },
+    state: z.enum(['running', 'comparing', 'done', 'cancelled', 'failed']),
+    endedAt: z.string().optional(),
+    failure: z.string().optional(),
+  }),
+  /** Asked for; the run is cancelled once what was running has ended. */
+  z.strictObject({ kind: z.literal('cancel'), by, run: z.string() }),
+  /** A process found the run under way and goes on with it. */
+  z.strictObject({ kind: z.literal('resume'), by, run: z.string() }),
+  z.strictObject({ kind: z.literal('report'), by, run: z.string(), report: digestSchema }),
+  /** Anything else that somebody may want to know was done, and by whom. */
+  z.strictObject({
+    ...{ kind: z.literal('audit'), by, action: z.string(), subject: z.string() },
+    detail: z.string().optional(),
+  }),
+])
+
+export type JournalBody = z.infer<typeof journalBodySchema>
