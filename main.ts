@@ -85,6 +85,23 @@ agent
     ),
   )
 
+agent
+  .command('once')
+  .description('run a plan without a network, and leave a bundle to carry; started again, it goes on where it was')
+  .requiredOption('--plan <file>', 'plan file (YAML)')
+  .requiredOption('--out <file>', 'the bundle; while it is made, FILE.partial is a folder beside it')
+  .option('--name <name>', 'what to call this agent; machines that share a home need different names')
+  .option('--label <key=value...>', 'labels that plans aim at', [])
+  .option('--slots <number>', 'executions at a time', wholeNumber, 1)
+  .option('--state <dir>', "where this agent's key is kept")
+  .action(
+    does(async ({ label, state, ...options }) => {
+      const { readPlanForAgent: readPlan } = await import('./coordinator/plan/for-one-agent.ts')
+      const { agentOnce } = await import('./agent/commands/agent-once.ts')
+      return agentOnce({ ...options, labels: label, stateDir: state, readPlan })
+    }),
+  )
+
 program
   .command('run')
   .description('run a plan on the fleet; exit 0 identical, 1 differs, 2 error, 3 incomplete')

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import { readAgentConfig } from '../config.ts'
+import { type AgentConfig, readAgentConfig } from '../config.ts'
 import { startDaemon } from '../daemon/daemon.ts'
 
 export interface AgentStartOptions {
@@ -21,16 +21,10 @@ export interface AgentStartOptions {
 export async function agentStart(options: AgentStartOptions): Promise<number> {
   const config = readAgentConfig()
   const log = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
-  const slots = options.slots ?? 1
-  if (slots < 1) throw new BitfleetError('usage', `--slots ${slots}: an agent takes at least one execution at a time`)
   const daemon = await startDaemon({
     url: options.coordinator,
     token: await readToken(options.tokenFile, config.token, log),
-    name: nameOf(options.name ?? hostname(), options.name !== undefined),
-    labels: parseLabels(options.labels ?? []),
-    // Without a name the folder has none either: an agent stays itself when its machine is called something else.
-    stateDir: join(options.stateDir ?? config.stateRoot, 'agents', options.name ?? 'default'),
-    slots,
+    ...agentPlace(options, config),
     config,
     log,
   })
@@ -53,6 +47,22 @@ export async function agentStart(options: AgentStartOptions): Promise<number> {
     process.off('SIGTERM', stop)
     process.off('SIGINT', stop)
     if (process.connected) process.disconnect?.()
+  }
+}
+
+/** Who an agent is on its machine, from its options. @throws `usage` */
+export function agentPlace(
+  options: Pick<AgentStartOptions, 'name' | 'labels' | 'slots' | 'stateDir'>,
+  { stateRoot }: Pick<AgentConfig, 'stateRoot'>,
+) {
+  const slots = options.slots ?? 1
+  if (slots < 1) throw new BitfleetError('usage', `--slots ${slots}: an agent takes at least one execution at a time`)
+  return {
+    name: nameOf(options.name ?? hostname(), options.name !== undefined),
+    labels: parseLabels(options.labels ?? []),
+    // Without a name the folder has none either: an agent stays itself when its machine is called something else.
+    stateDir: join(options.stateDir ?? stateRoot, 'agents', options.name ?? 'default'),
+    slots,
   }
 }
 

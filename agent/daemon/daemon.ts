@@ -60,7 +60,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const url = endpointOf(options.url)
   const unlock = lockStateDir(stateDir)
   try {
-    const { agent, context } = await prepare({ ...options, stateDir })
+    const { agent, context } = await prepareAgent({ ...options, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
     const daemon = keepRunning(options, url, agent, context)
     const done = daemon.done.finally(unlock)
@@ -73,7 +73,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function prepare({ name, labels, stateDir, slots, config, cacheBytes, keepBytes }: DaemonOptions) {
+export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'log'>
+
+/** Opens the identity of a state folder, and describes its machine. @param options `stateDir` as an absolute path */
+export async function prepareAgent({
+  name,
+  labels,
+  stateDir,
+  slots,
+  config,
+  cacheBytes,
+  keepBytes,
+}: MachineOptions): Promise<{ agent: AgentRecord; context: ExecutionContext }> {
   const { id } = openIdentity(stateDir)
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.
