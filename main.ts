@@ -116,7 +116,7 @@ program
 program
   .command('report')
   .description("a run's report, as a document or with its tensors")
-  .argument('<run>', 'run id, or a folder or file that holds a report.json')
+  .argument('<run>', 'run id, a bundle, or a folder or file that holds a report.json')
   .addOption(
     new Option('--format <format>', 'what to print').choices(['text', 'html', 'json', 'csv', 'md']).default('text'),
   )
@@ -130,7 +130,7 @@ program
 program
   .command('explain')
   .description('why the classes of a run part: the minimal sets of facts')
-  .argument('<run>', 'run id, or a folder or file that holds a report.json')
+  .argument('<run>', 'run id, a bundle, or a folder or file that holds a report.json')
   .option('--url <url>', "the coordinator's address")
   .option('--store <dir>', 'store of a coordinator on this machine')
   .addOption(tokenFile('the API'))
@@ -140,13 +140,35 @@ program
 program
   .command('diff')
   .description('two tensors, traces or reports, bit by bit; exit 0 identical, 1 differs, 2 error')
-  .argument('<a>', '.npy, .safetensors, trace, report folder, or RUN/CELL')
+  .argument('<a>', '.npy, .safetensors, trace, bundle, report folder, RUN, or RUN/CELL')
   .argument('<b>', 'the same kind')
   .option('--url <url>', "the coordinator's address, for RUN/CELL")
   .option('--store <dir>', 'store of a coordinator on this machine')
   .addOption(tokenFile('the API'))
   .addOption(json())
   .action(does(async (a, b, options) => (await import('./coordinator/commands/compare.ts')).compare(a, b, options)))
+
+program
+  .command('import')
+  .description('make runs of the bundles that `agent once` left; those of one plan become one run')
+  .argument('<bundle...>')
+  .option('--out <dir>', 'also write the reports into this folder')
+  .option('--url <url>', "the coordinator's address; left out, the one on this machine")
+  .option('--store <dir>', 'store of a coordinator on this machine, whether it runs or not')
+  .addOption(tokenFile('the API'))
+  .addOption(json())
+  .action(
+    does(async (files, options) => (await import('./coordinator/commands/import.ts')).importFiles(files, options)),
+  )
+
+program
+  .command('fsck')
+  .description('check every digest and record of bundles, without a coordinator; exit 0 sound, 1 not')
+  .argument('<bundle...>')
+  .addOption(json())
+  .action(
+    does(async (files, options) => (await import('./coordinator/commands/fsck-bundle.ts')).fsckBundles(files, options)),
+  )
 
 program
   .command('backends')
