@@ -10,6 +10,11 @@ export const crateProfiles = [
   ['https://w3id.org/workflowhub/workflow-ro-crate/1.0', 'Workflow RO-Crate', '1.0'],
 ] as const
 
+/** RO-Crate 1.1 has no word for a digest; the community of workflow runs has. */
+const context = ['https://w3id.org/ro/crate/1.1/context', { sha256: 'https://w3id.org/ro/terms/workflow-run#sha256' }]
+
+const bioschemasWorkflow = 'https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE'
+
 export interface CrateFile {
   readonly name: string
   readonly bytes: number
@@ -35,7 +40,9 @@ export interface RunCrate {
  * @see RO-Crate 1.1; Workflow Run Crate 0.5 (https://w3id.org/ro/wfrun/workflow/0.5)
  */
 export function formatRunCrate(crate: RunCrate): string {
-  const { name, planFile, inputFiles, startedAt, endedAt, agent, files } = crate
+  const { name, planFile, inputFiles, agent, files } = crate
+  // The profile asks for whole seconds; run.json has the milliseconds.
+  const [startedAt, endedAt] = [crate.startedAt, crate.endedAt].map((time) => time.replace(/\.\d+Z$/, 'Z'))
   const reference = (id: string) => ({ '@id': id })
   const isInput = new Set([planFile, ...inputFiles])
   const graph = [
@@ -58,7 +65,7 @@ export function formatRunCrate(crate: RunCrate): string {
       conformsTo: crateProfiles.map(([id]) => reference(id)),
       mainEntity: reference(planFile),
       hasPart: files.map((file) => reference(file.name)),
-      mentions: [reference('#run')],
+      mentions: reference('#run'),
     },
     ...crateProfiles.map(([id, title, version]) => ({ '@id': id, '@type': 'CreativeWork', name: title, version })),
     {
@@ -75,7 +82,7 @@ export function formatRunCrate(crate: RunCrate): string {
       contentSize: String(file.bytes),
       sha256: file.sha256,
       ...(file.name === planFile
-        ? { programmingLanguage: reference('#plan-language'), identifier: `sha256:${file.sha256}` }
+        ? { programmingLanguage: reference('#plan-language'), conformsTo: reference(bioschemasWorkflow) }
         : {}),
     })),
     { '@id': '#plan-language', '@type': 'ComputerLanguage', name: 'Bitfleet plan (YAML)', alternateName: 'bitfleet' },
@@ -110,7 +117,7 @@ export function formatRunCrate(crate: RunCrate): string {
       location: reference('#machine'),
     },
   ]
-  return `${JSON.stringify({ '@context': 'https://w3id.org/ro/crate/1.1/context', '@graph': graph }, null, 1)}\n`
+  return `${JSON.stringify({ '@context': context, '@graph': graph }, null, 1)}\n`
 }
 
 export function describeFile(name: string, bytes: Uint8Array): CrateFile {

@@ -65,7 +65,7 @@ async function joinOne(bundles: readonly Bundle[]): Promise<BundledRun> {
     name: first.run.name,
     state: 'done',
     createdAt: created[0] as string,
-    endedAt: ended.at(-1) as string,
+    endedAt: ended.at(-1),
     planText: first.planText,
     planDigest: first.run.planDigest,
     planNotes: notesOf(bundles),
