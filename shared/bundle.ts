@@ -59,7 +59,6 @@ export interface Bundle {
   tensor(digest: Digest): Promise<Uint8Array | undefined>
   /** @param digest bare hex @returns the file form */
   trace(digest: string): Promise<string | undefined>
-  close(): Promise<void>
 }
 
 /** What is wrong with a file of a bundle, or with the bundle itself. */
@@ -69,8 +68,9 @@ export interface Problem {
   readonly message: string
 }
 
-const maxRecordBytes = 64 << 20
-const maxArtifactBytes = 1 << 30
+/** Most that a record or a trace, and that a tensor, may have. */
+export const maxRecordBytes = 64 << 20
+export const maxArtifactBytes = 1 << 30
 
 /**
  * Opens a closed bundle and checks all of it first.
@@ -79,16 +79,11 @@ const maxArtifactBytes = 1 << 30
  */
 export async function openBundle(source: string | ByteSource): Promise<Bundle> {
   const bytes = typeof source === 'string' ? await openFileSource(source) : source
-  try {
-    const { bundle, problems } = await inspect(bytes)
-    if (bundle !== undefined && problems.length === 0) return bundle
-    const [first, ...others] = problems
-    const more = others.length === 0 ? '' : ` (and ${others.length} more: \`bitfleet fsck\` lists them)`
-    throw new BitfleetError(first?.code ?? 'format', `${bytes.title}: ${first?.message}${more}`)
-  } catch (error) {
-    await bytes.close()
-    throw error
-  }
+  const { bundle, problems } = await inspect(bytes)
+  if (bundle !== undefined && problems.length === 0) return bundle
+  const [first, ...others] = problems
+  const more = others.length === 0 ? '' : ` (and ${others.length} more: \`bitfleet fsck\` lists them)`
+  throw new BitfleetError(first?.code ?? 'format', `${bytes.title}: ${first?.message}${more}`)
 }
 
 /**
@@ -98,12 +93,7 @@ export async function openBundle(source: string | ByteSource): Promise<Bundle> {
  * @throws `not-found` where there is no such file
  */
 export async function verifyBundle(path: string): Promise<Problem[]> {
-  const source = await openFileSource(path)
-  try {
-    return (await inspect(source)).problems
-  } finally {
-    await source.close()
-  }
+  return (await inspect(await openFileSource(path))).problems
 }
 
 async function inspect(source: ByteSource): Promise<{ bundle?: Bundle; problems: Problem[] }> {
@@ -153,6 +143,7 @@ async function inspect(source: ByteSource): Promise<{ bundle?: Bundle; problems:
   try {
     const parts = readParts(contents, note)
     if (problems.length > 0) return { problems }
+    // Whose it is: the one place where a signature over the manifest's bytes is read, and is to be checked.
     const signature = zip.names.includes(bundleFiles.signature)
       ? (await zip.read(bundleFiles.signature, maxRecordBytes)).toString('utf8')
       : undefined
@@ -256,7 +247,6 @@ function createBundle(
       const name = bundleFiles.trace(digest)
       return has(name) ? (await read(name, maxRecordBytes)).toString('utf8') : undefined
     },
-    close: () => source.close(),
   }
 }
 
@@ -274,6 +264,13 @@ export function parseRecord<T>(name: string, bytes: Uint8Array, schema: z.ZodTyp
   if (result.success) return result.data
   const issue = result.error.issues[0]
   throw new BitfleetError('format', `${name}: ${issue?.path.join('.')}: ${issue?.message}`)
+}
+
+/** @throws as `openBundle`, for the first that is not sound */
+export async function openBundles(sources: readonly (string | ByteSource)[]): Promise<Bundle[]> {
+  const bundles: Bundle[] = []
+  for (const source of sources) bundles.push(await openBundle(source))
+  return bundles
 }
 
 /** A short name for a set of bundles, the same in whatever order they are given. */

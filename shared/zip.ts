@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { BitfleetError, messageOf } from './errors.ts'
 
@@ -21,8 +21,9 @@ const endBytes = 22
 const maxDirectoryBytes = 32 << 20
 /** 1980-01-01, the first day there is. */
 const date = 0x0021
-/** A regular file, mode 0644, made on Unix. */
-const madeBy = (3 << 8) | 20
+/** A regular file, mode 0644, made on Unix, by and for version 2.0 of the format. */
+const version = 20
+const madeBy = (3 << 8) | version
 const attributes = (0o100644 << 16) >>> 0
 
 /** ASCII words with slashes between, none hidden: nothing that a file system or a path could take otherwise. */
@@ -82,32 +83,35 @@ export interface ByteSource {
   readonly title: string
   readonly size: number
   read(offset: number, length: number): Promise<Buffer>
-  close(): Promise<void>
 }
 
-/** @throws `not-found`, `system` */
+/**
+ * A file, opened for each reading and never held: whoever reads twice checks what they read.
+ *
+ * @throws `not-found`; `usage` for what is no file
+ */
 export async function openFileSource(path: string): Promise<ByteSource> {
-  const file = await open(path).catch((cause: unknown) => {
+  const found = await stat(path).catch((cause: unknown) => {
     throw new BitfleetError('not-found', `cannot read ${path}: ${messageOf(cause)}`, { cause })
   })
-  const stat = await file.stat()
-  if (!stat.isFile()) {
-    await file.close()
-    throw new BitfleetError('usage', `${path} is no file`)
-  }
+  if (!found.isFile()) throw new BitfleetError('usage', `${path} is no file`)
   return {
     title: path,
-    size: stat.size,
+    size: found.size,
     async read(offset, length) {
       const bytes = Buffer.alloc(length)
-      for (let done = 0; done < length; ) {
-        const { bytesRead } = await file.read(bytes, done, length - done, offset + done)
-        if (bytesRead === 0) throw new BitfleetError('format', `${path} ended while it was read`)
-        done += bytesRead
+      const file = await open(path)
+      try {
+        for (let done = 0; done < length; ) {
+          const { bytesRead } = await file.read(bytes, done, length - done, offset + done)
+          if (bytesRead === 0) throw new BitfleetError('format', `${path} ended while it was read`)
+          done += bytesRead
+        }
+      } finally {
+        await file.close()
       }
       return bytes
     },
-    close: () => file.close(),
   }
 }
 
@@ -116,7 +120,6 @@ export function createMemorySource(title: string, bytes: Uint8Array): ByteSource
   return {
     ...{ title, size: view.byteLength },
     read: async (offset, length) => view.subarray(offset, offset + length),
-    close: async () => {},
   }
 }
 
@@ -219,7 +222,7 @@ function tooLarge(path: string): BitfleetError {
 function localHeader({ name, crc, size }: Entry): Buffer {
   const header = Buffer.alloc(localBytes + name.length)
   header.writeUInt32LE(0x04034b50, 0)
-  header.writeUInt16LE(10, 4)
+  header.writeUInt16LE(version, 4)
   header.writeUInt16LE(date, 12)
   header.writeUInt32LE(crc, 14)
   header.writeUInt32LE(size, 18)
@@ -233,7 +236,7 @@ function centralHeader({ name, crc, size, offset }: Entry): Buffer {
   const header = Buffer.alloc(centralBytes + name.length)
   header.writeUInt32LE(0x02014b50, 0)
   header.writeUInt16LE(madeBy, 4)
-  header.writeUInt16LE(10, 6)
+  header.writeUInt16LE(version, 6)
   header.writeUInt16LE(date, 14)
   header.writeUInt32LE(crc, 16)
   header.writeUInt32LE(size, 20)

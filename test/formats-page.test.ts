@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { compareTensors } from '../coordinator/compare/elements.ts'
+import { openBundle } from '../shared/bundle.ts'
 import { formatNpy } from '../shared/npy.ts'
 import { drawTensor } from '../shared/random/data-kinds.ts'
 import { createStream } from '../shared/random/stream.ts'
 import { createTrace, formatTrace } from '../shared/trace.ts'
+import { makeBundle } from './bundles.ts'
 
 // The program text of docs/formats.md, run as a reader would run it.
 const page = readFileSync(new URL('../docs/formats.md', import.meta.url), 'utf8')
@@ -48,6 +50,12 @@ test.runIf(plain)('the page’s program computes trace digests', { timeout: 60_0
   const trace = createTrace(golden.trace.lines.map((line: string) => JSON.parse(line)))
   writeFileSync(join(folder, 'trace.jsonl'), formatTrace(trace))
   expect(run(`${block('def trace_digest')}\nprint(trace_digest('trace.jsonl'))`)).toBe(trace.digest)
+})
+
+test.runIf(plain)('the page’s program checks a bundle and makes its bytes again', { timeout: 60_000 }, async () => {
+  const path = await makeBundle(join(folder, 'x.bundle'))
+  const code = `${block('def check_bundle')}\nprint(check_bundle('x.bundle'))`
+  expect(run(code)).toBe((await openBundle(path)).id)
 })
 
 test.runIf(numpy)('the page’s program computes relative L2, bit for bit', { timeout: 60_000 }, () => {

@@ -86,7 +86,6 @@ export async function agentOnce(options: AgentOnceOptions): Promise<number> {
 /** @throws `conflict` where the file is not what this command would make */
 async function checkDone(out: string, agent: AgentRecord, planText: string): Promise<void> {
   const bundle = await openBundle(out)
-  await bundle.close()
   if (bundle.agent.id === agent.id && bundle.run.planDigest === digestOf(planText)) return
   throw new BitfleetError('conflict', `${out} is there and holds another plan's or machine's run; choose another --out`)
 }

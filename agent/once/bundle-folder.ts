@@ -1,7 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type BundleRun, bundleFiles, bundleRunSchema, parseRecord } from '../../shared/bundle.ts'
+import {
+  type BundleRun,
+  bundleFiles,
+  bundleRunSchema,
+  maxArtifactBytes,
+  parseRecord,
+  verifyBundle,
+} from '../../shared/bundle.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { CellRecord, ExecutionRecord } from '../../shared/cell.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
@@ -75,7 +82,8 @@ export async function openBundleFolder(folder: string, start: BundleStart): Prom
   const held = new Map<string, number>(list('artifacts').map((hex) => [hex, statSync(path(`artifacts/${hex}`)).size]))
   let usedBytes = [...held.values()].reduce((sum, bytes) => sum + bytes, 0)
   const hexOf = (digest: Digest) => digest.slice('sha256:'.length)
-  const fits = (bytes: number) => usedBytes + bytes <= maxZipBytes - reservedBytes && held.size < spareEntries
+  const fits = (bytes: number) =>
+    bytes <= maxArtifactBytes && usedBytes + bytes <= maxZipBytes - reservedBytes && held.size < spareEntries
   const hold = (digest: Digest, bytes: number) => {
     held.set(hexOf(digest), bytes)
     usedBytes += bytes
@@ -115,7 +123,14 @@ export async function openBundleFolder(folder: string, start: BundleStart): Prom
     await write(bundleFiles.plan, start.planText)
     await write(bundleFiles.agent, canonicalJson(start.agent))
     await write(bundleFiles.cells, canonicalJson(start.cells))
-    for (const bytes of start.payloads.values()) await artifacts.put(bytes)
+    for (const [digest, bytes] of start.payloads) {
+      await artifacts.put(bytes)
+      if (artifacts.has(digest)) continue
+      throw new BitfleetError(
+        'limit',
+        `the plan's array ${digest} has ${bytes.byteLength} bytes, more than fits a bundle`,
+      )
+    }
     const { name, planNotes, inputs } = start
     const createdAt = new Date().toISOString()
     // Last: it says that the others are there.
@@ -177,6 +192,9 @@ export async function openBundleFolder(folder: string, start: BundleStart): Prom
       const sources = await finish(sign)
       const draft = join(scratch, 'bundle.zip')
       await writeZip(draft, sources)
+      // The folder goes only once what it became was read back.
+      const [problem] = await verifyBundle(draft)
+      if (problem !== undefined) throw new BitfleetError(problem.code, `${folder} makes no bundle: ${problem.message}`)
       await place(draft, out)
       rmSync(folder, { recursive: true, force: true })
     },

@@ -2,7 +2,8 @@ import { cellInputs, type CellRecord } from '../../shared/cell.ts'
 import type { Digest } from '../../shared/digest.ts'
 import type { Execution } from '../../shared/execution.ts'
 import type { Job, JobInput } from '../../shared/messages.ts'
-import { type ExecutionContext, type ExecutionResult, runExecution } from '../daemon/execution.ts'
+import { maxRecordBytes } from '../../shared/bundle.ts'
+import { bareExecution, type ExecutionContext, type ExecutionResult, runExecution } from '../daemon/execution.ts'
 import type { BundleFolder } from './bundle-folder.ts'
 
 export interface OncePlan {
@@ -41,8 +42,8 @@ export async function runOnce(
       const { cell, repetition } = next
       const result = await runExecution(jobOf(cell, repetition, inputs), payloads, context, stopping)
       if (result.execution.outcome.status === 'cancelled') return
-      const execution = withRoomNote(result, folder)
-      await folder.record({ cell: cell.id, repetition, attempt: 1, execution }, result.trace)
+      const { execution, trace } = fitting(result, folder)
+      await folder.record({ cell: cell.id, repetition, attempt: 1, execution }, trace)
       progress({ done: ++done, total: all.length, cell, execution })
     }
   }
@@ -66,9 +67,21 @@ function jobOf(cell: CellRecord, repetition: number, inputs: readonly JobInput[]
   }
 }
 
-function withRoomNote({ execution, kept }: ExecutionResult, { artifacts }: BundleFolder): Execution {
+/** A result as a bundle can hold it: what is too large is a failure that says so, as it is on a line. */
+function fitting(
+  { execution, trace, kept }: ExecutionResult,
+  { artifacts }: BundleFolder,
+): Pick<ExecutionResult, 'execution' | 'trace'> {
+  if (trace !== undefined && Buffer.byteLength(trace) > maxRecordBytes) {
+    const message = `its trace is larger than ${maxRecordBytes} bytes; ask for coarser checkpoints`
+    const outcome = { status: 'failed', code: 'limit', message, stderr: '' } as const
+    return { execution: bareExecution(execution.label, outcome) }
+  }
   const lost = kept.filter((digest) => !artifacts.has(digest)).length
-  if (lost === 0) return execution
+  if (lost === 0) return { execution, trace }
   const message = `${lost} tensors were digested and not kept: the bundle is full`
-  return { ...execution, notes: [...execution.notes, { kind: 'limit', subject: 'checkpoints', message }] }
+  return {
+    execution: { ...execution, notes: [...execution.notes, { kind: 'limit', subject: 'checkpoints', message }] },
+    trace,
+  }
 }

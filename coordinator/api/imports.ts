@@ -2,9 +2,9 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
+import { openBundles } from '../../shared/bundle.ts'
 import { type ByteSource, createMemorySource } from '../../shared/zip.ts'
 import { importBundles } from '../bundle/import.ts'
-import { withBundles } from '../bundle/open-all.ts'
 import type { Services } from '../services.ts'
 import { answers, json } from './answers.ts'
 import { importedSchema, importSchema } from './schemas.ts'
@@ -39,7 +39,7 @@ export function addImportRoutes(app: OpenAPIHono, { store, software }: Services)
       if (!bytes) throw new BitfleetError('not-found', `${title} is not here; upload ${digest} as an artifact first`)
       sources.push(createMemorySource(title, bytes))
     }
-    const done = last.then(() => withBundles(sources, (opened) => importBundles(store, opened, software)))
+    const done = last.then(async () => importBundles(store, await openBundles(sources), software))
     last = done.catch(() => {})
     const runs = await done
     return c.json({ runs: runs.map((run) => ({ ...run, agents: [...run.agents] })) }, 200)

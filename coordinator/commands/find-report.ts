@@ -42,7 +42,7 @@ export async function isBundle(path: string): Promise<boolean> {
   )
 }
 
-/** The run of a bundle alone, compared here; its file stays open for its bytes until this process ends. */
+/** The run of a bundle alone, compared here. */
 async function readBundle(path: string): Promise<FoundReport> {
   const bundle = await openBundle(path)
   const [joined] = await joinBundles([bundle])

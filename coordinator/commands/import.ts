@@ -1,7 +1,7 @@
 import { join } from 'node:path'
+import { openBundles } from '../../shared/bundle.ts'
 import { isBitfleetError } from '../../shared/errors.ts'
 import { type ImportedRun, importBundles } from '../bundle/import.ts'
-import { withBundles } from '../bundle/open-all.ts'
 import { connectCoordinator } from '../client/client.ts'
 import { readConfig } from '../config.ts'
 import { writeReport } from '../report/files.ts'
@@ -27,7 +27,7 @@ interface Imported {
  */
 export async function importFiles(files: readonly string[], options: ImportOptions): Promise<number> {
   // All that is wrong with a file is said before any is brought anywhere.
-  await withBundles(files, async () => {})
+  await openBundles(files)
   const { runs, reports } = (await throughCoordinator(files, options)) ?? (await intoStore(files, options))
   for (const report of reports) {
     if (options.out === undefined) break
@@ -67,7 +67,7 @@ async function intoStore(files: readonly string[], options: ImportOptions): Prom
   // Its lock tells of a coordinator that could not be asked.
   const store = await openStore(options.store ?? readConfig().storeDir)
   try {
-    const runs = await withBundles(files, (bundles) => importBundles(store, bundles, softwareName()))
+    const runs = await importBundles(store, await openBundles(files), softwareName())
     const reports: Report[] = []
     for (const { run } of runs) {
       const report = await store.loadReport(run)
