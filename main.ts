@@ -85,6 +85,23 @@ agent
     ),
   )
 
+agent
+  .command('once')
+  .description('run a plan without a network, and leave a bundle to carry; started again, it goes on where it was')
+  .requiredOption('--plan <file>', 'plan file (YAML)')
+  .requiredOption('--out <file>', 'the bundle; while it is made, FILE.partial is a folder beside it')
+  .option('--name <name>', 'what to call this agent; machines that share a home need different names')
+  .option('--label <key=value...>', 'labels that plans aim at', [])
+  .option('--slots <number>', 'executions at a time', wholeNumber, 1)
+  .option('--state <dir>', "where this agent's key is kept")
+  .action(
+    does(async ({ label, state, ...options }) => {
+      const { readPlanForAgent: readPlan } = await import('./coordinator/plan/for-one-agent.ts')
+      const { agentOnce } = await import('./agent/commands/agent-once.ts')
+      return agentOnce({ ...options, labels: label, stateDir: state, readPlan })
+    }),
+  )
+
 program
   .command('run')
   .description('run a plan on the fleet; exit 0 identical, 1 differs, 2 error, 3 incomplete')
@@ -99,7 +116,7 @@ program
 program
   .command('report')
   .description("a run's report, as a document or with its tensors")
-  .argument('<run>', 'run id, or a folder or file that holds a report.json')
+  .argument('<run>', 'run id, a bundle, or a folder or file that holds a report.json')
   .addOption(
     new Option('--format <format>', 'what to print').choices(['text', 'html', 'json', 'csv', 'md']).default('text'),
   )
@@ -113,7 +130,7 @@ program
 program
   .command('explain')
   .description('why the classes of a run part: the minimal sets of facts')
-  .argument('<run>', 'run id, or a folder or file that holds a report.json')
+  .argument('<run>', 'run id, a bundle, or a folder or file that holds a report.json')
   .option('--url <url>', "the coordinator's address")
   .option('--store <dir>', 'store of a coordinator on this machine')
   .addOption(tokenFile('the API'))
@@ -123,13 +140,26 @@ program
 program
   .command('diff')
   .description('two tensors, traces or reports, bit by bit; exit 0 identical, 1 differs, 2 error')
-  .argument('<a>', '.npy, .safetensors, trace, report folder, or RUN/CELL')
+  .argument('<a>', '.npy, .safetensors, trace, bundle, report folder, RUN, or RUN/CELL')
   .argument('<b>', 'the same kind')
   .option('--url <url>', "the coordinator's address, for RUN/CELL")
   .option('--store <dir>', 'store of a coordinator on this machine')
   .addOption(tokenFile('the API'))
   .addOption(json())
   .action(does(async (a, b, options) => (await import('./coordinator/commands/compare.ts')).compare(a, b, options)))
+
+program
+  .command('import')
+  .description('make runs of the bundles that `agent once` left; those of one plan become one run')
+  .argument('<bundle...>')
+  .option('--out <dir>', 'also write the reports into this folder')
+  .option('--url <url>', "the coordinator's address; left out, the one on this machine")
+  .option('--store <dir>', 'store of a coordinator on this machine, whether it runs or not')
+  .addOption(tokenFile('the API'))
+  .addOption(json())
+  .action(
+    does(async (files, options) => (await import('./coordinator/commands/import.ts')).importFiles(files, options)),
+  )
 
 program
   .command('backends')
@@ -162,11 +192,17 @@ program
 const store = () => new Option('--store <dir>', "a coordinator's store; left out, the one of this machine")
 program
   .command('fsck')
-  .description('read every file of a store and recompute what it claims; exit 0 sound, 1 damaged, 2 error')
-  .argument('[folder]', 'a store')
+  .description('read every file of a store or of bundles, recompute what it claims; exit 0 sound, 1 damaged, 2 error')
+  .argument('[bundle...]', 'bundles; left out, a store')
   .addOption(store())
   .addOption(json())
-  .action(does(async (path, options) => (await import('./coordinator/commands/store.ts')).fsck(path, options)))
+  .action(
+    does(async (bundles: string[], options) =>
+      bundles.length > 0
+        ? (await import('./coordinator/commands/fsck-bundle.ts')).fsckBundles(bundles, options)
+        : (await import('./coordinator/commands/store.ts')).fsck(undefined, options),
+    ),
+  )
 
 program
   .command('reindex')

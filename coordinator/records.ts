@@ -1,31 +1,8 @@
-import type { RequestedCondition } from '../shared/condition.ts'
+import type { CellRecord, ExecutionRecord } from '../shared/cell.ts'
 import type { Digest } from '../shared/digest.ts'
-import type { Execution } from '../shared/execution.ts'
 import type { AgentRecord, JobInput } from '../shared/messages.ts'
 
-/** One workload, parameters, seed and condition on one agent. */
-export interface CellRecord {
-  /** Stable over runs: derived from agent, workload, parameters, seed and condition. */
-  readonly id: string
-  /** Place in the plan's order, for display. */
-  readonly position: number
-  readonly agent: string
-  readonly workload: string
-  readonly workloadVersion: number
-  /** As the plan wrote it. */
-  readonly params: Readonly<Record<string, unknown>>
-  readonly seed: string
-  readonly condition: RequestedCondition
-  readonly repetitions: number
-  readonly limits: { readonly timeMs: number; readonly memoryBytes: number }
-}
-
-export interface ExecutionRecord {
-  readonly cell: string
-  readonly repetition: number
-  readonly attempt: number
-  readonly execution: Execution
-}
+export type { CellRecord, ExecutionRecord } from '../shared/cell.ts'
 
 export type RunState = 'running' | 'comparing' | 'done' | 'cancelled' | 'failed'
 

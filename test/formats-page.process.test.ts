@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { compareTensors } from '../coordinator/compare/elements.ts'
+import { openBundle } from '../shared/bundle.ts'
 import { formatNpy } from '../shared/npy.ts'
 import { drawTensor } from '../shared/random/data-kinds.ts'
 import { createStream } from '../shared/random/stream.ts'
 import { createTrace, formatTrace } from '../shared/trace.ts'
 import { runPython, withoutNumpy, withoutPython } from './python.ts'
+import { makeBundle } from './bundles.ts'
 
 // The program text of docs/formats.md, run as a reader would run it.
 const page = readFileSync(new URL('../docs/formats.md', import.meta.url), 'utf8')
@@ -50,6 +52,12 @@ test.skipIf(noPython)('the page’s program checks a journal', { timeout: 60_000
   expect(page).toContain(lines)
   writeFileSync(join(folder, 'journal.jsonl'), lines)
   expect(run(`${block('def check_journal')}\nprint(check_journal('journal.jsonl'))`)).toBe(golden.journal[1].sha256)
+})
+
+test.skipIf(noPython)('the page’s program checks a bundle and makes its bytes again', { timeout: 60_000 }, async () => {
+  const path = await makeBundle(join(folder, 'x.bundle'))
+  const code = `${block('def check_bundle')}\nprint(check_bundle('x.bundle'))`
+  expect(run(code)).toBe((await openBundle(path)).id)
 })
 
 test.skipIf(noNumpy)('the page’s program computes relative L2, bit for bit', { timeout: 60_000 }, () => {

@@ -57,18 +57,28 @@ async function daemonOptions(
   config: AgentConfig,
   log: (line: string) => void,
 ): Promise<DaemonOptions> {
-  const slots = options.slots ?? 1
-  if (slots < 1) throw new BitfleetError('usage', `--slots ${slots}: an agent takes at least one execution at a time`)
   return {
     url: options.coordinator,
     token: await readToken(options.tokenFile, config.token, log),
+    ...agentPlace(options, config),
+    config,
+    log,
+  }
+}
+
+/** Who an agent is on its machine, from its options. @throws `usage` */
+export function agentPlace(
+  options: Pick<AgentStartOptions, 'name' | 'labels' | 'slots' | 'stateDir'>,
+  { stateRoot }: Pick<AgentConfig, 'stateRoot'>,
+) {
+  const slots = options.slots ?? 1
+  if (slots < 1) throw new BitfleetError('usage', `--slots ${slots}: an agent takes at least one execution at a time`)
+  return {
     name: nameOf(options.name ?? hostname(), options.name !== undefined),
     labels: parseLabels(options.labels ?? []),
     // Without a name the folder has none either: an agent stays itself when its machine is called something else.
-    stateDir: join(options.stateDir ?? config.stateRoot, 'agents', options.name ?? 'default'),
+    stateDir: join(options.stateDir ?? stateRoot, 'agents', options.name ?? 'default'),
     slots,
-    config,
-    log,
   }
 }
 

@@ -50,6 +50,20 @@ const farewellMs = 5_000
 const farewell = 'the agent is stopping'
 
 /**
+ * Makes an agent's state folder and takes it for this process: two with one key would be one agent in two places.
+ *
+ * @returns what gives it back
+ * @throws `conflict` where another process has it, `system`
+ */
+export async function claimStateDir(stateDir: string): Promise<() => Promise<void>> {
+  await makeFolder(stateDir, 0o700, 'choose another with --state or BITFLEET_STATE')
+  return takeLock(
+    stateDir,
+    'the agent runs already; another on this machine needs --name OTHER or a BITFLEET_STATE of its own',
+  )
+}
+
+/**
  * Starts the agent of a state folder; the line to the coordinator is then kept, and made again, for as long as it runs.
  *
  * @throws `conflict` where another process is this agent, `system`, `usage`
@@ -59,14 +73,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   // Runners work in folders of their own, where a relative path would mean another place.
   const stateDir = resolve(options.stateDir)
   const url = endpointOf(options.url)
-  await makeFolder(stateDir, 0o700, 'choose another with --state or BITFLEET_STATE')
-  // Two daemons with one key would be one agent in two places.
-  const unlock = await takeLock(
-    stateDir,
-    'the agent runs already; another on this machine needs --name OTHER or a BITFLEET_STATE of its own',
-  )
+  const unlock = await claimStateDir(stateDir)
   try {
-    const { agent, context } = await prepare({ ...options, stateDir })
+    const { agent, context } = await prepareAgent({ ...options, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
     const daemon = keepRunning(options, url, agent, context)
     const done = daemon.done.then(unlock, async (error: unknown) => {
@@ -82,7 +91,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function prepare({ name, labels, stateDir, slots, config, cacheBytes, keepBytes }: DaemonOptions) {
+export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'log'>
+
+/** Opens the identity of a state folder, and describes its machine. @param options `stateDir` as an absolute path */
+export async function prepareAgent({
+  name,
+  labels,
+  stateDir,
+  slots,
+  config,
+  cacheBytes,
+  keepBytes,
+}: MachineOptions): Promise<{ agent: AgentRecord; context: ExecutionContext }> {
   const { id } = openIdentity(stateDir)
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.

@@ -5,6 +5,7 @@ import { answers, json } from './answers.ts'
 import { addArtifactRoutes } from './artifacts.ts'
 import { answerError } from './errors.ts'
 import { type GuardOptions, guard, securityHeaders } from './guards.ts'
+import { addImportRoutes } from './imports.ts'
 import { addRunRoutes } from './runs.ts'
 import { agentSchema, healthSchema } from './schemas.ts'
 
@@ -59,5 +60,6 @@ export function createApi(services: Services, options: ApiOptions): OpenAPIHono 
 
   addRunRoutes(app, services, heartbeatMs)
   addArtifactRoutes(app, services, maxArtifactBytes)
+  addImportRoutes(app, services)
   return app
 }

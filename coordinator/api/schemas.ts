@@ -131,3 +131,19 @@ export const npyQuery = z.object({
     .optional()
     .openapi({ description: 'extents with commas between, for .npy; left out, a scalar', example: '2,3' }),
 })
+
+const bundleSchema = z.object({ digest: z.string().regex(digestPattern), title: z.string().max(200) })
+
+/** Bundles by their digests as artifacts; a title is for messages. */
+export const importSchema = z.object({ bundles: z.array(bundleSchema).min(1).max(1000) }).openapi('Import')
+
+export const importedSchema = z
+  .object({
+    run: text,
+    name: text,
+    agents: z.array(text),
+    executions: whole,
+    /** False where all of it had been imported before. */
+    imported: z.boolean(),
+  })
+  .openapi('ImportedRun')

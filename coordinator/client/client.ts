@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, openAsBlob } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError, errorCodes, messageOf } from '../../shared/errors.ts'
 import type { JobInput } from '../../shared/messages.ts'
+import type { ImportedRun } from '../bundle/import.ts'
 import { readConfig } from '../config.ts'
 import type { Artifacts } from '../records.ts'
 import { type Report, reportSchema } from '../report/format.ts'
@@ -50,6 +53,8 @@ export interface CoordinatorClient {
   listAgents(): Promise<ConnectedAgent[]>
   /** @returns the run's id */
   submitRun(submission: Submission): Promise<string>
+  /** Uploads bundle files and has them made into runs. */
+  importBundles(files: readonly string[]): Promise<ImportedRun[]>
   getRun(run: string): Promise<RunStatus>
   cancelRun(run: string): Promise<void>
   /** Events from the first that is still known, over broken connections, until the run has ended or it is aborted. */
@@ -74,6 +79,18 @@ const statusSchema = z.object({
   state: z.string(),
   failure: z.string().optional(),
   notes: z.array(z.string()),
+})
+
+const importsSchema = z.object({
+  runs: z.array(
+    z.object({
+      run: z.string(),
+      name: z.string(),
+      agents: z.array(z.string()),
+      executions: z.number(),
+      imported: z.boolean(),
+    }),
+  ),
 })
 
 /** @throws `unavailable` where no coordinator is to be found; `refused` where its token cannot be read */
@@ -138,6 +155,25 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
         headers: { 'Content-Type': 'application/json' },
       })
       return id
+    },
+    async importBundles(files) {
+      const bundles: { digest: string; title: string }[] = []
+      for (const file of files) {
+        const hash = createHash('sha256')
+        for await (const piece of createReadStream(file)) hash.update(piece as Uint8Array)
+        const digest = `sha256:${hash.digest('hex')}`
+        await request(`/api/artifacts/${digest}`, {
+          ...{ method: 'PUT', body: await openAsBlob(file) },
+          headers: { 'Content-Type': 'application/octet-stream' },
+        })
+        bundles.push({ digest, title: basename(file) })
+      }
+      const { runs } = await read('/api/imports', importsSchema, {
+        method: 'POST',
+        body: JSON.stringify({ bundles }),
+        headers: { 'Content-Type': 'application/json' },
+      })
+      return runs
     },
     getRun: (run) => read(at(run), statusSchema),
     async cancelRun(run) {

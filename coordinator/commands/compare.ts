@@ -5,7 +5,7 @@ import { parseTrace } from '../../shared/trace.ts'
 import type { ComparisonSource } from '../compare/files.ts'
 import { diffExitCode, diffReports, renderReportDiff } from '../compare/run-diff.ts'
 import { runDiff } from './diff.ts'
-import { findReport, type FoundReport, type RunOptions } from './find-report.ts'
+import { findReport, type FoundReport, isBundle, type RunOptions } from './find-report.ts'
 
 /** `bitfleet diff A B`: files, cells of runs, or whole runs, by what the arguments are. */
 export async function compare(a: string, b: string, options: RunOptions & { json?: boolean }): Promise<number> {
@@ -28,7 +28,7 @@ const runIdPattern = /^\d{8}-\d{6}-[0-9a-f]+$/
 /** A folder with a report in it, that report, or the id of a run. */
 async function isRun(text: string): Promise<boolean> {
   const found = await stat(text).catch(() => undefined)
-  if (found) return found.isDirectory() || basename(text) === 'report.json'
+  if (found) return found.isDirectory() || basename(text) === 'report.json' || (await isBundle(text))
   return runIdPattern.test(text)
 }
 
@@ -46,10 +46,11 @@ async function resolveCell(text: string, options: RunOptions): Promise<Compariso
 }
 
 async function readTrace(found: FoundReport, digest: string): Promise<string> {
-  if (found.from === 'coordinator') {
-    const text = await found.client.artifacts(found.report.run.id).trace(digest)
+  if (found.from !== 'folder') {
+    const source = found.from === 'bundle' ? found.artifacts : found.client.artifacts(found.report.run.id)
+    const text = await source.trace(digest)
     if (text !== undefined) return text
-    throw new BitfleetError('not-found', `the coordinator no longer has the trace ${digest}`)
+    throw new BitfleetError('not-found', `the ${found.from} no longer has the trace ${digest}`)
   }
   return readFile(join(found.folder, 'traces', `${digest}.jsonl`), 'utf8').catch((cause: unknown) => {
     throw new BitfleetError(

@@ -1,8 +1,12 @@
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { openBundle } from '../../shared/bundle.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { joinBundles, reportOf } from '../bundle/import.ts'
 import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
+import type { Artifacts } from '../records.ts'
 import { type Report, reportSchema } from '../report/format.ts'
+import { softwareName } from '../software.ts'
 
 /** How a command that takes a RUN may be told where its coordinator is. */
 export interface RunOptions {
@@ -11,20 +15,39 @@ export interface RunOptions {
   readonly tokenFile?: string
 }
 
-/** A report, and where its bytes can be had: a folder it was written to, or the coordinator that made it. */
+/** A report, and where its bytes can be had: a folder it was written to, a bundle, or the coordinator that made it. */
 export type FoundReport =
   | { readonly from: 'folder'; readonly report: Report; readonly folder: string }
+  | { readonly from: 'bundle'; readonly report: Report; readonly artifacts: Artifacts }
   | { readonly from: 'coordinator'; readonly report: Report; readonly client: CoordinatorClient }
 
 /**
- * @param run a folder that holds a `report.json`, that file itself, or the id of a run at the coordinator
+ * @param run a folder that holds a `report.json`, that file itself, a bundle, or the id of a run at the coordinator
  * @throws `not-found`, `format`
  */
 export async function findReport(run: string, options: RunOptions): Promise<FoundReport> {
+  if (await isBundle(run)) return readBundle(run)
   const file = await reportFile(run)
   if (file) return { from: 'folder', report: await readReport(file), folder: dirname(file) }
   const client = await connectCoordinator({ url: options.url, storeDir: options.store, tokenFile: options.tokenFile })
   return { from: 'coordinator', report: await client.getReport(run), client }
+}
+
+/** A file is a bundle by its name. */
+export async function isBundle(path: string): Promise<boolean> {
+  if (!path.endsWith('.bundle')) return false
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )
+}
+
+/** The run of a bundle alone, compared here. */
+async function readBundle(path: string): Promise<FoundReport> {
+  const bundle = await openBundle(path)
+  const [joined] = await joinBundles([bundle])
+  if (joined === undefined) throw new BitfleetError('internal', `${path} holds no run`)
+  return { from: 'bundle', report: await reportOf(joined, softwareName()), artifacts: joined.artifacts }
 }
 
 /** The report file that a path means, or undefined where it means none. */

@@ -24,7 +24,8 @@ export async function report(run: string, options: ReportOptions): Promise<numbe
       if (found.from === 'folder') {
         throw new BitfleetError('usage', `${found.folder} holds a report and no store; name the run at its coordinator`)
       }
-      await exportArtifacts(found.report, found.client.artifacts(found.report.run.id), options.out, options.artifacts)
+      const source = found.from === 'bundle' ? found.artifacts : found.client.artifacts(found.report.run.id)
+      await exportArtifacts(found.report, source, options.out, options.artifacts)
     }
     process.stderr.write(`Report: ${options.out}\n`)
     return 0

@@ -1,8 +1,8 @@
 import type { BackendDescription, KnobDescription } from '../../shared/backend-description.ts'
 import { publicBackendNames } from '../../shared/backend-description.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
+import { cellId } from '../../shared/cell.ts'
 import type { Knobs, KnobValue, RequestedCondition } from '../../shared/condition.ts'
-import { sha256Hex } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
@@ -75,7 +75,7 @@ function createCell(
   const key = { agent: agent.id, workload: workload.id, workloadVersion, params: workload.params, seed, condition }
   return {
     ...key,
-    id: `c-${sha256Hex(canonicalJson(key)).slice(0, 12)}`,
+    id: cellId(key),
     position,
     repetitions: workload.repetitions ?? defaultRepetitions(condition.knobs),
     limits: workload.limits,

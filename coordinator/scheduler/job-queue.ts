@@ -1,5 +1,6 @@
+import { cellInputs } from '../../shared/cell.ts'
 import type { Outcome } from '../../shared/execution.ts'
-import type { Job, JobInput } from '../../shared/messages.ts'
+import type { Job } from '../../shared/messages.ts'
 import type { CellRecord, RunRecord } from '../records.ts'
 import type { RunCounts } from './run-events.ts'
 
@@ -74,7 +75,6 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], ear
     if (list) list.push(entry)
     else waiting.set(entry.cell.agent, [entry])
   }
-  const inputs = new Map(run.inputs.map((input) => [input.digest as string, input]))
   const ended: Partial<Record<Outcome['status'] | 'missing', number>> = {}
   let runningCount = 0
   let endedCount = 0
@@ -109,7 +109,7 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], ear
       if (!entry) return undefined
       set(entry, { state: 'running' })
       entry.given++
-      return jobOf(run, entry, inputs)
+      return jobOf(run, entry)
     },
     find: (job) => entries.get(job),
     lost(job) {
@@ -152,14 +152,11 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], ear
   }
 }
 
-function jobOf(run: RunRecord, { id, cell, repetition, given }: Entry, inputs: ReadonlyMap<string, JobInput>): Job {
-  const named = Object.values(cell.params).flatMap((value) =>
-    typeof value === 'object' && value !== null && 'digest' in value ? [String(value.digest)] : [],
-  )
+function jobOf(run: RunRecord, { id, cell, repetition, given }: Entry): Job {
   return {
     ...{ id, attempt: given, run: run.id, cell: cell.id, repetition },
     ...{ workload: cell.workload, workloadVersion: cell.workloadVersion, params: { ...cell.params } },
     ...{ seed: cell.seed, condition: cell.condition, limits: cell.limits },
-    inputs: [...new Set(named)].flatMap((digest) => inputs.get(digest) ?? []),
+    inputs: cellInputs(cell, run.inputs),
   }
 }
