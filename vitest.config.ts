@@ -15,6 +15,9 @@ export default defineConfig({
             'test/contracts/**/*.test.ts',
           ],
           exclude: ['**/*.process.test.ts'],
+          // For what hangs; how long anything takes on a busy machine is not tested.
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -47,8 +47,8 @@ export async function agentStart(options: AgentStartOptions): Promise<number> {
   } finally {
     process.off('SIGTERM', stop)
     process.off('SIGINT', stop)
+    // Nobody listening, the channel to whoever started it keeps this process no longer.
     process.off('disconnect', orphaned)
-    if (process.connected) process.disconnect?.()
   }
 }
 

@@ -111,7 +111,7 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
   ])
   const [best] = comparison.explanations
   const why = best
-    ? `Observed: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}. ${best.rivals > 0 ? `${plural(best.rivals, 'other set')} of that size ${best.rivals === 1 ? 'explains' : 'explain'} as well. ` : ''}`
+    ? `Observed: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}.${best.rivals > 0 ? ` ${plural(best.rivals, 'other set')} of that size ${best.rivals === 1 ? 'explains' : 'explain'} as well.` : ''}`
     : comparison.verdict === 'divergent'
       ? `Observed: unexplained. ${escaped(comparison.unexplained ?? '')}`.trim()
       : ''

@@ -17,7 +17,8 @@ beforeAll(async () => {
   first = await bitfleet(['demo', '--out', out, '--exit', '--artifacts', 'all'])
   if (first.code !== 0) throw new Error(`demo: ${first.code}\n${first.stdout}\n${first.stderr}`)
   report = readReport(out)
-})
+  // Under a minute on two idle cores; other suites may share them.
+}, 300_000)
 afterAll(cleanUp)
 
 describe('the demo', () => {
