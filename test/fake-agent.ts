@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto'
 import { type Digest, chunkBytes, digestOf } from '../shared/digest.ts'
 import type { Execution } from '../shared/execution.ts'
 import { type AgentRecord, type CoordinatorMessage, type Job, protocolVersion } from '../shared/messages.ts'
 import { bitsHex, type Tensor } from '../shared/tensor.ts'
 import { createTrace, formatTrace } from '../shared/trace.ts'
 import type { Connection } from '../shared/transports/transport.ts'
+import { type KeyPair, keyPairFromSeed } from '../shared/keys.ts'
 
 export interface FakeResult {
   readonly execution: Execution
@@ -118,4 +120,9 @@ export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent
     },
   }
   return self
+}
+
+/** The key pair of a made-up agent: the same for the same name. */
+export function fakeKey(agent: string): KeyPair {
+  return keyPairFromSeed(createHash('sha256').update(agent).digest())
 }

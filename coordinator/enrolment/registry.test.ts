@@ -1,0 +1,177 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTokenText, parseToken } from '../../shared/enrolment.ts'
+import { isSignedBy, signPayload } from '../../shared/envelope.ts'
+import { agentIdOf, fingerprintOf, type KeyPair } from '../../shared/keys.ts'
+import { fakeKey } from '../../test/fake-agent.ts'
+import { createMemoryLog, openControlLog } from './control-log.ts'
+import { type ControlRecord, foldControl } from './control-state.ts'
+import { createRegistry, type EnrolmentRequest } from './registry.ts'
+
+const key = fakeKey('the coordinator')
+const coordinator = fingerprintOf(key.publicKey)
+
+function open(now = () => Date.UTC(2026, 0, 1)) {
+  const records: ControlRecord[] = []
+  return { registry: createRegistry({ key, log: createMemoryLog(records), now }), records }
+}
+
+function request(text: string, agent: KeyPair, changes: Partial<EnrolmentRequest['enrolment']> = {}): EnrolmentRequest {
+  const token = parseToken(text).key
+  const enrolment = { coordinator, key: agent.publicKey, labels: {}, name: 'n', token: token.publicKey, ...changes }
+  const signed = (by: KeyPair) => signPayload('bitfleet/enrolment@1', enrolment, by)
+  return { enrolment, signatures: { agent: signed(agent), token: signed(token) } }
+}
+
+const mark = (n: number) => n.toString(16).padStart(32, '0')
+const life = { ttlMs: 600_000, labels: {} }
+
+describe('a token', () => {
+  it('used at once by 50 keys enrols one, and the 49 refusals are recorded', async () => {
+    const { registry, records } = open()
+    const { token, id } = await registry.createToken(life)
+    const keys = Array.from({ length: 50 }, (_, i) => fakeKey(`agent ${i}`))
+    const uses = await Promise.allSettled(keys.map((each) => registry.enrol(request(token, each))))
+    expect(uses.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const refused = records.filter((record) => record.type === 'enrolment-refused')
+    expect(refused).toHaveLength(49)
+    expect(new Set(refused.map((record) => record.key)).size).toBe(49)
+    expect(refused.every((record) => record.token === id && record.reason.includes('used already'))).toBe(true)
+    expect(registry.agents()).toHaveLength(1)
+  })
+
+  it('used again by the same key changes nothing and answers alike', async () => {
+    const { registry, records } = open()
+    const { token } = await registry.createToken(life)
+    const asked = request(token, fakeKey('one'))
+    const first = await registry.enrol(asked)
+    expect(isSignedBy(key.publicKey, 'bitfleet/enrolled@1', first.enrolled, first.signature)).toBe(true)
+    const before = records.length
+    const again = await Promise.all(Array.from({ length: 5 }, () => registry.enrol(asked)))
+    expect(again).toEqual(Array.from({ length: 5 }, () => first))
+    expect(records).toHaveLength(before)
+  })
+
+  it('stands nowhere in what is recorded', async () => {
+    const { registry, records } = open()
+    const { token } = await registry.createToken(life)
+    await registry.enrol(request(token, fakeKey('one')))
+    expect(JSON.stringify(records)).not.toContain(token.slice(5, 48))
+  })
+
+  it('that expired, is unknown, or for another coordinator is refused', async () => {
+    let now = 1e12
+    const { registry, records } = open(() => now)
+    const { token } = await registry.createToken(life)
+    const [one, foreign] = [fakeKey('one'), createTokenText(coordinator)]
+    await expect(registry.enrol(request(foreign, one))).rejects.toMatchObject({ code: 'refused' })
+    // Anybody can make such a token: it leaves nothing behind.
+    expect(records).toHaveLength(1)
+    await expect(registry.enrol(request(token, one, { coordinator: '0'.repeat(64) }))).rejects.toThrow(/another/)
+    now += 600_000
+    await expect(registry.enrol(request(token, one))).rejects.toThrow(/expired/)
+    expect(registry.agents()).toEqual([])
+  })
+
+  it('whose use was tampered with is refused', async () => {
+    const { registry } = open()
+    const { token } = await registry.createToken(life)
+    const [one, thief] = [fakeKey('one'), fakeKey('thief')]
+    const { enrolment, signatures } = request(token, one)
+    const stolen = { ...enrolment, key: thief.publicKey }
+    const own = signPayload('bitfleet/enrolment@1', stolen, thief)
+    for (const changed of [
+      { enrolment: stolen, signatures: { ...signatures, agent: own } },
+      { enrolment: { ...enrolment, labels: { site: 'x' } }, signatures },
+      { enrolment, signatures: { ...signatures, agent: signatures.token } },
+      { enrolment, signatures: { agent: '', token: '' } },
+    ]) {
+      await expect(registry.enrol(changed)).rejects.toMatchObject({ code: 'refused' })
+    }
+    expect((await registry.enrol({ enrolment, signatures })).enrolled.agent).toBe(agentIdOf(one.publicKey))
+  })
+
+  it('gives its labels to the agent', async () => {
+    const { registry } = open()
+    const { token } = await registry.createToken({ ttlMs: 1000, labels: { site: 'lab-3' } })
+    await registry.enrol(request(token, fakeKey('one'), { labels: { site: 'elsewhere', rack: '1' } }))
+    expect(registry.agents()[0]?.labels).toEqual({ site: 'lab-3', rack: '1' })
+  })
+})
+
+describe('a connection', () => {
+  async function enrolled() {
+    const { registry, records } = open()
+    const { token } = await registry.createToken(life)
+    const { agent } = (await registry.enrol(request(token, fakeKey('one')))).enrolled
+    const renew = (sequence: number, own: number, previous: number | '') =>
+      registry.renew(
+        agent,
+        { sequence, mark: mark(own), previous: previous === '' ? '' : mark(previous) },
+        `sha256:${'0'.repeat(64)}`,
+      )
+    return { registry, records, agent, token, renew }
+  }
+
+  it('follows on the last, and may be told twice', async () => {
+    const { registry, agent, renew } = await enrolled()
+    await renew(1, 11, '')
+    await renew(1, 11, '')
+    await renew(2, 12, 11)
+    expect(registry.find(agent)).toMatchObject({ standing: 'enrolled', sequence: 2, mark: mark(12) })
+  })
+
+  it.each<[string, [number, number, number | '']]>([
+    ['the same place', [2, 99, 11]],
+    ['an older place', [1, 99, '']],
+    ['a place that never was', [3, 99, 98]],
+  ])('from %s shows a copied state folder, and locks both', async (_, copy) => {
+    const { registry, records, agent, renew, token } = await enrolled()
+    await renew(1, 11, '')
+    await renew(2, 12, 11)
+    await expect(renew(...copy)).rejects.toThrow(/n \(a-[0-9a-f]{16}\) is locked: its state folder was copied/)
+    expect(registry.find(agent)?.standing).toBe('locked')
+    expect(records.at(-1)).toMatchObject({ type: 'agent-locked', agent })
+    await expect(renew(3, 13, 12)).rejects.toThrow(/locked/)
+    // Neither an old nor a new token brings that key back.
+    await expect(registry.enrol(request(token, fakeKey('one')))).rejects.toThrow(/locked/)
+    const fresh = await registry.createToken(life)
+    await expect(registry.enrol(request(fresh.token, fakeKey('one')))).rejects.toThrow(/locked/)
+  })
+
+  it('of a revoked agent is refused', async () => {
+    const { registry, agent, renew } = await enrolled()
+    await registry.revoke(agent, 'left the lab')
+    await expect(renew(1, 11, '')).rejects.toThrow(/revoked: left the lab/)
+    expect(await registry.prune(undefined, new Set())).toEqual([agent])
+    expect(registry.find(agent)).toBeUndefined()
+  })
+})
+
+describe('the records', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'bitfleet-control-'))
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  it('read again give the same state, without a last one that was cut short', async () => {
+    const path = join(folder, 'control.jsonl')
+    const { log } = await openControlLog(path)
+    const registry = createRegistry({ key, log })
+    const { token } = await registry.createToken(life)
+    const { agent } = (await registry.enrol(request(token, fakeKey('one')))).enrolled
+    await registry.renew(agent, { sequence: 1, mark: mark(1), previous: '' }, 'sha256:x')
+    await registry.label(agent, { site: 'lab-3' })
+    const before = registry.agents()
+    await registry.close()
+    const whole = await readFile(path)
+    await writeFile(path, Buffer.concat([whole, Buffer.from('{"type":"agent-revo')]))
+    const again = await openControlLog(path)
+    expect([...foldControl(again.records).agents.values()]).toEqual(before)
+    await again.log.close()
+    expect(await readFile(path)).toEqual(whole)
+  })
+})
