@@ -1,8 +1,8 @@
+import { maxRecordBytes } from '../../shared/bundle.ts'
 import { cellInputs, type CellRecord } from '../../shared/cell.ts'
 import type { Digest } from '../../shared/digest.ts'
 import type { Execution } from '../../shared/execution.ts'
 import type { Job, JobInput } from '../../shared/messages.ts'
-import { maxRecordBytes } from '../../shared/bundle.ts'
 import { bareExecution, type ExecutionContext, type ExecutionResult, runExecution } from '../daemon/execution.ts'
 import type { BundleFolder } from './bundle-folder.ts'
 
