@@ -16,12 +16,13 @@ export async function coordinatorStart({ store, host, port }: CoordinatorCommand
     ...{ storeDir: store ?? config.storeDir, host, port, hosts: config.hosts },
     log: (message) => process.stderr.write(`${new Date().toISOString()} ${printable(message)}\n`),
   })
-  const { url, agentTokenFile } = coordinator
+  const { url, fingerprint } = coordinator
   process.stdout.write(
     `Coordinator at ${url}\n` +
-      `Agents' token: ${agentTokenFile}\n` +
-      'Start an agent on this machine with\n' +
-      `  bitfleet agent start --coordinator ${url} --token-file ${shellWord(agentTokenFile)}\n`,
+      `Its key: ${fingerprint}\n` +
+      'A machine joins with a token that is good for ten minutes and once:\n' +
+      `  bitfleet token create${store === undefined ? '' : ` --store ${shellWord(store)}`}\n` +
+      `  bitfleet agent enroll ${url}     # there, the token on standard input; then bitfleet agent start\n`,
   )
   await Promise.race([askedToStop(), orphaned])
   process.stderr.write('stopping\n')
