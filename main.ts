@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { Command, CommanderError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { isBitfleetError, messageOf } from './shared/errors.ts'
+import { addAgentCommands, addMachineCommands } from './agent/command-line.ts'
+import { does, json, runProgram, tokenFile, wholeNumber } from './shared/command-line.ts'
 
 // Reads the command line and wires the two sides. Every command is loaded when it is called, so that `--help` and the
 // agent's daemon stay free of what they do not use. A command resolves to its exit code.
@@ -21,21 +22,12 @@ const program = new Command('bitfleet')
   .configureHelp({ showGlobalOptions: true })
   .exitOverride()
 
-const json = () => new Option('--json', 'print JSON on standard output')
 const out = () => new Option('--out <dir>', 'where the report and the store go').default('bitfleet-report')
 const exit = () => new Option('--exit', 'end when the report is written, even on a terminal')
 const artifacts = () =>
   new Option('--artifacts [which]', 'also export tensors as .npy: the final ones, or of all checkpoints')
     .choices(['outputs', 'all'])
     .preset('outputs')
-const tokenFile = (whose: string) => new Option('--token-file <file>', `file with ${whose} token`)
-
-/** Runs a command's code and makes its result the exit code. */
-function does<Args extends unknown[]>(action: (...args: Args) => Promise<number>) {
-  return async (...args: Args): Promise<void> => {
-    process.exitCode = await action(...args)
-  }
-}
 
 program
   .command('demo')
@@ -70,20 +62,7 @@ program
   .action(does(async (options) => (await import('./coordinator/commands/coordinator.ts')).coordinatorStart(options)))
 
 const agent = program.command('agent').description('the daemon on a machine that computes')
-agent
-  .command('start')
-  .description('run the daemon; its token comes from a file, BITFLEET_TOKEN or standard input')
-  .requiredOption('--coordinator <url>', "the coordinator's address")
-  .option('--name <name>', 'what to call this agent; several on one machine need different names')
-  .option('--label <key=value...>', 'labels that plans aim at', [])
-  .option('--slots <number>', 'executions at a time', wholeNumber, 1)
-  .option('--state <dir>', "where this agent's key and cache are kept")
-  .addOption(tokenFile("the agents'"))
-  .action(
-    does(async ({ label, state, ...options }) =>
-      (await import('./agent/commands/agent.ts')).agentStart({ ...options, labels: label, stateDir: state }),
-    ),
-  )
+addAgentCommands(agent)
 
 agent
   .command('once')
@@ -161,11 +140,7 @@ program
     does(async (files, options) => (await import('./coordinator/commands/import.ts')).importFiles(files, options)),
   )
 
-program
-  .command('backends')
-  .description('what runs here, what does not and why, and the command that adds it')
-  .addOption(json())
-  .action(does(async (options) => (await import('./agent/commands/backends.ts')).listBackends(options)))
+addMachineCommands(program)
 
 program
   .command('workloads')
@@ -181,13 +156,6 @@ program
   .action(
     does(async (files, options) => (await import('./coordinator/commands/digest.ts')).printDigests(files, options)),
   )
-
-program
-  .command('doctor')
-  .description('before enrolling: what on this machine would get in the way')
-  .option('--coordinator <url>', 'also try to reach this coordinator')
-  .addOption(json())
-  .action(does(async (options) => (await import('./agent/commands/doctor.ts')).doctor(options)))
 
 const store = () => new Option('--store <dir>', "a coordinator's store; left out, the one of this machine")
 program
@@ -231,36 +199,9 @@ program
     }),
   )
 
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new CommanderError(2, 'bitfleet.number', `error: "${text}" is not a whole number`)
-  return Number(text)
-}
-
 /** This very file, for commands that start the two sides as processes of their own. */
 function mainFile(): string {
   return fileURLToPath(import.meta.url)
 }
 
-// Whoever reads what is written may have seen enough (`| head`); the command goes on to its end and its exit code.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-}
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Help and version are no errors; everything else commander throws is an error of use.
-    process.exitCode = error.exitCode === 0 ? 0 : 2
-    if (error.code === 'bitfleet.number') process.stderr.write(`${error.message}\n`)
-  } else {
-    process.stderr.write(`bitfleet: ${messageOf(error)}\n`)
-    // Where the fault is the program's own, not a file's or a network's.
-    if (error instanceof Error && !isBitfleetError(error) && !('syscall' in error)) {
-      process.stderr.write(`${error.stack}\n`)
-    }
-    process.exitCode = 2
-  }
-}
+await runProgram(program)

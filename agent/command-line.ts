@@ -1,0 +1,39 @@
+import type { Command } from 'commander'
+import { does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
+
+// The agent's commands, once for `bitfleet agent …` and for the agent's own single file. Every command is loaded when
+// it is called, so that the daemon stays free of what it does not use.
+
+/** Adds what is done with the daemon. @param agent `bitfleet agent`, or the program of the agent's own file */
+export function addAgentCommands(agent: Command): void {
+  agent
+    .command('start')
+    .description('run the daemon; its token comes from a file, BITFLEET_TOKEN or standard input')
+    .requiredOption('--coordinator <url>', "the coordinator's address")
+    .option('--name <name>', 'what to call this agent; several on one machine need different names')
+    .option('--label <key=value...>', 'labels that plans aim at', [])
+    .option('--slots <number>', 'executions at a time', wholeNumber, 1)
+    .option('--state <dir>', "where this agent's key and cache are kept")
+    .addOption(tokenFile("the agents'"))
+    .action(
+      does(async ({ label, state, ...options }) =>
+        (await import('./commands/agent.ts')).agentStart({ ...options, labels: label, stateDir: state }),
+      ),
+    )
+}
+
+/** Adds what can be asked of a machine that computes, before or without a daemon. */
+export function addMachineCommands(program: Command): void {
+  program
+    .command('backends')
+    .description('what runs here, what does not and why, and the command that adds it')
+    .addOption(json())
+    .action(does(async (options) => (await import('./commands/backends.ts')).listBackends(options)))
+
+  program
+    .command('doctor')
+    .description('before enrolling: what on this machine would get in the way')
+    .option('--coordinator <url>', 'also try to reach this coordinator')
+    .addOption(json())
+    .action(does(async (options) => (await import('./commands/doctor.ts')).doctor(options)))
+}
