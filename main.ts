@@ -81,6 +81,40 @@ agent
     }),
   )
 
+const connection = (command: Command) =>
+  command
+    .option('--url <url>', "the coordinator's address; left out, the one on this machine")
+    .option('--store <dir>', 'store of a coordinator on this machine, to find its address and token')
+    .addOption(tokenFile('the API'))
+    .addOption(json())
+const loadFleet = () => import('./coordinator/commands/fleet.ts')
+
+const token = program.command('token').description('tokens by which machines join')
+connection(token.command('create').description('a token for one machine, on standard output; shown this once'))
+  .option('--ttl <duration>', 'how long it is good', '10m')
+  .option('--label <key=value...>', 'labels that the agent gets', [])
+  .option('--needs-approval', 'the agent is given nothing before `agents approve`')
+  .action(does(async (options) => (await loadFleet()).createToken(options)))
+
+const agents = program.command('agents').description('the fleet: who is in it, and how each stands')
+connection(agents.command('list').description('agents, how they stand, and when they last connected')).action(
+  does(async (options) => (await loadFleet()).listAgents(options)),
+)
+connection(agents.command('label').description('set labels, or remove one by KEY-'))
+  .argument('<id>')
+  .argument('<changes...>', 'KEY=VALUE, or KEY-')
+  .action(does(async (id, changes, options) => (await loadFleet()).labelAgent(id, changes, options)))
+connection(agents.command('approve').description('let an agent that waits take work'))
+  .argument('<id>')
+  .action(does(async (id, options) => (await loadFleet()).approveAgent(id, options)))
+connection(agents.command('revoke').description('turn an agent away for good, at once'))
+  .argument('<id>')
+  .requiredOption('--reason <text>', 'why; the agent and the audit say it')
+  .action(does(async (id, options) => (await loadFleet()).revokeAgent(id, options)))
+connection(agents.command('prune').description('forget agents that are locked or revoked'))
+  .option('--unseen <duration>', 'and those not connected for so long, such as 30d')
+  .action(does(async (options) => (await loadFleet()).pruneAgents(options)))
+
 program
   .command('run')
   .description('run a plan on the fleet; exit 0 identical, 1 differs, 2 error, 3 incomplete')

@@ -1,5 +1,9 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
+
+const name = () => new Option('--name <name>', 'what to call this agent; several on one machine need different names')
+const labels = () => new Option('--label <key=value...>', 'labels that plans aim at').default([])
+const state = () => new Option('--state <dir>', "where this agent's key and cache are kept")
 
 // The agent's commands, once for `bitfleet agent …` and for the agent's own single file. Every command is loaded when
 // it is called, so that the daemon stays free of what it does not use.
@@ -7,14 +11,27 @@ import { does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
 /** Adds what is done with the daemon. @param agent `bitfleet agent`, or the program of the agent's own file */
 export function addAgentCommands(agent: Command): void {
   agent
+    .command('enroll')
+    .description('join a coordinator, once: makes this machine a key, and takes a token on standard input')
+    .argument('<url>', "the coordinator's address")
+    .addOption(name())
+    .addOption(labels())
+    .addOption(state())
+    .addOption(tokenFile('the enrolment'))
+    .action(
+      does(async (url: string, { label, state: stateDir, ...options }) =>
+        (await import('./commands/agent.ts')).agentEnroll(url, { ...options, labels: label, stateDir }),
+      ),
+    )
+  agent
     .command('start')
-    .description('run the daemon; its token comes from a file, BITFLEET_TOKEN or standard input')
-    .requiredOption('--coordinator <url>', "the coordinator's address")
-    .option('--name <name>', 'what to call this agent; several on one machine need different names')
-    .option('--label <key=value...>', 'labels that plans aim at', [])
+    .description('run the daemon; not enrolled yet, it enrols first by a token from a file or BITFLEET_TOKEN')
+    .option('--coordinator <url>', "the coordinator's address; left out, where this agent enrolled")
+    .addOption(name())
+    .addOption(labels())
     .option('--slots <number>', 'executions at a time', wholeNumber, 1)
-    .option('--state <dir>', "where this agent's key and cache are kept")
-    .addOption(tokenFile("the agents'"))
+    .addOption(state())
+    .addOption(tokenFile('an enrolment'))
     .action(
       does(async ({ label, state, ...options }) =>
         (await import('./commands/agent.ts')).agentStart({ ...options, labels: label, stateDir: state }),

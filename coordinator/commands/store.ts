@@ -103,7 +103,7 @@ function deedOf(record: JournalRecord): string {
     case 'agent-approved':
       return `approved agent ${record.agent}`
     case 'agent-renewed':
-      return `agent ${record.agent} connected for the ${record.sequence}. time`
+      return `agent ${record.agent} connected, number ${record.connection}`
     case 'agent-locked':
       return `locked agent ${record.agent}: ${record.reason}`
     case 'agent-labelled':

@@ -69,7 +69,7 @@ export function createControlFold(): ControlFold {
         if (agents.get(record.agent)?.standing === 'pending') change(record.agent, { standing: 'enrolled' })
         break
       case 'agent-renewed': {
-        const { sequence, mark, inventory, at: renewedAt } = record
+        const { connection: sequence, mark, inventory, at: renewedAt } = record
         const inventories = new Set(agents.get(record.agent)?.inventories).add(inventory)
         change(record.agent, { sequence, mark, renewedAt, inventories })
         break

@@ -165,7 +165,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           await append({ kind: 'agent-locked', by: 'coordinator', agent: id, reason })
           throw new BitfleetError('refused', standingSentence(known(id)))
         }
-        await append({ kind: 'agent-renewed', by: `agent:${id}`, agent: id, sequence, mark, inventory })
+        await append({ kind: 'agent-renewed', by: `agent:${id}`, agent: id, connection: sequence, mark, inventory })
         return known(id)
       }),
     approve: (id, by) =>

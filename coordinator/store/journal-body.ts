@@ -56,9 +56,9 @@ export const journalBodySchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('enrolment-refused'), by, token: hex, key: publicKey, reason: z.string() }),
   z.strictObject({ kind: z.literal('agent-approved'), by, agent }),
-  /** It connected, with the inventory of this digest. */
+  /** It connected for the `connection`th time, with the inventory of this digest. */
   z.strictObject({
-    ...{ kind: z.literal('agent-renewed'), by, agent, sequence: z.number().int().positive() },
+    ...{ kind: z.literal('agent-renewed'), by, agent, connection: z.number().int().positive() },
     ...{ mark: z.string(), inventory: digestSchema },
   }),
   z.strictObject({ kind: z.literal('agent-locked'), by, agent, reason: z.string() }),
