@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { signResult } from '../agent/daemon/sign-result.ts'
 import { canonicalJson } from '../shared/canonical-json.ts'
 import { type Digest, chunkBytes, digestOf } from '../shared/digest.ts'
+import type { Renewal } from '../shared/enrolment.ts'
 import { signPayload } from '../shared/envelope.ts'
 import type { Execution } from '../shared/execution.ts'
 import {
@@ -70,8 +71,8 @@ type Message<Type extends CoordinatorMessage['type']> = Extract<CoordinatorMessa
 /** The key of the coordinator in tests. */
 export const coordinatorKey = fakeKey('the coordinator')
 
-/** The last renewal of each made-up agent: its state folder, as it were. */
-const renewals = new Map<string, { sequence: number; mark: string }>()
+/** Where each made-up agent is in the chain of its connections: its state folder, as it were. */
+const renewals = new Map<string, { sequence: number; mark: string; pending?: Renewal }>()
 
 /** An agent whose every word a test chooses. */
 export interface FakeAgent {
@@ -84,9 +85,7 @@ export interface FakeAgent {
   /** Hello, proof, and the welcome awaited. */
   comeIn(holding?: readonly HeldJob[]): Promise<void>
   /** The next message of a type that was not yet taken. */
-  next<Type extends CoordinatorMessage['type']>(
-    type: Type,
-  ): Promise<Message<Type> & { body?: Uint8Array }>
+  next<Type extends CoordinatorMessage['type']>(type: Type): Promise<Message<Type> & { body?: Uint8Array }>
   send(message: unknown, body?: Uint8Array): Promise<void>
   /** Signed as an honest agent signs, but for what a test changes of the message. */
   answer(job: Job, result: FakeResult, changes?: Record<string, unknown>): Promise<void>
@@ -94,8 +93,7 @@ export interface FakeAgent {
   work(compute: (job: Job) => FakeResult & { tensors?: ReadonlyMap<Digest, Uint8Array> }): void
 }
 
-export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent {
-  const key = fakeKey(agent.id)
+export function createFakeAgent(line: Connection, agent: AgentRecord, key: KeyPair = fakeKey(agent.id)): FakeAgent {
   const received: Received[] = []
   const taken = new Set<Received>()
   const wake: (() => void)[] = []
@@ -121,6 +119,8 @@ export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent
   void (async () => {
     for await (const frame of line.frames) {
       received.push(frame as Received)
+      const pending = renewals.get(agent.id)?.pending
+      if (pending && (frame as Received).message.type === 'welcome') renewals.set(agent.id, pending)
       for (const resolve of wake.splice(0)) resolve()
       await react(frame as Received).catch(() => {})
     }
@@ -137,9 +137,9 @@ export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent
       }),
     async prove(holding = [], changes = {}) {
       const { proof } = await self.next('challenge')
-      const { sequence, mark: previous } = renewals.get(agent.id) ?? { sequence: 0, mark: '' }
-      const renewal = { sequence: sequence + 1, mark: randomBytes(16).toString('hex'), previous }
-      renewals.set(agent.id, renewal)
+      const { sequence, mark: previous, pending } = renewals.get(agent.id) ?? { sequence: 0, mark: '' }
+      const renewal = pending ?? { sequence: sequence + 1, mark: randomBytes(16).toString('hex'), previous }
+      renewals.set(agent.id, { sequence, mark: previous, pending: renewal })
       const signed = {
         ...{ agent: agent.id, agentNonce: proof.agentNonce, by: 'agent', nonce: proof.nonce, renewal },
         record: digestOf(canonicalJson(agent)),

@@ -8,7 +8,7 @@ import type { Report } from '../coordinator/report/format.ts'
 import { createControlFold, createRegistry, type Registry } from '../coordinator/enrolment/index.ts'
 import { createScheduler, type Scheduler, type SchedulerOptions } from '../coordinator/scheduler/scheduler.ts'
 import { openStore, type Store } from '../coordinator/store/index.ts'
-import type { AgentRecord, Job } from '../shared/messages.ts'
+import type { AgentRecord, HeldJob, Job } from '../shared/messages.ts'
 import { completedWith, coordinatorKey, createFakeAgent, fakeKey, type FakeAgent } from './fake-agent.ts'
 import { createMemoryLine } from './memory-line.ts'
 import { f32, syntheticAgent } from './synthetic-run.ts'
@@ -46,9 +46,9 @@ export interface SchedulerHarness {
   readonly store: Store
   readonly registry: Registry
   /** Has the registry know an agent by the key that its name gives. */
-  enrol(agent: AgentRecord): Promise<void>
+  enrol(agent: AgentRecord, standing?: 'pending'): Promise<void>
   start(options?: Partial<SchedulerOptions>): Scheduler
-  connect(scheduler: Scheduler, agent: AgentRecord): Promise<FakeAgent>
+  connect(scheduler: Scheduler, agent: AgentRecord, holding?: readonly HeldJob[]): Promise<FakeAgent>
   /** Waits for a run's end. @throws if it failed */
   finish(scheduler: Scheduler, run: string): Promise<Report>
 }
@@ -67,13 +67,22 @@ export function schedulerHarness(): SchedulerHarness {
     folder = await mkdtemp(join(tmpdir(), 'bitfleet-scheduler-'))
     store = await openStore(folder)
   }, 120_000)
-  const enrol = async ({ id, name, labels }: AgentRecord) => {
+  const enrol: SchedulerHarness['enrol'] = async ({ id, name, labels }, standing) => {
     if (registry.find(id)) return
     const token = '0'.repeat(64)
     const { publicKey: key } = fakeKey(id)
     fold.apply(
       await store.append({
-        ...{ kind: 'agent-enrolled', by: `agent:${id}`, agent: id, key, name, labels, token, standing: 'enrolled' },
+        ...{
+          kind: 'agent-enrolled',
+          by: `agent:${id}`,
+          agent: id,
+          key,
+          name,
+          labels,
+          token,
+          standing: standing ?? 'enrolled',
+        },
       }),
     )
   }
@@ -99,12 +108,12 @@ export function schedulerHarness(): SchedulerHarness {
       schedulers.push(scheduler)
       return scheduler
     },
-    async connect(scheduler, agent) {
+    async connect(scheduler, agent, holding) {
       await enrol(agent)
       const [near, far] = createMemoryLine()
       void scheduler.serve(near)
       const fake = createFakeAgent(far, agent)
-      await fake.comeIn()
+      await fake.comeIn(holding)
       return fake
     },
     async finish(scheduler, run) {

@@ -22,7 +22,7 @@ import { type ExecutionContext, type ExecutionResult, runExecution } from './exe
 import { createJobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
-import { signResult } from './sign-result.ts'
+import { withSignature } from './sign-result.ts'
 
 export interface DaemonOptions {
   /** The coordinator's address, `http:` or `https:`; left out, where this agent enrolled. */
@@ -188,10 +188,8 @@ function keepRunning(
   const url = endpointOf(enrolment.url)
   const credentials = { key: identity, coordinator: enrolment.coordinator, renewals: createRenewals(stateDir) }
   const inventory = inventoryDigest(agent)
-  const sign = (job: Pick<Job, 'id' | 'attempt' | 'nonce'>, result: ExecutionResult): ExecutionResult => ({
-    ...result,
-    signed: signResult({ ...job, agent: agent.id }, result, inventory, identity),
-  })
+  const sign = (job: Pick<Job, 'id' | 'attempt' | 'nonce'>, result: ExecutionResult): ExecutionResult =>
+    withSignature({ ...job, agent: agent.id }, result, inventory, identity)
   const exchange = createArtifactExchange(context.cache)
   let connection: Connection | undefined
   /** The same, once the coordinator has welcomed this agent. */

@@ -99,9 +99,7 @@ export function createJobQueue(
       if (entries.get(key)?.result !== undefined) entries.delete(key)
     },
     unacknowledged() {
-      return [...entries.values()].flatMap(({ job, result }) =>
-        result === undefined ? [] : [finishedOf(job, result)],
-      )
+      return [...entries.values()].flatMap(({ job, result }) => (result === undefined ? [] : [finishedOf(job, result)]))
     },
     reject(job, attempt) {
       entries.delete(keyOf(job, attempt))

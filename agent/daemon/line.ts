@@ -69,7 +69,8 @@ export async function serveLine(connection: Connection, context: LineContext): P
         if (!hasCode(error, 'unavailable')) log(`result of ${finished.job}: ${messageOf(error)}`)
       })
     },
-    refuse: (job, attempt, reason, later) => say({ type: 'refuse', job, attempt, reason: reason.slice(0, 2000), later }),
+    refuse: (job, attempt, reason, later) =>
+      say({ type: 'refuse', job, attempt, reason: reason.slice(0, 2000), later }),
     ready: () => say({ type: 'ready' }),
   }
 

@@ -2,12 +2,7 @@ import { type EnrolmentToken, enrolledSchema } from '../../shared/enrolment.ts'
 import { isSignedBy, signPayload } from '../../shared/envelope.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { fingerprintOf, type KeyPair } from '../../shared/keys.ts'
-import {
-  type AgentMessage,
-  coordinatorMessageSchema,
-  oldestProtocol,
-  protocolVersion,
-} from '../../shared/messages.ts'
+import { type AgentMessage, coordinatorMessageSchema, oldestProtocol, protocolVersion } from '../../shared/messages.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import type { EnrolmentState } from './enrolment-file.ts'
 
@@ -31,7 +26,13 @@ export async function enrolOverLine(
   connection: Connection,
   { key, token, name, labels }: EnrolmentWish,
 ): Promise<Omit<EnrolmentState, 'url'>> {
-  const enrolment = { coordinator: token.coordinator, key: key.publicKey, labels: { ...labels }, name, token: token.key.publicKey }
+  const enrolment = {
+    coordinator: token.coordinator,
+    key: key.publicKey,
+    labels: { ...labels },
+    name,
+    token: token.key.publicKey,
+  }
   const sign = (by: KeyPair) => signPayload('bitfleet/enrolment@1', enrolment, by)
   const request: AgentMessage = {
     ...{ type: 'enrol', protocol: protocolVersion, oldest: oldestProtocol, enrolment },
@@ -58,7 +59,10 @@ export async function enrolOverLine(
       // Enrolled anew, the chain of connections begins anew; enrolled before, its own state has the chain.
       return { coordinator: enrolled.coordinator, name, labels: { ...labels }, sequence: enrolled.sequence, mark: '' }
     }
-    throw new BitfleetError('unavailable', `the line closed before the coordinator answered: ${await connection.closed}`)
+    throw new BitfleetError(
+      'unavailable',
+      `the line closed before the coordinator answered: ${await connection.closed}`,
+    )
   } finally {
     clearTimeout(late)
     connection.close('enrolled')

@@ -50,7 +50,10 @@ export function writeEnrolment(stateDir: string, state: EnrolmentState): void {
   const path = pathOf(stateDir)
   const draft = `${path}.${process.pid}.new`
   try {
-    writeFileSync(draft, `${JSON.stringify(enrolmentStateSchema.parse(state), null, 2)}\n`, { mode: 0o600, flush: true })
+    writeFileSync(draft, `${JSON.stringify(enrolmentStateSchema.parse(state), null, 2)}\n`, {
+      mode: 0o600,
+      flush: true,
+    })
     renameSync(draft, path)
   } catch (error) {
     rmSync(draft, { force: true })

@@ -122,6 +122,7 @@ const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600
 export function parseDuration(option: string, text: string): number {
   const [, number, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
   const ms = unitsMs[unit ?? '']
-  if (ms === undefined) throw new BitfleetError('usage', `${option} "${text}" is no duration such as 30s, 10m, 12h or 7d`)
+  if (ms === undefined)
+    throw new BitfleetError('usage', `${option} "${text}" is no duration such as 30s, 10m, 12h or 7d`)
   return Number(number) * ms
 }

@@ -85,7 +85,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   const append = async (body: JournalBody) => apply(await options.append(body))
   const known = (id: string): RegisteredAgent => {
     const agent = state.agents.get(id)
-    if (!agent) throw new BitfleetError('not-found', `no agent ${id} is enrolled here; \`bitfleet agents list\` names them`)
+    if (!agent)
+      throw new BitfleetError('not-found', `no agent ${id} is enrolled here; \`bitfleet agents list\` names them`)
     return agent
   }
   const answer = ({ id, key: agentKey, sequence }: RegisteredAgent) => {

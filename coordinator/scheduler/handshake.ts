@@ -107,7 +107,12 @@ async function challenge(
   const { facts, attributes } = partFacts(answer.agent.facts)
   const inventory = inventoryDigest(answer.agent)
   const { standing, labels } = await registry.renew(id, answer.renewal, inventory)
-  const agent = { ...answer.agent, labels: { ...labels }, facts, attributes: { ...answer.agent.attributes, ...attributes } }
+  const agent = {
+    ...answer.agent,
+    labels: { ...labels },
+    facts,
+    attributes: { ...answer.agent.attributes, ...attributes },
+  }
   return { agent, inventory, holding: answer.holding, standing: standing === 'pending' ? 'pending' : 'enrolled' }
 }
 
@@ -126,5 +131,8 @@ function readMessage(message: unknown): AgentMessage {
   }
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw new BitfleetError('protocol', `not a message of protocol ${protocolVersion}: ${issue?.path.join('.')}: ${issue?.message}`)
+  throw new BitfleetError(
+    'protocol',
+    `not a message of protocol ${protocolVersion}: ${issue?.path.join('.')}: ${issue?.message}`,
+  )
 }

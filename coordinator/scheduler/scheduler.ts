@@ -176,6 +176,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     if (!registered || isBarred(registered)) {
       const reason = registered ? standingSentence(registered) : `agent ${id} is not enrolled here any more`
       await store.quarantine(id, signed, execution, reason)
+      loseJob(job)
+      runOf(job)?.abandon(id)
       return reason
     }
     const refusal = refusalOfStatement(signed, sent, registered, envelopes.nonceOf(id, job, attempt))

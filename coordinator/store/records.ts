@@ -24,7 +24,12 @@ export type StoredRecord =
       readonly trace?: Digest
     }
   /** A result that is part of no run, as it was sent. */
-  | { readonly record: 'quarantined@1'; readonly agent: string; readonly result: SignedResult; readonly execution: Execution }
+  | {
+      readonly record: 'quarantined@1'
+      readonly agent: string
+      readonly result: SignedResult
+      readonly execution: Execution
+    }
 
 export type RecordKind = StoredRecord['record']
 
