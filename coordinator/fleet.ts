@@ -4,7 +4,8 @@ import type { Scheduler } from './scheduler/index.ts'
 import type { Store } from './store/index.ts'
 
 /** An agent as people see it: how it stands, and what it said of itself when it last came. */
-export interface FleetMember extends Omit<RegisteredAgent, 'inventories' | 'mark' | 'sequence' | 'renewedAt'> {
+export interface FleetMember
+  extends Pick<RegisteredAgent, 'id' | 'name' | 'standing' | 'reason' | 'labels' | 'enrolledAt'> {
   readonly connected: boolean
   /** ISO 8601: when it last connected. */
   readonly lastSeen?: string
@@ -17,6 +18,7 @@ export interface Fleet {
   readonly fingerprint: string
   /** By id. */
   list(): Promise<FleetMember[]>
+  find: Registry['find']
   createToken: Registry['createToken']
   /** @throws `not-found`, `conflict` */
   approve(id: string, by: string): Promise<void>
@@ -34,29 +36,26 @@ export function createFleet(registry: Registry, scheduler: Scheduler, store: Pic
     async list() {
       const records = new Map((await store.listAgents()).map((record) => [record.id, record]))
       const connected = scheduler.connected()
-      return registry.agents().map(({ inventories: _, mark: __, sequence: ___, renewedAt, ...agent }) => {
-        const record = records.get(agent.id)
+      return registry.agents().map(({ id, name, standing, reason, labels, enrolledAt, renewedAt }) => {
+        const record = records.get(id)
         return {
-          ...agent,
-          connected: connected.has(agent.id),
+          ...{ id, name, standing, labels, enrolledAt, connected: connected.has(id) },
+          ...(reason === undefined ? {} : { reason }),
           ...(renewedAt === undefined ? {} : { lastSeen: renewedAt }),
           ...(record === undefined ? {} : { record }),
         }
       })
     },
+    find: (id) => registry.find(id),
     createToken: (options, by) => registry.createToken(options, by),
     async approve(id, by) {
       await registry.approve(id, by)
-      // It comes back at once, and then as one that takes work.
-      scheduler.recall(id)
     },
     async revoke(id, reason, by) {
       await registry.revoke(id, reason, by)
-      scheduler.dismiss(id, `this agent is revoked: ${reason}`)
     },
     async label(id, labels, by) {
       await registry.label(id, labels, by)
-      scheduler.recall(id)
     },
     prune: (unseenSince, by) => registry.prune(unseenSince, scheduler.connected(), by),
   }

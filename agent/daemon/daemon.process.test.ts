@@ -180,7 +180,7 @@ describe('an agent', () => {
     expect(message).toMatchObject({ job: 'one', attempt: 1, execution: { outcome: { status: 'completed' } } })
     const { publicKey } = openIdentity(join(folder, 'relative'))
     expect(isSignedBy(publicKey, 'bitfleet/result@1', message.statement, message.signature)).toBe(true)
-    expect(message.statement.artifacts.map(({ length }) => length).sort()).toEqual([1_600_000, 8])
+    expect(message.statement.artifacts.map(({ length }) => length).sort((a, b) => a - b)).toEqual([8, 1_600_000])
     const trace = parseTrace(new TextDecoder().decode(body))
     expect(trace.digest).toBe(message.execution.trace)
     for (const { digest } of trace.checkpoints) expect(digestOf(await fetchAll(digest, line))).toBe(digest)

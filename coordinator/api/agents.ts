@@ -87,7 +87,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
 }
 
 /** Before it has connected, an agent has said nothing of itself. */
-function describe({ record, key: _, ...member }: FleetMember) {
+function describe({ record, ...member }: FleetMember) {
   const { software = '', facts = {}, attributes = {}, devices = [], backends = [], slots = 0 } = record ?? {}
   return {
     ...member,

@@ -93,7 +93,7 @@ function deedOf(record: JournalRecord): string {
     case 'report':
       return `made the report of run ${record.run}`
     case 'import':
-      return `made run ${record.run} of a bundle of agent ${record.agent}${record.signature ? '' : ', which is not signed'}`
+      return `made run ${record.run} of a bundle that agent ${record.agent} signed`
     case 'token-created':
       return `made the token ${record.token.slice(0, 16)}, good until ${record.expiresAt}`
     case 'agent-enrolled':

@@ -16,9 +16,10 @@ const coordinator = fingerprintOf(key.publicKey)
 function open(now = () => Date.UTC(2026, 0, 1)) {
   const records: JournalRecord[] = []
   const append = async (body: JournalBody) => {
-    const record = { ...body, sequence: records.length, previous: '', at: new Date(now()).toISOString(), digest: '' }
-    records.push(record as JournalRecord)
-    return record as JournalRecord
+    const place = { sequence: records.length, previous: '', at: new Date(now()).toISOString(), digest: '' }
+    const record: JournalRecord = { ...body, ...place }
+    records.push(record)
+    return record
   }
   return { registry: createRegistry({ key, append, now }), records }
 }

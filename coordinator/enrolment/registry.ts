@@ -46,6 +46,8 @@ export interface Registry {
   label(agent: string, labels: Readonly<Record<string, string>>, by: string): Promise<RegisteredAgent>
   /** For good; a machine comes back with another key. @throws `not-found` */
   revoke(agent: string, reason: string, by: string): Promise<RegisteredAgent>
+  /** Tells of every agent that is approved, labelled, locked or revoked from now on, once that is on disk. */
+  subscribe(listener: (agent: RegisteredAgent) => void): void
   /** Forgets agents that are revoked or locked, or were not connected since. @returns their ids */
   prune(unseenSince: Date | undefined, connected: ReadonlySet<string>, by: string): Promise<string[]>
 }
@@ -83,6 +85,12 @@ export function createRegistry(options: RegistryOptions): Registry {
     return done
   }
   const append = async (body: JournalBody) => apply(await options.append(body))
+  const listeners: ((agent: RegisteredAgent) => void)[] = []
+  /** States something of an agent that is known, and tells of it. */
+  const change = async (id: string, body: JournalBody) => {
+    await append(body)
+    for (const listener of listeners) listener(known(id))
+  }
   const known = (id: string): RegisteredAgent => {
     const agent = state.agents.get(id)
     if (!agent)
@@ -163,7 +171,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           const reason =
             `its state folder was copied: connection ${sequence} continues from another place ` +
             `than connection ${agent.sequence}, the last one taken`
-          await append({ kind: 'agent-locked', by: 'coordinator', agent: id, reason })
+          await change(id, { kind: 'agent-locked', by: 'coordinator', agent: id, reason })
           throw new BitfleetError('refused', standingSentence(known(id)))
         }
         await append({ kind: 'agent-renewed', by: `agent:${id}`, agent: id, connection: sequence, mark, inventory })
@@ -173,20 +181,21 @@ export function createRegistry(options: RegistryOptions): Registry {
       inTurn(async () => {
         const agent = known(id)
         if (isBarred(agent)) throw new BitfleetError('conflict', standingSentence(agent))
-        if (agent.standing === 'pending') await append({ kind: 'agent-approved', by, agent: id })
+        if (agent.standing === 'pending') await change(id, { kind: 'agent-approved', by, agent: id })
         return known(id)
       }),
     label: (id, labels, by) =>
       inTurn(async () => {
         known(id)
-        await append({ kind: 'agent-labelled', by, agent: id, labels: { ...labels } })
+        await change(id, { kind: 'agent-labelled', by, agent: id, labels: { ...labels } })
         return known(id)
       }),
     revoke: (id, reason, by) =>
       inTurn(async () => {
-        if (known(id).standing !== 'revoked') await append({ kind: 'agent-revoked', by, agent: id, reason })
+        if (known(id).standing !== 'revoked') await change(id, { kind: 'agent-revoked', by, agent: id, reason })
         return known(id)
       }),
+    subscribe: (listener) => void listeners.push(listener),
     prune: (unseenSince, connected, by) =>
       inTurn(async () => {
         const gone = [...state.agents.values()].filter((agent) => {

@@ -36,10 +36,6 @@ export interface Scheduler {
   agents(): AgentRecord[]
   /** Ids of all that are connected, those that wait for approval among them. */
   connected(): ReadonlySet<string>
-  /** Turns a connected agent away; what it still brings is quarantined. */
-  dismiss(agent: string, reason: string): void
-  /** Closes an agent's line, so that it comes back as it now stands. */
-  recall(agent: string): void
   /**
    * @param by who asks, for the audit
    * @throws `usage` for what is wrong with the plan; `unavailable` where no agent fits; `not-found` for missing bytes
@@ -312,6 +308,25 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
+  /** Turns an agent away for good; what it still brings is quarantined. */
+  const dismiss = (id: string, reason: string) => {
+    const session = sessions.get(id)
+    for (const run of active.values()) {
+      run.abandon(id)
+      settle(run)
+    }
+    if (!session) return giveUp(id)
+    leaving.add(session)
+    for (const job of session.leases.jobs()) session.cancel(job)
+    setTimeout(() => session.close(reason), dismissalMs)
+  }
+
+  registry.subscribe((agent) => {
+    if (isBarred(agent)) dismiss(agent.id, standingSentence(agent))
+    // It comes back at once, and then as it stands now.
+    else sessions.get(agent.id)?.close('come again: the coordinator has news of this agent')
+  })
+
   const awaitAgents = ({ record }: ActiveRun) => {
     for (const { id } of record.agents) {
       if (!sessions.has(id) && !absences.has(id)) absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
@@ -326,17 +341,6 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     agents: () => connectedAgents(sessions),
     connected: () => new Set(sessions.keys()),
-    dismiss(agent, reason) {
-      const session = sessions.get(agent)
-      for (const run of active.values()) run.abandon(agent)
-      if (!session) return giveUp(agent)
-      leaving.add(session)
-      for (const job of session.leases.jobs()) session.cancel(job)
-      setTimeout(() => session.close(reason), dismissalMs)
-    },
-    recall(agent) {
-      sessions.get(agent)?.close('come again: the coordinator has news of you')
-    },
     async resume() {
       const runs = (await store.listRuns()).filter(({ state }) => state === 'running' || state === 'comparing')
       // As they were submitted.

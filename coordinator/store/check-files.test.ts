@@ -107,7 +107,7 @@ describe('fsck', () => {
     const dir = await copyStore()
     const store = await openStore(dir)
     const [honestly] = (await store.loadRun(runs[0] as string)).executions
-    const { statement, signature } = honestly?.signed as SignedResult
+    const { statement, signature } = (honestly as ExecutionRecord).signed as SignedResult
     const forged: [Partial<ExecutionRecord>, RegExp][] = [
       [{ signed: { statement, signature: 'f'.repeat(128) } }, /of no key of agent a-1/],
       [{ signed: { statement: { ...statement, nonce: 'x' }, signature } }, /of no key of agent a-1/],

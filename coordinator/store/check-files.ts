@@ -9,7 +9,7 @@ import { reportSchema } from '../report/format.ts'
 import { createContentFiles } from './content-files.ts'
 import { journalPath } from './file-store.ts'
 import { type JournalRecord, readJournal } from './journal.ts'
-import { type AgentKeys, createAgentKeys, signatureProblem } from './check-signatures.ts'
+import { type AgentKeys, createAgentKeys, importProblem, signatureProblem } from './check-signatures.ts'
 import { formatRecord, parseRecord, type StoredRecord } from './records.ts'
 
 /** Something wrong with a file, and what to do. */
@@ -58,12 +58,14 @@ export async function checkFiles(dir: string): Promise<FilesCheck> {
   const traces = new Map<Digest, string>()
   const reports = new Map<Digest, string>()
   const keys = createAgentKeys()
+  const imports: Extract<JournalRecord, { kind: 'import' }>[] = []
   const note = ({ record }: { record: JournalRecord }) => {
     checked.journal++
     keys.note(record)
     if (record.kind === 'agent') named.records.set(record.record, `agent ${record.agent}`)
     if (record.kind === 'run') named.records.set(record.record, `run ${record.run}`)
     if (record.kind === 'execution') named.records.set(record.record, `an execution of run ${record.run}`)
+    if (record.kind === 'import') imports.push(record)
     if (record.kind === 'result-quarantined') named.records.set(record.record, `a result of agent ${record.agent}`)
     if (record.kind === 'report') reports.set(record.report, `the report of run ${record.run}`)
   }
@@ -128,6 +130,10 @@ export async function checkFiles(dir: string): Promise<FilesCheck> {
   }
   for (const digest of traces.keys()) named.objects.set(digest, 'a trace')
   for (const [digest, what] of reports) named.objects.set(digest, what)
+  for (const { manifest, signature, agent } of imports) {
+    named.objects.set(manifest, `the manifest of a bundle of agent ${agent}`)
+    named.objects.set(signature, `the signature of a bundle of agent ${agent}`)
+  }
   for await (const { path, name } of objects.list()) {
     checked.objects++
     found.objects.add(name)
@@ -153,6 +159,12 @@ export async function checkFiles(dir: string): Promise<FilesCheck> {
     if (damaged.has(path)) continue
     const report = reportSchema.safeParse(JSON.parse(await readFile(path, 'utf8')))
     if (!report.success) problems.push({ file: path, what: `is ${whose}, and no report`, remedy: remedies.objects })
+  }
+  for (const { manifest, signature, agent } of imports) {
+    const [path, signed] = [objects.pathOf(manifest), objects.pathOf(signature)]
+    if (damaged.has(path) || damaged.has(signed)) continue
+    const what = importProblem(await readFile(path), await readFile(signed), agent)
+    if (what) problems.push({ file: signed, what, remedy: remedies.objects })
   }
   return { checked, problems, notes }
 }

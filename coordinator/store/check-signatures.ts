@@ -1,6 +1,8 @@
+import { bundleSignatureSchema, manifestProblem } from '../../shared/bundle.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { isSignedBy } from '../../shared/envelope.ts'
+import { messageOf } from '../../shared/errors.ts'
 import type { Execution } from '../../shared/execution.ts'
 import type { SignedResult } from '../../shared/signed-result.ts'
 import type { JournalRecord } from './journal.ts'
@@ -38,6 +40,17 @@ export function signatureProblem(record: StoredRecord, keys: AgentKeys): string 
   if (signed.statement.attempt !== attempt) return `its signature is for attempt ${signed.statement.attempt}`
   if (digestOf(canonicalJson(execution)) === signed.statement.execution || isRefusal(execution)) return undefined
   return `its signature is for an execution of digest ${signed.statement.execution}`
+}
+
+/** What is wrong with the signature of an imported bundle, whose manifest and signature were kept, or undefined. */
+export function importProblem(manifest: Uint8Array, signature: Uint8Array, agent: string): string | undefined {
+  try {
+    const signed = bundleSignatureSchema.parse(JSON.parse(Buffer.from(signature).toString('utf8')))
+    if (signed.agent !== agent) return `it is of agent ${signed.agent}, and the journal says ${agent}`
+    return manifestProblem(manifest, signed)
+  } catch (error) {
+    return messageOf(error)
+  }
 }
 
 function problemOf({ statement, signature }: SignedResult, keys: AgentKeys): string | undefined {

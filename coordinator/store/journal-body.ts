@@ -40,8 +40,8 @@ export const journalBodySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('report'), by, run: z.string(), report: digestSchema }),
   /** A bundle that the run was made of: digests of its manifest and of its signature among the objects. */
   z.strictObject({
-    ...{ kind: z.literal('import'), by, run: z.string(), agent, manifest: digestSchema },
-    signature: digestSchema.optional(),
+    ...{ kind: z.literal('import'), by, run: z.string(), agent },
+    ...{ manifest: digestSchema, signature: digestSchema },
   }),
 
   /** A token is known by the fingerprint of its public key; it stands nowhere itself. */
