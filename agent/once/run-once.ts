@@ -19,6 +19,8 @@ export interface OnceProgress {
   readonly execution: Execution
 }
 
+const maxAttempts = 5
+
 /**
  * Makes every execution that a bundle's folder does not have yet, `slots` at a time: repetition 0 of all cells, then 1
  * of all, as a coordinator gives them out. What is cancelled is not recorded, and made by the next call.
@@ -40,10 +42,18 @@ export async function runOnce(
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined && !stopping.aborted; next = waiting.shift()) {
       const { cell, repetition } = next
-      const result = await runExecution(jobOf(cell, repetition, inputs), payloads, context, stopping)
+      let attempt = 1
+      let result: ExecutionResult
+      for (;;) {
+        result = await runExecution(jobOf(cell, repetition, inputs), payloads, context, stopping)
+        const { outcome } = result.execution
+        // Killed from outside, as with a coordinator: it is made again.
+        if (outcome.status !== 'crashed' || outcome.signal !== 'SIGKILL' || attempt >= maxAttempts) break
+        attempt++
+      }
       if (result.execution.outcome.status === 'cancelled') return
       const { execution, trace } = fitting(result, folder)
-      await folder.record({ cell: cell.id, repetition, attempt: 1, execution }, trace)
+      await folder.record({ cell: cell.id, repetition, attempt, execution }, trace)
       progress({ done: ++done, total: all.length, cell, execution })
     }
   }

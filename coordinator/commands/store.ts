@@ -114,6 +114,8 @@ function deedOf(record: JournalRecord): string {
       return `revoked agent ${record.agent}: ${record.reason}`
     case 'agent-pruned':
       return `forgot agent ${record.agent}`
+    case 'execution-killed':
+      return `a runner was killed from outside, attempt ${record.attempt} at ${record.job}; it is made again`
     case 'job-refused':
       return `did not take attempt ${record.attempt} at ${record.job}: ${record.reason}`
     case 'result-refused':

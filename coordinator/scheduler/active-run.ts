@@ -30,6 +30,8 @@ export interface ActiveRun {
   adopt(agent: string, job: string, attempt: number): boolean
   /** An agent went away with the job. */
   lost(job: string): void
+  /** The job is made again, unless it was too often. @returns whether it is */
+  again(job: string): boolean
   /** The job waits until its agent takes jobs again. */
   postpone(job: string): void
   /** An agent does not take the job, or its result is not taken: it is made again, or failed where it was too often. */
@@ -122,6 +124,11 @@ export function createActiveRun(
     adopt(agent, id, attempt) {
       if (comparing || cancelled || queue.find(id)?.cell.agent !== agent) return false
       return queue.adopt(id, attempt)
+    },
+    again(id) {
+      if (cancelled || !queue.lost(id)) return !cancelled
+      queue.reopen(id)
+      return false
     },
     postpone: (id) => queue.postpone(id),
     async refused(id, attempt, reason) {

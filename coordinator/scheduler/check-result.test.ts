@@ -114,7 +114,7 @@ describe('a lie', () => {
     const scheduler = bench.start()
     const agent = await bench.connect(scheduler, agentRecord('a-1'))
     const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
-    for (let attempt = 1; attempt <= 3; attempt++) {
+    for (let attempt = 1; attempt <= 5; attempt++) {
       const { job } = await agent.next('job')
       expect(job.attempt).toBe(attempt)
       const result = honest(job)

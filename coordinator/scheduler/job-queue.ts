@@ -4,7 +4,8 @@ import type { PlannedJob } from '../../shared/messages.ts'
 import type { CellRecord, RunRecord } from '../records.ts'
 import type { RunCounts } from './run-events.ts'
 
-export const maxAttempts = 3
+/** What ends with its agent or its process is made again so often before it is given up. */
+export const maxAttempts = 5
 
 /** Where one repetition of a cell stands. `given` counts the attempts that an agent was sent. */
 export type JobState =

@@ -5,6 +5,7 @@ import { agentRecord, honest, planOf, schedulerHarness } from '../../test/schedu
 import { f32 } from '../../test/synthetic-run.ts'
 import type { Job } from '../../shared/messages.ts'
 import { createFleet } from '../fleet.ts'
+import { journalPath, readJournal } from '../store/index.ts'
 
 const bench = schedulerHarness()
 
@@ -146,13 +147,13 @@ describe('a lost connection', () => {
     expect((await bench.store.loadRun(id)).executions.map(({ attempt }) => attempt)).toEqual([2])
   })
 
-  it('leaves a job missing after three attempts', async () => {
+  it('leaves a job missing after five attempts', async () => {
     const scheduler = bench.start()
     const agent = await bench.connect(scheduler, agentRecord('a-1'))
     const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
     expect((await agent.next('job')).job.attempt).toBe(1)
     agent.line.close()
-    for (const attempt of [2, 3]) {
+    for (const attempt of [2, 3, 4, 5]) {
       const next = await bench.connect(scheduler, agentRecord('a-1'))
       expect((await next.next('job')).job.attempt).toBe(attempt)
       next.line.close()
@@ -233,11 +234,11 @@ describe('a job that an agent refuses', () => {
     expect((await bench.finish(scheduler, id)).verdict).toBe('identical')
   })
 
-  it('for good is given twice more, and then failed with the reason', async () => {
+  it('for good is given again, and in the end failed with the reason', async () => {
     const scheduler = bench.start()
     const agent = await bench.connect(scheduler, agentRecord('a-1'))
     const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 5; i++) {
       const { job } = await agent.next('job')
       await agent.send({ type: 'refuse', job: job.id, attempt: job.attempt, reason: 'it expired', later: false })
     }
@@ -245,6 +246,42 @@ describe('a job that an agent refuses', () => {
     expect(report.cells.map(({ status, code, message }) => [status, code, message])).toEqual([
       ['failed', 'refused', 'the agent does not take the job: it expired'],
     ])
+  })
+})
+
+describe('a runner that was killed from outside', () => {
+  const killed = (job: Job): FakeResult => {
+    const { trace: _, ...execution } = honest(job).execution
+    const outcome = { status: 'crashed', signal: 'SIGKILL', stderr: '' } as const
+    return { execution: { ...execution, outputs: [], outcome } }
+  }
+
+  it('costs an attempt, which the audit has; the report is as if it had not been', async () => {
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await agent.next('job')
+    await agent.answer(job, killed(job))
+    await agent.next('acknowledged')
+    agent.work(honest)
+    const again = (await agent.next('job')).job
+    await agent.answer(again, honest(again))
+    expect((await bench.finish(scheduler, id)).cells.map(({ status }) => status)).toEqual(['completed'])
+    const kinds: string[] = []
+    await readJournal(journalPath(bench.store.dir), ({ record }) => {
+      if (record.kind === 'execution-killed') kinds.push(record.job)
+    })
+    expect(kinds).toEqual([job.id])
+  })
+
+  it('every time is reported as it is', async () => {
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    agent.work(killed)
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const report = await bench.finish(scheduler, id)
+    expect(report.cells.map(({ status, signal }) => [status, signal])).toEqual([['crashed', 'SIGKILL']])
+    expect((await bench.store.loadRun(id)).executions.map(({ attempt }) => attempt)).toEqual([5])
   })
 })
 

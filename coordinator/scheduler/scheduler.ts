@@ -202,6 +202,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       settle(run)
       return undefined
     }
+    // Nothing in a runner does that to itself: an operator did, or the kernel for want of memory.
+    const { outcome } = execution
+    const killed = outcome.status === 'crashed' && outcome.signal === 'SIGKILL'
+    if (claim !== 'late' && killed && claim.given === attempt && run.again(job)) {
+      await store.append({ kind: 'execution-killed', by: `agent:${id}`, agent: id, job, attempt })
+      fill(session)
+      settle(run)
+      return undefined
+    }
     // The next job starts while this one is being written.
     fill(session)
     if (claim !== 'late') await run.accept(claim, attempt, execution, body, signed)

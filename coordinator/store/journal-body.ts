@@ -65,6 +65,8 @@ export const journalBodySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('agent-labelled'), by, agent, labels }),
   z.strictObject({ kind: z.literal('agent-revoked'), by, agent, reason: z.string() }),
   z.strictObject({ kind: z.literal('agent-pruned'), by, agent }),
+  /** A runner was killed from outside (SIGKILL); its execution counts as not made, and is made again. */
+  z.strictObject({ kind: z.literal('execution-killed'), by, agent, job: z.string(), attempt: z.number().int() }),
   /** An agent did not take a job. */
   z.strictObject({
     ...{ kind: z.literal('job-refused'), by, agent, job: z.string(), attempt: z.number().int() },
