@@ -6,7 +6,7 @@ import { type AddressInfo, isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { BitfleetError, messageOf } from '../shared/errors.ts'
 import { agentEndpoint } from '../shared/messages.ts'
-import { webSocketTransport } from '../shared/transports/websocket.ts'
+import { createWebSocketServer } from '../shared/transports/websocket.ts'
 import { findDescription } from '../workloads/catalogue.ts'
 import { createApi } from './api/index.ts'
 import { compareRun } from './compare/compare-run.ts'
@@ -75,7 +75,7 @@ async function serveStore(
   app.route('/', createWeb(services))
 
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
-  const lines = webSocketTransport.createServer()
+  const lines = createWebSocketServer()
   lines.attach(server, agentEndpoint, (connection) => void scheduler.serve(connection))
   const url = await listen(server, host, port)
   const addressFile = join(storeDir, addressFileName)

@@ -45,6 +45,7 @@ async function coordinator() {
   const arrived: Visit[] = []
   let wake = () => {}
   server.attach(http, agentEndpoint, (connection) => {
+    connection.proven()
     const frames = connection.frames[Symbol.asyncIterator]()
     arrived.push({
       connection,

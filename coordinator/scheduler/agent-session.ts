@@ -72,6 +72,7 @@ export async function serveAgent(
   let session: AgentSession | undefined
   try {
     const agent = await firstMessage(frames, options)
+    connection.proven()
     const running = new Map<string, Job>()
     /** Users' arrays of jobs it was given: all that an agent may ask for. */
     const granted = new Set<Digest>()
