@@ -30,6 +30,9 @@ const artifacts = () =>
     .preset('outputs')
 const tokenFile = (whose: string) => new Option('--token-file <file>', `file with ${whose} token`)
 
+const ca = () =>
+  new Option('--ca <file>', "certificates (PEM) of the lab's own authority, trusted besides the system's")
+
 /** Runs a command's code and makes its result the exit code. */
 function does<Args extends unknown[]>(action: (...args: Args) => Promise<number>) {
   return async (...args: Args): Promise<void> => {
@@ -67,6 +70,8 @@ program
   .option('--store <dir>', 'where runs and artifacts are kept')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--port <number>', 'port to listen on; 0 takes a free one', wholeNumber, 7575)
+  .option('--tls-cert <file>', "serve HTTPS: the server's certificate and those up to its authority's (PEM)")
+  .option('--tls-key <file>', 'its private key (PEM); SIGHUP reads both again')
   .action(does(async (options) => (await import('./coordinator/commands/coordinator.ts')).coordinatorStart(options)))
 
 const agent = program.command('agent').description('the daemon on a machine that computes')
@@ -79,6 +84,7 @@ agent
   .option('--slots <number>', 'executions at a time', wholeNumber, 1)
   .option('--state <dir>', "where this agent's key and cache are kept")
   .addOption(tokenFile("the agents'"))
+  .addOption(ca())
   .action(
     does(async ({ label, state, ...options }) =>
       (await import('./agent/commands/agent.ts')).agentStart({ ...options, labels: label, stateDir: state }),
@@ -110,6 +116,7 @@ program
   .option('--url <url>', "the coordinator's address; left out, the one on this machine")
   .option('--store <dir>', 'store of a coordinator on this machine, to find its address and token')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .addOption(json())
   .action(does(async (plan, options) => (await import('./coordinator/commands/run.ts')).runPlan(plan, options)))
 
@@ -125,6 +132,7 @@ program
   .option('--url <url>', "the coordinator's address; left out, the one on this machine")
   .option('--store <dir>', 'store of a coordinator on this machine, to find its address and token')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .action(does(async (run, options) => (await import('./coordinator/commands/report.ts')).report(run, options)))
 
 program
@@ -134,6 +142,7 @@ program
   .option('--url <url>', "the coordinator's address")
   .option('--store <dir>', 'store of a coordinator on this machine')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .addOption(json())
   .action(does(async (run, options) => (await import('./coordinator/commands/report.ts')).explain(run, options)))
 
@@ -145,6 +154,7 @@ program
   .option('--url <url>', "the coordinator's address, for RUN/CELL")
   .option('--store <dir>', 'store of a coordinator on this machine')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .addOption(json())
   .action(does(async (a, b, options) => (await import('./coordinator/commands/compare.ts')).compare(a, b, options)))
 
@@ -156,6 +166,7 @@ program
   .option('--url <url>', "the coordinator's address; left out, the one on this machine")
   .option('--store <dir>', 'store of a coordinator on this machine, whether it runs or not')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .addOption(json())
   .action(
     does(async (files, options) => (await import('./coordinator/commands/import.ts')).importFiles(files, options)),
@@ -186,6 +197,7 @@ program
   .command('doctor')
   .description('before enrolling: what on this machine would get in the way')
   .option('--coordinator <url>', 'also try to reach this coordinator')
+  .addOption(ca())
   .addOption(json())
   .action(does(async (options) => (await import('./agent/commands/doctor.ts')).doctor(options)))
 

@@ -3,6 +3,8 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { createNetwork } from '../../shared/network/network.ts'
+import { withAuthority } from '../../shared/network/settings.ts'
 import { type AgentConfig, readAgentConfig } from '../config.ts'
 import { type Daemon, type DaemonOptions, startDaemon } from '../daemon/daemon.ts'
 
@@ -15,6 +17,8 @@ export interface AgentStartOptions {
   readonly slots?: number
   /** In place of `BITFLEET_STATE`. */
   readonly stateDir?: string
+  /** In place of `BITFLEET_CA_FILE`. */
+  readonly ca?: string
 }
 
 /** `bitfleet agent start`: runs until it is told to end, or the coordinator refuses it. */
@@ -62,6 +66,7 @@ async function daemonOptions(
     token: await readToken(options.tokenFile, config.token, log),
     ...agentPlace(options, config),
     config,
+    network: createNetwork(withAuthority(config.network, options.ca)),
     log,
   }
 }

@@ -5,6 +5,7 @@ import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.t
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
 import { agentEndpoint, type AgentRecord, type Job } from '../../shared/messages.ts'
+import type { Network } from '../../shared/network/network.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
 import { type AgentConfig, readSoftware } from '../config.ts'
@@ -30,6 +31,8 @@ export interface DaemonOptions {
   /** Executions at a time. */
   readonly slots: number
   readonly config: Pick<AgentConfig, 'environment' | 'runnerModules'>
+  /** How the coordinator is reached; left out, without a proxy, trusting what the system trusts. */
+  readonly network?: Network
   readonly log: (line: string) => void
   readonly cacheBytes?: number
   readonly keepBytes?: number
@@ -91,7 +94,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'log'>
+export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'network' | 'log'>
 
 /** Opens the identity of a state folder, and describes its machine. @param options `stateDir` as an absolute path */
 export async function prepareAgent({
@@ -132,7 +135,12 @@ export async function prepareAgent({
   return { agent, context }
 }
 
-function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: AgentRecord, context: ExecutionContext) {
+function keepRunning(
+  { token, slots, log, network }: DaemonOptions,
+  url: string,
+  agent: AgentRecord,
+  context: ExecutionContext,
+) {
   const exchange = createArtifactExchange(context.cache)
   let connection: Connection | undefined
   /** The same, once the coordinator has welcomed this agent. */
@@ -151,7 +159,7 @@ function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: A
 
   /** What turns the agent away before it could say who it is may be a proxy's bad minute, once it was let in before. */
   const connect = () =>
-    connectWebSocket(url).catch((error: unknown) => {
+    connectWebSocket(url, { network }).catch((error: unknown) => {
       throw everWelcomed ? new BitfleetError('unavailable', messageOf(error), { cause: error }) : error
     })
 

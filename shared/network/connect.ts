@@ -3,6 +3,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type PeerCertificate, type SecureContext, type TLSSocket } from 'node:tls'
+import { isBitfleetError } from '../errors.ts'
 import { hostAndPort, type Target } from './address.ts'
 import { proxyProblem, type ShownCertificate, tcpProblem, tlsProblem } from './problems.ts'
 import type { Proxy } from './proxy.ts'
@@ -49,9 +50,7 @@ export async function openTunnel(proxy: Proxy, target: Target, secureContext: ()
   } catch (error) {
     request.destroy()
     line.destroy()
-    throw error instanceof Error && error.name === 'BitfleetError'
-      ? error
-      : proxyProblem(proxy, target, undefined, error)
+    throw isBitfleetError(error) ? error : proxyProblem(proxy, target, undefined, error)
   }
 }
 
@@ -64,19 +63,27 @@ export async function startTls(raw: Socket, target: Target, secureContext: Secur
     servername: isIP(target.host) === 0 ? target.host : '',
     secureContext,
     ALPNProtocols: ['http/1.1'],
+    // Node would end the connection without showing the certificate that does not do; whether it does is asked below,
+    // before a byte is said.
+    rejectUnauthorized: false,
   })
-  let shown: ShownCertificate = {}
-  socket.on('error', () => {
-    shown = describeCertificate(socket.getPeerCertificate())
-  })
+  // Until the caller listens, and after a step that came too late.
+  socket.on('error', () => {})
   try {
     await inTime(once(socket, 'secureConnect'))
+    if (socket.authorized !== true) {
+      const code = String(socket.authorizationError)
+      throw tlsProblem(
+        target,
+        Object.assign(new Error(code), { code }),
+        describeCertificate(socket.getPeerCertificate()),
+      )
+    }
     return socket
   } catch (error) {
     socket.destroy()
     raw.destroy()
-    const ofError = (error as { cert?: PeerCertificate }).cert
-    throw tlsProblem(target, error, ofError === undefined ? shown : describeCertificate(ofError))
+    throw isBitfleetError(error) ? error : tlsProblem(target, error)
   }
 }
 

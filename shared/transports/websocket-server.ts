@@ -117,4 +117,7 @@ function pathOf(request: IncomingMessage): string {
 
 function refuse(stream: Socket, status: string): void {
   stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  // A peer that does not hang up in its turn would hold the connection for ever.
+  stream.resume()
+  setTimeout(() => stream.destroy(), 1_000).unref()
 }
