@@ -55,6 +55,11 @@ export function readServedCertificate(
   return { cert, key, leaf }
 }
 
+/** The hosts that a certificate is for, wildcards among them. */
+export function namesOf(leaf: X509Certificate): string[] {
+  return [...(leaf.subjectAltName ?? '').matchAll(/(?:DNS|IP Address):([^,"]+)/g)].map((found) => found[1] ?? '')
+}
+
 /**
  * The name to call a server by, so that its certificate holds for it.
  *
@@ -62,7 +67,7 @@ export function readServedCertificate(
  * @param local it is reached from this machine alone
  */
 export function nameIn(leaf: X509Certificate, at: string, local: boolean): string {
-  const names = [...(leaf.subjectAltName ?? '').matchAll(/(?:DNS|IP Address):([^,"]+)/g)].map((found) => found[1] ?? '')
+  const names = namesOf(leaf)
   const plain = names.filter((name) => !name.includes('*') && !isLoopback(name))
   // What a wildcard covers is not said; this machine's own name in that domain is the likeliest.
   const wild = names

@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { BitfleetError, messageOf } from '../shared/errors.ts'
 import { hostAndPort, isLoopback } from '../shared/network/address.ts'
 import { createCrowd } from '../shared/network/crowd.ts'
-import { nameIn, readServedCertificate, type ServedCertificate, type TlsFiles } from './certificate.ts'
+import { nameIn, namesOf, readServedCertificate, type ServedCertificate, type TlsFiles } from './certificate.ts'
 
 /** How long a request's headers may take to arrive: a peer that sends them byte by byte holds nothing for longer. */
 const headersMs = 10_000
@@ -37,6 +37,8 @@ export interface ListenerAddress {
 /** An HTTP server, with or without TLS, that bounds what strangers may hold of it. */
 export interface Listener {
   readonly server: Server
+  /** What its certificate lets it be called; nothing without TLS. */
+  readonly names: readonly string[]
   /** @throws `conflict` where the port is taken, `system` */
   listen(): Promise<ListenerAddress>
   /** Reads certificate and key again, for connections from now on. @throws `usage`, and the old ones stay in force */
@@ -79,6 +81,8 @@ export function createListener(
 
   return {
     server,
+    // Clients on this machine call it by one of them, whatever else it answers to.
+    names: served === undefined ? [] : [...namesOf(served.leaf), nameIn(served.leaf, '127.0.0.1', isLoopback(host))],
     closeConnections,
     async listen() {
       try {

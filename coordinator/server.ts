@@ -69,16 +69,20 @@ async function serveStore(
     buildReport: async (data, artifacts) => assembleReport(data, await compareRun(data, artifacts), software),
   })
   await scheduler.resume()
+  const listener = createListener((request, bindings) => app.fetch(request, bindings), {
+    ...{ host, port, log },
+    ...(tls ? { tls } : {}),
+  })
+  const { server } = listener
+  const known = isLoopback(host) ? [host, ...hosts] : hosts
   const services = { store, scheduler, software }
   const app = createApi(services, {
     ...{ apiToken: await ensureToken(apiTokenFile), log },
     loopback: isLoopback(host),
-    hosts: isLoopback(host) ? [host, ...hosts] : hosts,
+    hosts: known.length === 0 ? [] : [...known, ...listener.names],
   })
   app.route('/', createWeb(services))
 
-  const listener = createListener(app.fetch, { host, port, ...(tls ? { tls } : {}), log })
-  const { server } = listener
   const lines = createWebSocketServer()
   lines.attach(server, agentEndpoint, (connection) => void scheduler.serve(connection))
   const addressFile = join(storeDir, addressFileName)

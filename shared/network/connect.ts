@@ -71,7 +71,7 @@ export async function startTls(raw: Socket, target: Target, secureContext: Secur
   socket.on('error', () => {})
   try {
     await inTime(once(socket, 'secureConnect'))
-    if (socket.authorized !== true) {
+    if (!socket.authorized) {
       const code = String(socket.authorizationError)
       throw tlsProblem(
         target,
