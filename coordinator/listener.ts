@@ -132,7 +132,13 @@ function boundStrangers(server: Server): () => void {
       if (here.get(peer) === entry) here.delete(peer)
     })
   })
-  server.on('upgrade', (_request, stream: Socket) => here.get(peerOf(stream))?.leave())
+  server.on('upgrade', (_request, stream: Socket) => {
+    const entry = here.get(peerOf(stream))
+    // Whether it was taken is known once all who listen have had it; what was turned away counts until it is gone.
+    setImmediate(() => {
+      if (!stream.writableEnded) entry?.leave()
+    })
+  })
   return () => {
     for (const { socket } of here.values()) socket.destroy()
   }

@@ -3,13 +3,13 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { X509Certificate } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type CertificateFiles, lacksOpenssl, makeAuthority, makeCertificate } from '../test/certificates.ts'
 import { createFakeAgent } from '../test/fake-agent.ts'
 import { startProxy, startReverseProxy } from '../test/proxies.ts'
 import { agentRecord } from '../test/scheduler-harness.ts'
 import { agentEndpoint } from '../shared/messages.ts'
-import { createNetwork } from '../shared/network/network.ts'
+import { createNetwork, createPinnedNetwork } from '../shared/network/network.ts'
 import { connectWebSocket } from '../shared/transports/websocket.ts'
 import { nameIn, readServedCertificate } from './certificate.ts'
 import { connectCoordinator } from './client/client.ts'
@@ -136,6 +136,11 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
   })
 
   it('is not held up by strangers that connect and say nothing', async () => {
+    const pinned = createPinnedNetwork(address().certificate as string, '127.0.0.1')
+    const line = await connectWebSocket(coordinator.url + agentEndpoint, { network: pinned })
+    const agent = createFakeAgent(line, agentRecord('enrolled'))
+    await agent.hello(agentToken())
+    await agent.next('welcome')
     const mute: Socket[] = []
     for (let i = 0; i < 1200; i++) {
       const socket = connect(port(), '127.0.0.1')
@@ -143,13 +148,15 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
       mute.push(socket)
       await new Promise((resolve) => socket.once('connect', resolve))
     }
-    expect(await (await connectCoordinator({ storeDir })).listAgents()).toEqual([])
+    expect((await (await connectCoordinator({ storeDir })).listAgents()).map(({ id }) => id)).toEqual(['enrolled'])
     // The oldest had to go.
     for (const socket of mute.slice(0, 100)) {
       socket.resume()
       if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
     }
     for (const socket of mute) socket.destroy()
+    line.close()
+    await line.closed
   })
 
   it('takes no certificate that cannot serve, and warns of one that will trouble', () => {
@@ -179,7 +186,7 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
   })
 })
 
-describe('a coordinator behind a reverse proxy', () => {
+describe('a coordinator that is reached through others', () => {
   let storeDir: string
   let coordinator: Coordinator
   beforeAll(async () => {
@@ -190,6 +197,23 @@ describe('a coordinator behind a reverse proxy', () => {
     await coordinator.stop()
     rmSync(storeDir, { recursive: true })
   }, 60_000)
+
+  const opened: (() => void)[] = []
+  afterEach(() => {
+    for (const close of opened.splice(0)) close()
+  })
+
+  it('ends a request whose headers never end', async () => {
+    const socket = connect(Number(new URL(coordinator.url).port), '127.0.0.1')
+    opened.push(() => socket.destroy())
+    socket.on('error', () => {}).write('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n')
+    const drip = setInterval(() => socket.write('X-Slow: 1\r\n'), 500)
+    let answer = ''
+    socket.on('data', (data) => (answer += data.toString()))
+    await new Promise((resolve) => socket.once('close', resolve))
+    clearInterval(drip)
+    expect(answer).toMatch(/^HTTP\/1\.1 408/)
+  })
 
   it('serves agents and clients under the path that the proxy takes off', async () => {
     const proxy = await startReverseProxy('/bitfleet', Number(new URL(coordinator.url).port))

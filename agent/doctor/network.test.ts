@@ -65,7 +65,7 @@ describe('checkCoordinator', () => {
     opened.push(() => server.close(), lines.close)
     return (server.address() as AddressInfo).port
   }
-  const whole = ['proxy ok', 'name ok', 'reach ok', 'clock ok', 'line ok']
+  const whole = ['proxy ok', 'name ok', 'reach ok', 'clock offset ok', 'line ok']
 
   it('opens a line as an agent would', async () => {
     expect(await outline(`http://127.0.0.1:${await coordinator()}`)).toEqual(whole)

@@ -110,7 +110,7 @@ async function checkAnswer(socket: Socket, url: URL, network: Network): Promise<
     const date = await inTime(askDate(socket, below(url, '/api/health')))
     return judgeClock(date, before, Date.now())
   } catch (error) {
-    return problem('clock', (await explainHangUp(network, url, error)) ?? error)
+    return problem('clock offset', (await explainHangUp(network, url, error)) ?? error)
   }
 }
 
@@ -130,16 +130,17 @@ function askDate(socket: Socket, url: URL): Promise<string | undefined> {
 export function judgeClock(date: string | undefined, before: number, after: number): Check {
   const theirs = Date.parse(date ?? '')
   if (Number.isNaN(theirs)) {
-    return warn('clock', 'the coordinator’s answer has no date', 'compare `date -u` on both machines')
+    return warn('clock offset', 'the coordinator’s answer has no date', 'compare `date -u` on both machines')
   }
   // Between the cut of its seconds and the time its answer took, this much is not known.
   const offsetMs = theirs + 500 - (before + after) / 2
   const unsureMs = 500 + (after - before) / 2
   const seconds = (Math.abs(offsetMs) / 1000).toFixed(0)
-  if (Math.abs(offsetMs) <= unsureMs) return ok('clock', `with the coordinator’s, to ${(unsureMs / 1000).toFixed(1)} s`)
+  if (Math.abs(offsetMs) <= unsureMs)
+    return ok('clock offset', `with the coordinator’s, to ${(unsureMs / 1000).toFixed(1)} s`)
   const fact = `${seconds} s ${offsetMs > 0 ? 'behind' : 'ahead of'} the coordinator’s`
-  if (Math.abs(offsetMs) < farClocksMs) return ok('clock', fact)
-  return warn('clock', fact, 'let NTP set both: certificates and tokens have dates')
+  if (Math.abs(offsetMs) < farClocksMs) return ok('clock offset', fact)
+  return warn('clock offset', fact, 'let NTP set both: certificates and tokens have dates')
 }
 
 /** An agent's line, opened and closed: whatever stands between must let WebSocket through. */
