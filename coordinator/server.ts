@@ -1,12 +1,15 @@
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../shared/errors.ts'
+import { openKeyFile } from '../shared/keys.ts'
 import { agentEndpoint } from '../shared/messages.ts'
 import { isLoopback } from '../shared/network/address.ts'
 import { createWebSocketServer } from '../shared/transports/websocket.ts'
 import { findDescription } from '../workloads/catalogue.ts'
 import { createApi } from './api/index.ts'
 import type { TlsFiles } from './certificate.ts'
+import { type ControlFold, createControlFold, createRegistry } from './enrolment/index.ts'
+import { createFleet } from './fleet.ts'
 import { compareRun } from './compare/compare-run.ts'
 import { createListener, type ListenerAddress } from './listener.ts'
 import { assembleReport } from './report/assemble.ts'
@@ -30,7 +33,8 @@ export interface CoordinatorOptions {
 
 export interface Coordinator {
   readonly url: string
-  readonly agentTokenFile: string
+  /** Of its key, by which agents know it. */
+  readonly fingerprint: string
   readonly apiTokenFile: string
   /** Reads certificate and key again, for connections from now on. Never rejects: what is wrong with them is logged. */
   reload(): Promise<void>
@@ -48,9 +52,10 @@ export const addressFileName = 'coordinator.json'
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const storeDir = resolve(options.storeDir)
-  const store = await openStore(storeDir, { log: options.log })
+  const fold = createControlFold()
+  const store = await openStore(storeDir, { log: options.log, visit: (record) => fold.apply(record) })
   try {
-    return await serveStore(store, storeDir, options)
+    return await serveStore(store, fold, storeDir, options)
   } catch (error) {
     await store.close()
     throw error
@@ -59,13 +64,18 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
 async function serveStore(
   store: Store,
+  fold: ControlFold,
   storeDir: string,
   { host, port, hosts = [], tls, log }: CoordinatorOptions,
 ): Promise<Coordinator> {
-  const [agentTokenFile, apiTokenFile] = [join(storeDir, 'agent.token'), join(storeDir, 'api.token')]
+  const apiTokenFile = join(storeDir, 'api.token')
   const software = softwareName()
+  const registry = createRegistry({
+    ...{ key: openKeyFile(join(storeDir, 'coordinator.key')), fold },
+    append: (body) => store.append(body),
+  })
   const scheduler = createScheduler({
-    ...{ store, log, findDescription, coordinator: software, token: await ensureToken(agentTokenFile) },
+    ...{ store, registry, log, findDescription, coordinator: software },
     buildReport: async (data, artifacts) => assembleReport(data, await compareRun(data, artifacts), software),
   })
   await scheduler.resume()
@@ -75,7 +85,7 @@ async function serveStore(
   })
   const { server } = listener
   const known = isLoopback(host) ? [host, ...hosts] : hosts
-  const services = { store, scheduler, software }
+  const services = { store, scheduler, fleet: createFleet(registry, scheduler, store), software }
   const app = createApi(services, {
     ...{ apiToken: await ensureToken(apiTokenFile), log },
     loopback: isLoopback(host),
@@ -102,7 +112,7 @@ async function serveStore(
     await store.close()
   }
   return {
-    ...{ url: address.url, agentTokenFile, apiTokenFile },
+    ...{ url: address.url, fingerprint: registry.fingerprint, apiTokenFile },
     async reload() {
       if (tls === undefined || stopping) return
       try {

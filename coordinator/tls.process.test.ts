@@ -5,17 +5,33 @@ import { join } from 'node:path'
 import { X509Certificate } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type CertificateFiles, lacksOpenssl, makeAuthority, makeCertificate } from '../test/certificates.ts'
-import { createFakeAgent } from '../test/fake-agent.ts'
+import { createFakeAgent, fakeKey } from '../test/fake-agent.ts'
 import { startProxy, startReverseProxy } from '../test/proxies.ts'
 import { agentRecord } from '../test/scheduler-harness.ts'
+import { enrolOverLine } from '../agent/enrolment/enrol.ts'
+import { parseToken } from '../shared/enrolment.ts'
+import { agentIdOf } from '../shared/keys.ts'
 import { agentEndpoint } from '../shared/messages.ts'
 import { createNetwork, createPinnedNetwork } from '../shared/network/network.ts'
+import type { Connection } from '../shared/transports/transport.ts'
 import { connectWebSocket } from '../shared/transports/websocket.ts'
+import { createdTokenSchema } from './api/schemas.ts'
 import { nameIn, readServedCertificate } from './certificate.ts'
 import { connectCoordinator } from './client/client.ts'
 import { type Coordinator, startCoordinator } from './server.ts'
 
 const skip = lacksOpenssl('a coordinator over TLS')
+
+/** An agent that enrols over a way of its own, and comes in. @returns its id, too */
+async function comeIn(name: string, storeDir: string, connect: () => Promise<Connection>) {
+  const key = fakeKey(name)
+  const { token } = await (await connectCoordinator({ storeDir })).call('/api/tokens', createdTokenSchema, {})
+  await enrolOverLine(await connect(), { key, token: parseToken(token), name, labels: {} })
+  const id = agentIdOf(key.publicKey)
+  const agent = createFakeAgent(await connect(), { ...agentRecord(name), id, name }, key)
+  await agent.comeIn()
+  return agent
+}
 
 describe.skipIf(skip)('a coordinator over TLS', () => {
   let folder: string
@@ -49,7 +65,6 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
   }, 60_000)
   const port = () => Number(new URL(coordinator.url).port)
   const address = () => JSON.parse(readFileSync(join(storeDir, 'coordinator.json'), 'utf8')) as Record<string, string>
-  const agentToken = () => readFileSync(coordinator.agentTokenFile, 'utf8').trim()
 
   it('is found and trusted by clients on its machine, under the name of its certificate', async () => {
     expect(coordinator.url).toBe(`https://coordinator.lab.test:${port()}`)
@@ -75,16 +90,13 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
     const proxy = await startProxy({ credentials: 'me:secret' })
     const httpsProxy = { variable: 'HTTPS_PROXY', value: `http://me:secret@127.0.0.1:${proxy.port}` }
     const network = createNetwork({ caFile: authority.cert, httpsProxy })
-    const line = await connectWebSocket(coordinator.url + agentEndpoint, { network })
-    const agent = createFakeAgent(line, agentRecord('far'))
-    await agent.hello(agentToken())
-    await agent.next('welcome')
+    const { line } = await comeIn('far', storeDir, () => connectWebSocket(coordinator.url + agentEndpoint, { network }))
 
     const environment = { HTTPS_PROXY: process.env.HTTPS_PROXY, BITFLEET_CA_FILE: process.env.BITFLEET_CA_FILE }
     Object.assign(process.env, { HTTPS_PROXY: httpsProxy.value, BITFLEET_CA_FILE: authority.cert })
     try {
       const client = await connectCoordinator({ url: coordinator.url, storeDir: join(folder, 'elsewhere') })
-      expect((await client.listAgents()).map(({ id }) => id)).toEqual(['far'])
+      expect((await client.listAgents()).map(({ name }) => name)).toEqual(['far'])
     } finally {
       for (const [name, value] of Object.entries(environment)) {
         if (value === undefined) delete process.env[name]
@@ -109,10 +121,10 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
       caFile: authority.cert,
       httpsProxy: { variable: 'HTTPS_PROXY', value: `http://127.0.0.1:${proxy.port}` },
     })
-    const line = await connectWebSocket(coordinator.url + agentEndpoint, { network: reaching })
-    const agent = createFakeAgent(line, agentRecord('steady'))
-    await agent.hello(agentToken())
-    await agent.next('welcome')
+    const agent = await comeIn('steady', storeDir, () =>
+      connectWebSocket(coordinator.url + agentEndpoint, { network: reaching }),
+    )
+    const { line } = agent
 
     install(second)
     await coordinator.reload()
@@ -121,14 +133,14 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
       new X509Certificate(readFileSync(second.cert)).fingerprint256,
     )
     // A client that starts now trusts the new one alone; one that trusts the old one alone is not served.
-    expect((await (await connectCoordinator({ storeDir })).listAgents()).map(({ id }) => id)).toEqual(['steady'])
+    expect((await (await connectCoordinator({ storeDir })).listAgents()).map(({ name }) => name)).toEqual(['steady'])
     await agent.send({ type: 'missing', digest: `sha256:${'0'.repeat(64)}`, reason: 'still here' })
 
     // A broken file changes nothing.
     copyFileSync(first.cert, served().certFile)
     await coordinator.reload()
     expect(log.at(-1)).toMatch(/old certificate stays in force: the key in .* is not that of the first certificate/)
-    expect((await (await connectCoordinator({ storeDir })).listAgents()).map(({ id }) => id)).toEqual(['steady'])
+    expect((await (await connectCoordinator({ storeDir })).listAgents()).map(({ name }) => name)).toEqual(['steady'])
     install(second)
     line.close()
     await line.closed
@@ -137,10 +149,9 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
 
   it('is not held up by strangers that connect and say nothing', async () => {
     const pinned = createPinnedNetwork(address().certificate as string, '127.0.0.1')
-    const line = await connectWebSocket(coordinator.url + agentEndpoint, { network: pinned })
-    const agent = createFakeAgent(line, agentRecord('enrolled'))
-    await agent.hello(agentToken())
-    await agent.next('welcome')
+    const { line } = await comeIn('enrolled', storeDir, () =>
+      connectWebSocket(coordinator.url + agentEndpoint, { network: pinned }),
+    )
     const mute: Socket[] = []
     for (let i = 0; i < 1200; i++) {
       const socket = connect(port(), '127.0.0.1')
@@ -148,7 +159,7 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
       mute.push(socket)
       await new Promise((resolve) => socket.once('connect', resolve))
     }
-    expect((await (await connectCoordinator({ storeDir })).listAgents()).map(({ id }) => id)).toEqual(['enrolled'])
+    expect((await (await connectCoordinator({ storeDir })).listAgents()).map(({ name }) => name)).toEqual(['enrolled'])
     // The oldest had to go.
     for (const socket of mute.slice(0, 100)) {
       socket.resume()
@@ -218,12 +229,12 @@ describe('a coordinator that is reached through others', () => {
   it('serves agents and clients under the path that the proxy takes off', async () => {
     const proxy = await startReverseProxy('/bitfleet', Number(new URL(coordinator.url).port))
     for (const url of [`http://127.0.0.1:${proxy.port}/bitfleet`, `http://127.0.0.1:${proxy.port}/bitfleet/`]) {
-      const line = await connectWebSocket(`${url.replace(/\/$/, '')}${agentEndpoint}`)
-      const agent = createFakeAgent(line, agentRecord('behind'))
-      await agent.hello(readFileSync(coordinator.agentTokenFile, 'utf8').trim())
-      await agent.next('welcome')
+      const agent = await comeIn(`behind-${url.length}`, storeDir, () =>
+        connectWebSocket(`${url.replace(/\/$/, '')}${agentEndpoint}`),
+      )
+      const { line } = agent
       const client = await connectCoordinator({ url, tokenFile: coordinator.apiTokenFile })
-      expect((await client.listAgents()).map(({ id }) => id)).toEqual(['behind'])
+      expect((await client.listAgents()).map(({ name }) => name)).toEqual([`behind-${url.length}`])
       const plan = 'name: x\nworkloads:\n  - reduce.sum: { dtype: f32, n: 4 }\nfactors: { backend: [js] }\n'
       const run = await client.submitRun({ plan, inputs: [], payloads: new Map() })
       expect((await client.getRun(run)).id).toBe(run)

@@ -4,12 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
-import { agentEndpoint, type AgentRecord, type Job } from '../../shared/messages.ts'
+import { parseToken } from '../../shared/enrolment.ts'
+import { fingerprintOf } from '../../shared/keys.ts'
+import { agentEndpoint, type AgentRecord, inventoryDigest, type Job } from '../../shared/messages.ts'
 import type { Network } from '../../shared/network/network.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
 import { type AgentConfig, readSoftware } from '../config.ts'
-import { openIdentity } from '../identity.ts'
+import { enrolOverLine } from '../enrolment/enrol.ts'
+import { createRenewals, type EnrolmentState, readEnrolment, writeEnrolment } from '../enrolment/enrolment-file.ts'
+import { type Identity, openIdentity } from '../enrolment/identity.ts'
 import { readInventory } from '../inventory/index.ts'
 import { openArtifactCache } from './artifact-cache.ts'
 import { type ArtifactExchange, createArtifactExchange } from './artifact-exchange.ts'
@@ -19,11 +23,13 @@ import { type ExecutionContext, type ExecutionResult, runExecution } from './exe
 import { createJobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
+import { withSignature } from './sign-result.ts'
 
 export interface DaemonOptions {
-  /** The coordinator's address, `http:` or `https:`. */
-  readonly url: string
-  readonly token: string
+  /** The coordinator's address, `http:` or `https:`; left out, where this agent enrolled. */
+  readonly url?: string
+  /** Enrols this agent first, unless it has. */
+  readonly token?: string
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
   /** This agent's own folder: its key, cache and scratch. */
@@ -75,12 +81,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { log } = options
   // Runners work in folders of their own, where a relative path would mean another place.
   const stateDir = resolve(options.stateDir)
-  const url = endpointOf(options.url)
+  if (options.url !== undefined) endpointOf(options.url)
   const unlock = await claimStateDir(stateDir)
   try {
-    const { agent, context } = await prepareAgent({ ...options, stateDir })
+    const enrolment = await ensureEnrolled({ ...options, stateDir })
+    const { name } = enrolment
+    const { identity, agent, context } = await prepareAgent({ ...options, name, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
-    const daemon = keepRunning(options, url, agent, context)
+    const daemon = keepRunning({ ...options, stateDir }, enrolment, identity, agent, context)
     const done = daemon.done.then(unlock, async (error: unknown) => {
       await unlock()
       throw error
@@ -94,6 +102,48 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
+export type EnrolOptions = Pick<DaemonOptions, 'url' | 'token' | 'name' | 'labels' | 'stateDir' | 'network' | 'log'>
+
+/**
+ * Enrols the agent of a state folder by a token, once: the same token given again changes nothing.
+ *
+ * @param options `stateDir` claimed, as an absolute path
+ * @throws `refused`, `usage` without a token and an address, `unavailable` where no coordinator answers
+ */
+export async function ensureEnrolled(options: EnrolOptions): Promise<EnrolmentState> {
+  const { stateDir, token: text, log } = options
+  const known = readEnrolment(stateDir)
+  const token = text === undefined ? undefined : parseToken(text)
+  if (known && (!token || fingerprintOf(known.coordinator) === token.coordinator)) {
+    return options.url === undefined || options.url === known.url ? known : { ...known, url: options.url }
+  }
+  const { url, network } = options
+  if (!token || url === undefined) {
+    throw new BitfleetError(
+      'usage',
+      'this agent has not enrolled: `bitfleet token create` on the coordinator makes a token, `bitfleet agent enroll URL` takes it',
+    )
+  }
+  const key = openIdentity(stateDir)
+  const { name, labels } = options
+  const enrolled = await enrolOverLine(await connectWebSocket(endpointOf(url), { network }), {
+    key,
+    token,
+    name,
+    labels,
+  })
+  if (enrolled.sequence > 0) {
+    throw new BitfleetError(
+      'refused',
+      `agent ${key.id} has connected before, and ${stateDir} does not know how often; \`bitfleet agent reset\` and enrol with a new token`,
+    )
+  }
+  const state = { ...enrolled, url }
+  writeEnrolment(stateDir, state)
+  log(`enrolled as ${name} (${key.id}) with the coordinator ${fingerprintOf(state.coordinator)}`)
+  return state
+}
+
 export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'network' | 'log'>
 
 /** Opens the identity of a state folder, and describes its machine. @param options `stateDir` as an absolute path */
@@ -105,8 +155,9 @@ export async function prepareAgent({
   config,
   cacheBytes,
   keepBytes,
-}: MachineOptions): Promise<{ agent: AgentRecord; context: ExecutionContext }> {
-  const { id } = openIdentity(stateDir)
+}: MachineOptions): Promise<{ identity: Identity; agent: AgentRecord; context: ExecutionContext }> {
+  const identity = openIdentity(stateDir)
+  const { id } = identity
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.
   rmSync(scratchRoot, { recursive: true, force: true })
@@ -132,15 +183,21 @@ export async function prepareAgent({
     libraryDigests: createLibraryDigests(),
     keepBytes: keepBytes ?? defaultKeepBytes,
   }
-  return { agent, context }
+  return { identity, agent, context }
 }
 
 function keepRunning(
-  { token, slots, log, network }: DaemonOptions,
-  url: string,
+  { stateDir, slots, network, log }: Pick<DaemonOptions, 'stateDir' | 'slots' | 'network' | 'log'>,
+  enrolment: EnrolmentState,
+  identity: Identity,
   agent: AgentRecord,
   context: ExecutionContext,
 ) {
+  const url = endpointOf(enrolment.url)
+  const credentials = { key: identity, coordinator: enrolment.coordinator, renewals: createRenewals(stateDir) }
+  const inventory = inventoryDigest(agent)
+  const sign = (job: Pick<Job, 'id' | 'attempt' | 'nonce'>, result: ExecutionResult): ExecutionResult =>
+    withSignature({ ...job, agent: agent.id }, result, inventory, identity)
   const exchange = createArtifactExchange(context.cache)
   let connection: Connection | undefined
   /** The same, once the coordinator has welcomed this agent. */
@@ -148,6 +205,7 @@ function keepRunning(
   const queue = createJobQueue(
     slots,
     (job, signal) => runJob(job, signal, exchange, context),
+    sign,
     (finished) => {
       log(`${finished.job} (attempt ${finished.attempt}): ${finished.result.execution.outcome.status}`)
       line?.sendResult(finished)
@@ -169,10 +227,11 @@ function keepRunning(
         connection = await connect()
         if (stopping.signal.aborted) return connection.close(farewell)
         const reason = await serveLine(connection, {
-          token,
+          credentials,
           agent,
           exchange,
           queue,
+          sign: ({ job, ...rest }, result) => sign({ id: job, ...rest }, result),
           log,
           onWelcome(welcomed) {
             line = welcomed

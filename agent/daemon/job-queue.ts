@@ -1,11 +1,13 @@
 import { isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Outcome } from '../../shared/execution.ts'
-import type { Job } from '../../shared/messages.ts'
+import type { HeldJob, Job } from '../../shared/messages.ts'
 import { bareExecution, type ExecutionResult } from './execution.ts'
 
 export interface Finished {
   readonly job: string
   readonly attempt: number
+  /** The job's. */
+  readonly nonce: string
   readonly result: ExecutionResult
 }
 
@@ -16,6 +18,10 @@ export interface JobQueue {
   /** Ends every attempt of a job, running or waiting. */
   cancel(job: string): void
   acknowledge(job: string, attempt: number): void
+  /** The coordinator does not take the result and never will. */
+  reject(job: string, attempt: number): void
+  /** All that is in hand: waiting, running, and not yet acknowledged. */
+  holding(): HeldJob[]
   /** Results not yet acknowledged, in the order they were made. */
   unacknowledged(): Finished[]
   /** Cancels all; resolves when nothing runs any more. */
@@ -30,11 +36,13 @@ interface Entry {
 
 /**
  * @param run      makes one execution and never throws for what the execution does
+ * @param sign     puts the agent's signature to a result
  * @param finished called with every result, and again when a job is sent that has one
  */
 export function createJobQueue(
   slots: number,
   run: (job: Job, signal: AbortSignal) => Promise<ExecutionResult>,
+  sign: (job: Job, result: ExecutionResult) => ExecutionResult,
   finished: (finished: Finished) => void,
 ): JobQueue {
   const entries = new Map<string, Entry>()
@@ -42,9 +50,10 @@ export function createJobQueue(
   const running = new Set<Promise<void>>()
   let stopping = false
 
-  const settle = (entry: Entry, result: ExecutionResult) => {
+  const settle = (entry: Entry, made: ExecutionResult) => {
+    const result = sign(entry.job, made)
     entry.result = result
-    finished({ job: entry.job.id, attempt: entry.job.attempt, result })
+    finished(finishedOf(entry.job, result))
   }
 
   const execute = async (entry: Entry) => {
@@ -75,7 +84,7 @@ export function createJobQueue(
     add(job) {
       const key = keyOf(job.id, job.attempt)
       const known = entries.get(key)
-      if (known?.result !== undefined) finished({ job: job.id, attempt: job.attempt, result: known.result })
+      if (known?.result !== undefined) finished(finishedOf(job, known.result))
       if (known !== undefined || stopping) return
       const entry: Entry = { job, controller: new AbortController() }
       entries.set(key, entry)
@@ -90,16 +99,22 @@ export function createJobQueue(
       if (entries.get(key)?.result !== undefined) entries.delete(key)
     },
     unacknowledged() {
-      return [...entries.values()].flatMap(({ job, result }) =>
-        result === undefined ? [] : [{ job: job.id, attempt: job.attempt, result }],
-      )
+      return [...entries.values()].flatMap(({ job, result }) => (result === undefined ? [] : [finishedOf(job, result)]))
     },
+    reject(job, attempt) {
+      entries.delete(keyOf(job, attempt))
+    },
+    holding: () => [...entries.values()].map(({ job: { id, attempt } }) => ({ job: id, attempt })),
     async stop() {
       stopping = true
       for (const entry of entries.values()) if (entry.result === undefined) cancelEntry(entry)
       await Promise.all(running)
     },
   }
+}
+
+function finishedOf({ id, attempt, nonce }: Job, result: ExecutionResult): Finished {
+  return { job: id, attempt, nonce, result }
 }
 
 function keyOf(job: string, attempt: number): string {
