@@ -3,7 +3,7 @@ import { Command, Option } from 'commander'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { addAgentCommands, addMachineCommands } from './agent/command-line.ts'
-import { does, json, runProgram, tokenFile, wholeNumber } from './shared/command-line.ts'
+import { ca, does, json, runProgram, tokenFile, wholeNumber } from './shared/command-line.ts'
 
 // Reads the command line and wires the two sides. Every command is loaded when it is called, so that `--help` and the
 // agent's daemon stay free of what they do not use. A command resolves to its exit code.
@@ -59,6 +59,8 @@ program
   .option('--store <dir>', 'where runs and artifacts are kept')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--port <number>', 'port to listen on; 0 takes a free one', wholeNumber, 7575)
+  .option('--tls-cert <file>', "serve HTTPS: the server's certificate and those up to its authority's (PEM)")
+  .option('--tls-key <file>', 'its private key (PEM); SIGHUP reads both again')
   .action(does(async (options) => (await import('./coordinator/commands/coordinator.ts')).coordinatorStart(options)))
 
 const agent = program.command('agent').description('the daemon on a machine that computes')
@@ -86,6 +88,7 @@ const connection = (command: Command) =>
     .option('--url <url>', "the coordinator's address; left out, the one on this machine")
     .option('--store <dir>', 'store of a coordinator on this machine, to find its address and token')
     .addOption(tokenFile('the API'))
+    .addOption(ca())
     .addOption(json())
 const loadFleet = () => import('./coordinator/commands/fleet.ts')
 
@@ -123,6 +126,7 @@ program
   .option('--url <url>', "the coordinator's address; left out, the one on this machine")
   .option('--store <dir>', 'store of a coordinator on this machine, to find its address and token')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .addOption(json())
   .action(does(async (plan, options) => (await import('./coordinator/commands/run.ts')).runPlan(plan, options)))
 
@@ -138,6 +142,7 @@ program
   .option('--url <url>', "the coordinator's address; left out, the one on this machine")
   .option('--store <dir>', 'store of a coordinator on this machine, to find its address and token')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .action(does(async (run, options) => (await import('./coordinator/commands/report.ts')).report(run, options)))
 
 program
@@ -147,6 +152,7 @@ program
   .option('--url <url>', "the coordinator's address")
   .option('--store <dir>', 'store of a coordinator on this machine')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .addOption(json())
   .action(does(async (run, options) => (await import('./coordinator/commands/report.ts')).explain(run, options)))
 
@@ -158,6 +164,7 @@ program
   .option('--url <url>', "the coordinator's address, for RUN/CELL")
   .option('--store <dir>', 'store of a coordinator on this machine')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .addOption(json())
   .action(does(async (a, b, options) => (await import('./coordinator/commands/compare.ts')).compare(a, b, options)))
 
@@ -169,6 +176,7 @@ program
   .option('--url <url>', "the coordinator's address; left out, the one on this machine")
   .option('--store <dir>', 'store of a coordinator on this machine, whether it runs or not')
   .addOption(tokenFile('the API'))
+  .addOption(ca())
   .addOption(json())
   .action(
     does(async (files, options) => (await import('./coordinator/commands/import.ts')).importFiles(files, options)),

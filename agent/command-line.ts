@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
+import { ca, does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
 
 const name = () => new Option('--name <name>', 'what to call this agent; several on one machine need different names')
 const labels = () => new Option('--label <key=value...>', 'labels that plans aim at').default([])
@@ -18,6 +18,7 @@ export function addAgentCommands(agent: Command): void {
     .addOption(labels())
     .addOption(state())
     .addOption(tokenFile('the enrolment'))
+    .addOption(ca())
     .action(
       does(async (url: string, { label, state: stateDir, ...options }) =>
         (await import('./commands/agent.ts')).agentEnroll(url, { ...options, labels: label, stateDir }),
@@ -32,6 +33,7 @@ export function addAgentCommands(agent: Command): void {
     .option('--slots <number>', 'executions at a time', wholeNumber, 1)
     .addOption(state())
     .addOption(tokenFile('an enrolment'))
+    .addOption(ca())
     .action(
       does(async ({ label, state, ...options }) =>
         (await import('./commands/agent.ts')).agentStart({ ...options, labels: label, stateDir: state }),
@@ -51,6 +53,7 @@ export function addMachineCommands(program: Command): void {
     .command('doctor')
     .description('before enrolling: what on this machine would get in the way')
     .option('--coordinator <url>', 'also try to reach this coordinator')
+    .addOption(ca())
     .addOption(json())
     .action(does(async (options) => (await import('./commands/doctor.ts')).doctor(options)))
 }

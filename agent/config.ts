@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, isAbsolute, join } from 'node:path'
 import { BitfleetError } from '../shared/errors.ts'
+import { type NetworkSettings, readNetworkSettings } from '../shared/network/settings.ts'
 
 /** What the agent takes from its environment; nothing else of this side reads it. */
 export interface AgentConfig {
@@ -11,6 +12,8 @@ export interface AgentConfig {
   readonly token?: string
   /** ES modules that add this machine's own backends and workloads to its runners: absolute paths. */
   readonly runnerModules: readonly string[]
+  /** `BITFLEET_CA_FILE`, `HTTPS_PROXY` and their like: how the coordinator is reached. */
+  readonly network: NetworkSettings
   /** Everything the agent was started with; a runner gets only what `runner-environment.ts` lets through. */
   readonly environment: Readonly<Record<string, string | undefined>>
 }
@@ -26,7 +29,13 @@ export function readAgentConfig(environment: Readonly<Record<string, string | un
       )
     }
   }
-  return { stateRoot: stateRootOf(environment), token: environment.BITFLEET_TOKEN, runnerModules, environment }
+  return {
+    stateRoot: stateRootOf(environment),
+    token: environment.BITFLEET_TOKEN,
+    runnerModules,
+    network: readNetworkSettings(environment),
+    environment,
+  }
 }
 
 /** `BITFLEET_STATE`, else `bitfleet` under the user's state folder. */

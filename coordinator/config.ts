@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { type NetworkSettings, readNetworkSettings } from '../shared/network/settings.ts'
 
 /** What the environment says to the coordinator and its clients. */
 export interface CoordinatorConfig {
@@ -11,6 +12,8 @@ export interface CoordinatorConfig {
   readonly hosts: readonly string[]
   /** Where a coordinator of this machine keeps its runs unless told otherwise. */
   readonly storeDir: string
+  /** `BITFLEET_CA_FILE`, `HTTPS_PROXY` and their like: how clients reach a coordinator elsewhere. */
+  readonly network: NetworkSettings
 }
 
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): CoordinatorConfig {
@@ -22,5 +25,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     ...(apiTokenFile ? { apiTokenFile } : {}),
     hosts: hosts.split(',').flatMap((host) => host.trim() || []),
     storeDir: join(state, 'coordinator'),
+    network: readNetworkSettings(environment),
   }
 }

@@ -1,18 +1,17 @@
-import { createAdaptorServer } from '@hono/node-server'
-import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
-import type { Server } from 'node:http'
-import { type AddressInfo, isIP } from 'node:net'
 import { join, resolve } from 'node:path'
-import { BitfleetError, messageOf } from '../shared/errors.ts'
+import { messageOf } from '../shared/errors.ts'
 import { openKeyFile } from '../shared/keys.ts'
 import { agentEndpoint } from '../shared/messages.ts'
-import { webSocketTransport } from '../shared/transports/websocket.ts'
+import { isLoopback } from '../shared/network/address.ts'
+import { createWebSocketServer } from '../shared/transports/websocket.ts'
 import { findDescription } from '../workloads/catalogue.ts'
 import { createApi } from './api/index.ts'
+import type { TlsFiles } from './certificate.ts'
 import { type ControlFold, createControlFold, createRegistry } from './enrolment/index.ts'
 import { createFleet } from './fleet.ts'
 import { compareRun } from './compare/compare-run.ts'
+import { createListener, type ListenerAddress } from './listener.ts'
 import { assembleReport } from './report/assemble.ts'
 import { createScheduler } from './scheduler/index.ts'
 import { ensureToken, writePrivate } from './secret-files.ts'
@@ -27,6 +26,8 @@ export interface CoordinatorOptions {
   readonly port: number
   /** Names besides loopback's that requests may call it by. */
   readonly hosts?: readonly string[]
+  /** Left out, it serves without TLS. */
+  readonly tls?: TlsFiles
   readonly log: (message: string) => void
 }
 
@@ -35,6 +36,8 @@ export interface Coordinator {
   /** Of its key, by which agents know it. */
   readonly fingerprint: string
   readonly apiTokenFile: string
+  /** Reads certificate and key again, for connections from now on. Never rejects: what is wrong with them is logged. */
+  reload(): Promise<void>
   /** Ends lines and requests, and closes the store. Idempotent. */
   stop(): Promise<void>
 }
@@ -45,7 +48,7 @@ export const addressFileName = 'coordinator.json'
 /**
  * Starts a coordinator: store, API and pages, the agents' endpoint.
  *
- * @throws `conflict` if another process has the store or the port
+ * @throws `conflict` if another process has the store or the port, `usage` for a certificate that cannot be used
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const storeDir = resolve(options.storeDir)
@@ -63,7 +66,7 @@ async function serveStore(
   store: Store,
   fold: ControlFold,
   storeDir: string,
-  { host, port, hosts = [], log }: CoordinatorOptions,
+  { host, port, hosts = [], tls, log }: CoordinatorOptions,
 ): Promise<Coordinator> {
   const apiTokenFile = join(storeDir, 'api.token')
   const software = softwareName()
@@ -76,20 +79,27 @@ async function serveStore(
     buildReport: async (data, artifacts) => assembleReport(data, await compareRun(data, artifacts), software),
   })
   await scheduler.resume()
+  const listener = createListener((request, bindings) => app.fetch(request, bindings), {
+    ...{ host, port, log },
+    ...(tls ? { tls } : {}),
+  })
+  const { server } = listener
+  const known = isLoopback(host) ? [host, ...hosts] : hosts
   const services = { store, scheduler, fleet: createFleet(registry, scheduler, store), software }
   const app = createApi(services, {
     ...{ apiToken: await ensureToken(apiTokenFile), log },
     loopback: isLoopback(host),
-    hosts: isLoopback(host) ? [host, ...hosts] : hosts,
+    hosts: known.length === 0 ? [] : [...known, ...listener.names],
   })
   app.route('/', createWeb(services))
 
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server
-  const lines = webSocketTransport.createServer()
+  const lines = createWebSocketServer()
   lines.attach(server, agentEndpoint, (connection) => void scheduler.serve(connection))
-  const url = await listen(server, host, port)
   const addressFile = join(storeDir, addressFileName)
-  await writePrivate(addressFile, `${JSON.stringify({ url, pid: process.pid })}\n`)
+  const announce = (address: ListenerAddress) =>
+    writePrivate(addressFile, `${JSON.stringify({ ...address, pid: process.pid })}\n`)
+  const address = await listener.listen()
+  await announce(address)
 
   let stopping: Promise<void> | undefined
   const stop = async () => {
@@ -98,35 +108,20 @@ async function serveStore(
     // Results on their way are taken before the store closes.
     await scheduler.stop()
     lines.close('the coordinator is stopping')
-    server.closeAllConnections()
+    listener.closeConnections()
     await store.close()
   }
   return {
-    ...{ url, fingerprint: registry.fingerprint, apiTokenFile },
+    ...{ url: address.url, fingerprint: registry.fingerprint, apiTokenFile },
+    async reload() {
+      if (tls === undefined || stopping) return
+      try {
+        await announce(listener.reload())
+        log(`read ${tls.certFile} and ${tls.keyFile} again`)
+      } catch (error) {
+        log(`the old certificate stays in force: ${messageOf(error)}`)
+      }
+    },
     stop: () => (stopping ??= stop()),
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
-
-async function listen(server: Server, host: string, port: number): Promise<string> {
-  try {
-    server.listen(port, host)
-    await once(server, 'listening')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') {
-      throw new BitfleetError(
-        'conflict',
-        `${host}:${port} is taken; choose another with --port, or --port 0 for a free one`,
-      )
-    }
-    throw new BitfleetError('system', `cannot listen on ${host}:${port}: ${messageOf(error)}`, { cause: error })
-  }
-  const { address, port: taken } = server.address() as AddressInfo
-  // Bound to every address, it is reached from here by loopback.
-  const name = address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address
-  return `http://${isIP(name) === 6 ? `[${name}]` : name}:${taken}`
 }

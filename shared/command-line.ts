@@ -6,6 +6,9 @@ import { isBitfleetError, messageOf } from './errors.ts'
 export const json = () => new Option('--json', 'print JSON on standard output')
 export const tokenFile = (whose: string) => new Option('--token-file <file>', `file with ${whose} token`)
 
+export const ca = () =>
+  new Option('--ca <file>', "certificates (PEM) of the lab's own authority, trusted besides the system's")
+
 /** Runs a command's code and makes its result the exit code. */
 export function does<Args extends unknown[]>(action: (...args: Args) => Promise<number>) {
   return async (...args: Args): Promise<void> => {

@@ -21,6 +21,7 @@ const homes: [RegExp, readonly string[]][] = [
   [/^@tensorflow\//, ['agent/backends/']],
   [/^(drizzle-orm|@electric-sql\/pglite)/, ['coordinator/store/']],
   [/^ws$/, ['shared/transports/']],
+  [/^undici$/, ['coordinator/client/']],
   [/^(hono|@hono\/)/, ['coordinator/']],
   [/^systeminformation$/, ['agent/inventory/']],
   [/^(d3-scale|d3-scale-chromatic)$/, ['coordinator/report/']],

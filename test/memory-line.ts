@@ -18,6 +18,7 @@ export function createMemoryLine(): [Connection, Connection] {
   const endOf = (own: Inbox, peer: Inbox): Connection => ({
     frames: own.frames(),
     closed,
+    proven() {},
     close,
     async send(message, body) {
       if (!open) throw new BitfleetError('unavailable', 'the line is closed')

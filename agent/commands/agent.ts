@@ -3,6 +3,8 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { createNetwork } from '../../shared/network/network.ts'
+import { withAuthority } from '../../shared/network/settings.ts'
 import { type AgentConfig, readAgentConfig } from '../config.ts'
 import { claimStateDir, type Daemon, type DaemonOptions, ensureEnrolled, startDaemon } from '../daemon/daemon.ts'
 import { openIdentity } from '../enrolment/identity.ts'
@@ -17,6 +19,8 @@ export interface AgentStartOptions {
   readonly slots?: number
   /** In place of `BITFLEET_STATE`. */
   readonly stateDir?: string
+  /** In place of `BITFLEET_CA_FILE`. */
+  readonly ca?: string
 }
 
 export type AgentEnrollOptions = Omit<AgentStartOptions, 'coordinator' | 'slots'>
@@ -33,7 +37,8 @@ export async function agentEnroll(url: string, options: AgentEnrollOptions): Pro
   const stateDir = resolve(place)
   const unlock = await claimStateDir(stateDir)
   try {
-    await ensureEnrolled({ url, token, name, labels, stateDir, log })
+    const network = createNetwork(withAuthority(config.network, options.ca))
+    await ensureEnrolled({ url, token, name, labels, stateDir, network, log })
     const { id } = openIdentity(stateDir)
     process.stdout.write(`${id}\n`)
     log(`now: bitfleet agent start${options.name === undefined ? '' : ` --name ${name}`}`)
@@ -88,6 +93,7 @@ async function daemonOptions(
     token: await readToken(options.tokenFile, config.token, log, false),
     ...agentPlace(options, config),
     config,
+    network: createNetwork(withAuthority(config.network, options.ca)),
     log,
   }
 }

@@ -1,6 +1,8 @@
 import { cpus } from 'node:os'
 import type { BackendDescription } from '../../shared/backend-description.ts'
 import { messageOf } from '../../shared/errors.ts'
+import { createNetwork } from '../../shared/network/network.ts'
+import { type NetworkSettings, withAuthority } from '../../shared/network/settings.ts'
 import { readAgentConfig } from '../config.ts'
 import { describeBackends } from '../daemon/describe.ts'
 import { type Check, fail, ok, warn } from '../doctor/check.ts'
@@ -23,14 +25,16 @@ import { readInventory } from '../inventory/index.ts'
  *
  * @returns 1 if anything fails; a warning is no failure
  */
-export async function doctor(options: { json?: boolean; coordinator?: string }): Promise<number> {
+export async function doctor(options: { json?: boolean; coordinator?: string; ca?: string }): Promise<number> {
   const config = readAgentConfig()
   const inventory = await readInventory()
   const checks: Check[] = [
     checkNode(process.versions.node),
     checkState(config.stateRoot),
     await checkClock(),
-    ...(options.coordinator === undefined ? [] : await checkCoordinator(options.coordinator, config.environment)),
+    ...(options.coordinator === undefined
+      ? []
+      : await checkReaching(options.coordinator, withAuthority(config.network, options.ca))),
     checkProcessor(inventory.facts),
     ...checkCards(inventory),
     ...(await checkLimits(cpus().length)),
@@ -44,6 +48,14 @@ export async function doctor(options: { json?: boolean; coordinator?: string }):
   ]
   process.stdout.write(options.json ? `${JSON.stringify(checks, null, 2)}\n` : formatChecks(checks))
   return checks.some(({ status }) => status === 'fail') ? 1 : 0
+}
+
+async function checkReaching(coordinator: string, settings: NetworkSettings): Promise<Check[]> {
+  try {
+    return await checkCoordinator(coordinator, createNetwork(settings))
+  } catch (error) {
+    return [fail('network', messageOf(error), 'see to --ca, BITFLEET_CA_FILE, HTTPS_PROXY and HTTP_PROXY')]
+  }
 }
 
 export function judgeBackend({ id, status, version, reason, add }: BackendDescription): Check {

@@ -52,6 +52,7 @@ async function coordinator() {
   const arrived: Visit[] = []
   let wake = () => {}
   server.attach(http, agentEndpoint, (connection) => {
+    connection.proven()
     const frames = connection.frames[Symbol.asyncIterator]()
     const say: Visit['say'] = (message, body) => connection.send(message, body)
     let agentId = ''

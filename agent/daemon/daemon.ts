@@ -7,6 +7,7 @@ import { takeLock } from '../../shared/folder-lock.ts'
 import { parseToken } from '../../shared/enrolment.ts'
 import { fingerprintOf } from '../../shared/keys.ts'
 import { agentEndpoint, type AgentRecord, inventoryDigest, type Job } from '../../shared/messages.ts'
+import type { Network } from '../../shared/network/network.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
 import { type AgentConfig, readSoftware } from '../config.ts'
@@ -36,6 +37,8 @@ export interface DaemonOptions {
   /** Executions at a time. */
   readonly slots: number
   readonly config: Pick<AgentConfig, 'environment' | 'runnerModules'>
+  /** How the coordinator is reached; left out, without a proxy, trusting what the system trusts. */
+  readonly network?: Network
   readonly log: (line: string) => void
   readonly cacheBytes?: number
   readonly keepBytes?: number
@@ -99,7 +102,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-export type EnrolOptions = Pick<DaemonOptions, 'url' | 'token' | 'name' | 'labels' | 'stateDir' | 'log'>
+export type EnrolOptions = Pick<DaemonOptions, 'url' | 'token' | 'name' | 'labels' | 'stateDir' | 'network' | 'log'>
 
 /**
  * Enrols the agent of a state folder by a token, once: the same token given again changes nothing.
@@ -114,7 +117,7 @@ export async function ensureEnrolled(options: EnrolOptions): Promise<EnrolmentSt
   if (known && (!token || fingerprintOf(known.coordinator) === token.coordinator)) {
     return options.url === undefined || options.url === known.url ? known : { ...known, url: options.url }
   }
-  const { url } = options
+  const { url, network } = options
   if (!token || url === undefined) {
     throw new BitfleetError(
       'usage',
@@ -123,7 +126,12 @@ export async function ensureEnrolled(options: EnrolOptions): Promise<EnrolmentSt
   }
   const key = openIdentity(stateDir)
   const { name, labels } = options
-  const enrolled = await enrolOverLine(await connectWebSocket(endpointOf(url)), { key, token, name, labels })
+  const enrolled = await enrolOverLine(await connectWebSocket(endpointOf(url), { network }), {
+    key,
+    token,
+    name,
+    labels,
+  })
   if (enrolled.sequence > 0) {
     throw new BitfleetError(
       'refused',
@@ -136,7 +144,7 @@ export async function ensureEnrolled(options: EnrolOptions): Promise<EnrolmentSt
   return state
 }
 
-export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'log'>
+export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'network' | 'log'>
 
 /** Opens the identity of a state folder, and describes its machine. @param options `stateDir` as an absolute path */
 export async function prepareAgent({
@@ -179,7 +187,7 @@ export async function prepareAgent({
 }
 
 function keepRunning(
-  { stateDir, slots, log }: Pick<DaemonOptions, 'stateDir' | 'slots' | 'log'>,
+  { stateDir, slots, network, log }: Pick<DaemonOptions, 'stateDir' | 'slots' | 'network' | 'log'>,
   enrolment: EnrolmentState,
   identity: Identity,
   agent: AgentRecord,
@@ -209,7 +217,7 @@ function keepRunning(
 
   /** What turns the agent away before it could say who it is may be a proxy's bad minute, once it was let in before. */
   const connect = () =>
-    connectWebSocket(url).catch((error: unknown) => {
+    connectWebSocket(url, { network }).catch((error: unknown) => {
       throw everWelcomed ? new BitfleetError('unavailable', messageOf(error), { cause: error }) : error
     })
 

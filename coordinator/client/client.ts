@@ -6,12 +6,16 @@ import { z } from 'zod'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError, errorCodes, messageOf } from '../../shared/errors.ts'
 import type { JobInput } from '../../shared/messages.ts'
+import { parseAddress } from '../../shared/network/address.ts'
+import { createNetwork, createPinnedNetwork, type Network } from '../../shared/network/network.ts'
+import { withAuthority } from '../../shared/network/settings.ts'
 import type { ImportedRun } from '../bundle/import.ts'
 import { readConfig } from '../config.ts'
 import type { Artifacts } from '../records.ts'
 import { type Report, reportSchema } from '../report/format.ts'
 import type { RunEvent } from '../scheduler/index.ts'
 import { followEvents } from './event-stream.ts'
+import { type ClientRequest, createHttp, type Response } from './http.ts'
 
 export interface ConnectOptions {
   /** Left out: `BITFLEET_URL`, else the coordinator on this machine. */
@@ -20,6 +24,8 @@ export interface ConnectOptions {
   readonly storeDir?: string
   /** Left out: `BITFLEET_API_TOKEN_FILE`, else the token in the store of the coordinator on this machine. */
   readonly tokenFile?: string
+  /** Left out: `BITFLEET_CA_FILE`. Certificates, in PEM, that are trusted besides the system's. */
+  readonly caFile?: string
 }
 
 export interface Submission {
@@ -67,8 +73,6 @@ export interface CoordinatorClient {
   call<T>(path: string, schema: z.ZodType<T>, body?: unknown): Promise<T>
 }
 
-type ClientRequest = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
-
 const errorSchema = z.object({ error: z.object({ code: z.enum(errorCodes), message: z.string() }) })
 const agentsSchema = z.object({
   agents: z.array(
@@ -97,17 +101,12 @@ const importsSchema = z.object({
 
 /** @throws `unavailable` where no coordinator is to be found; `refused` where its token cannot be read */
 export async function connectCoordinator(options: ConnectOptions = {}): Promise<CoordinatorClient> {
-  const { url, token } = await findCoordinator(options)
+  const { url, token, network } = await findCoordinator(options)
+  const http = createHttp(network)
   const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` }
 
   const request = async (path: string, init: ClientRequest = {}): Promise<Response> => {
-    let response: Response
-    try {
-      response = await fetch(`${url}${path}`, { ...init, headers: { ...headers, ...init.headers }, redirect: 'error' })
-    } catch (cause) {
-      const why = cause instanceof Error && cause.cause ? messageOf(cause.cause) : messageOf(cause)
-      throw new BitfleetError('unavailable', `no coordinator answers at ${url}: ${why}`, { cause })
-    }
+    const response = await http(`${url}${path}`, { ...init, headers: { ...headers, ...init.headers } })
     if (response.ok) return response
     const text = await response.text()
     const said = errorSchema.safeParse(parseJson(text)).data?.error
@@ -147,7 +146,7 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
     async submitRun({ plan, fileName, name, inputs, payloads }) {
       for (const [digest, bytes] of payloads) {
         await request(`/api/artifacts/${digest}`, {
-          ...{ method: 'PUT', body: bytes as RequestInit['body'] },
+          ...{ method: 'PUT', body: bytes as ClientRequest['body'] },
           headers: { 'Content-Type': 'application/octet-stream' },
         })
       }
@@ -211,9 +210,15 @@ function parseJson(text: string): unknown {
   }
 }
 
-const addressSchema = z.object({ url: z.string(), pid: z.number() })
+/** What a coordinator leaves in its store for clients on its machine, `ListenerAddress` among it. */
+const addressSchema = z.object({
+  url: z.string(),
+  pid: z.number(),
+  at: z.string().optional(),
+  certificate: z.string().optional(),
+})
 
-async function findCoordinator(options: ConnectOptions): Promise<{ url: string; token?: string }> {
+async function findCoordinator(options: ConnectOptions): Promise<{ url: string; token?: string; network: Network }> {
   const config = readConfig()
   const storeDir = resolve(options.storeDir ?? config.storeDir)
   const given = options.url ?? (options.storeDir === undefined ? config.url : undefined)
@@ -226,15 +231,22 @@ async function findCoordinator(options: ConnectOptions): Promise<{ url: string; 
       `no coordinator runs on the store ${storeDir}; start one with \`bitfleet coordinator\`, or name another's address with --url`,
     )
   }
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+  if (!/^https?:$/.test(parseAddress(url).protocol)) {
     throw new BitfleetError('usage', `"${url}" is not the address of a coordinator, such as http://127.0.0.1:7575`)
   }
+  const isOwn = url === address?.url
+  // Whoever wrote that file made the store: its word on which certificate is its own, and where it listens, is as good
+  // as the token beside it. It holds for that very address alone.
+  const network =
+    isOwn && address.certificate !== undefined && address.at !== undefined && options.caFile === undefined
+      ? createPinnedNetwork(address.certificate, address.at)
+      : createNetwork(withAuthority(config.network, options.caFile))
   // The token of this machine's coordinator goes to no other.
-  const own = url === address?.url ? join(storeDir, 'api.token') : undefined
+  const own = isOwn ? join(storeDir, 'api.token') : undefined
   const tokenFile = options.tokenFile ?? (options.storeDir === undefined ? config.apiTokenFile : undefined) ?? own
-  if (tokenFile === undefined) return { url }
+  if (tokenFile === undefined) return { url, network }
   const token = await readFile(tokenFile, 'utf8').catch((cause: unknown) => {
     throw new BitfleetError('refused', `cannot read the API token ${tokenFile}: ${messageOf(cause)}`, { cause })
   })
-  return { url, token: token.trim() }
+  return { url, token: token.trim(), network }
 }

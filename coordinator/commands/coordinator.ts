@@ -1,3 +1,5 @@
+import { BitfleetError } from '../../shared/errors.ts'
+import type { TlsFiles } from '../certificate.ts'
 import { readConfig } from '../config.ts'
 import { startCoordinator } from '../server.ts'
 
@@ -5,10 +7,14 @@ export interface CoordinatorCommandOptions {
   readonly store?: string
   readonly host: string
   readonly port: number
+  readonly tlsCert?: string
+  readonly tlsKey?: string
 }
 
 /** `bitfleet coordinator`: serves until SIGTERM, SIGINT, or the end of the process that started it. */
-export async function coordinatorStart({ store, host, port }: CoordinatorCommandOptions): Promise<number> {
+export async function coordinatorStart(options: CoordinatorCommandOptions): Promise<number> {
+  const { store, host, port } = options
+  const tls = tlsFiles(options)
   const config = readConfig()
   // Only where a parent process opened a channel to this one; heard from now on, as the parent may end while this starts.
   let onOrphaned = () => {}
@@ -18,12 +24,15 @@ export async function coordinatorStart({ store, host, port }: CoordinatorCommand
   process.once('disconnect', onOrphaned)
   const coordinator = await startCoordinator({
     ...{ storeDir: store ?? config.storeDir, host, port, hosts: config.hosts },
+    ...(tls ? { tls } : {}),
     log: (message) => process.stderr.write(`${new Date().toISOString()} ${printable(message)}\n`),
   }).catch((error: unknown) => {
     // Nobody listening, the channel to a parent keeps this process no longer.
     process.off('disconnect', onOrphaned)
     throw error
   })
+  // Without a certificate to read again, it means what it means to every program: the terminal is gone.
+  if (tls) process.on('SIGHUP', () => void coordinator.reload())
   const { url, fingerprint } = coordinator
   process.stdout.write(
     `Coordinator at ${url}\n` +
@@ -36,6 +45,15 @@ export async function coordinatorStart({ store, host, port }: CoordinatorCommand
   process.stderr.write('stopping\n')
   await coordinator.stop()
   return 0
+}
+
+/** @throws `usage` for one without the other */
+function tlsFiles({ tlsCert, tlsKey }: CoordinatorCommandOptions): TlsFiles | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new BitfleetError('usage', '--tls-cert and --tls-key belong together: give both files, in PEM form')
+  }
+  return { certFile: tlsCert, keyFile: tlsKey }
 }
 
 function askedToStop(): Promise<void> {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { openBundle } from '../../shared/bundle.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { joinBundles, reportOf } from '../bundle/import.ts'
-import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
+import { type ConnectOptions, connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import type { Artifacts } from '../records.ts'
 import { type Report, reportSchema } from '../report/format.ts'
 import { softwareName } from '../software.ts'
@@ -13,6 +13,12 @@ export interface RunOptions {
   readonly url?: string
   readonly store?: string
   readonly tokenFile?: string
+  readonly ca?: string
+}
+
+/** The same for a client. */
+export function connectionOptions({ url, store, tokenFile, ca }: RunOptions): ConnectOptions {
+  return { url, storeDir: store, tokenFile, caFile: ca }
 }
 
 /** A report, and where its bytes can be had: a folder it was written to, a bundle, or the coordinator that made it. */
@@ -29,7 +35,7 @@ export async function findReport(run: string, options: RunOptions): Promise<Foun
   if (await isBundle(run)) return readBundle(run)
   const file = await reportFile(run)
   if (file) return { from: 'folder', report: await readReport(file), folder: dirname(file) }
-  const client = await connectCoordinator({ url: options.url, storeDir: options.store, tokenFile: options.tokenFile })
+  const client = await connectCoordinator(connectionOptions(options))
   return { from: 'coordinator', report: await client.getReport(run), client }
 }
 

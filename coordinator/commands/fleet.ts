@@ -3,14 +3,13 @@ import { agentSchema, createdTokenSchema } from '../api/schemas.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import { visibleLine } from '../report/visible.ts'
-import type { RunOptions } from './find-report.ts'
+import { connectionOptions, type RunOptions } from './find-report.ts'
 
 export interface FleetOptions extends RunOptions {
   readonly json?: boolean
 }
 
-const connect = ({ url, store, tokenFile }: FleetOptions): Promise<CoordinatorClient> =>
-  connectCoordinator({ url, storeDir: store, tokenFile })
+const connect = (options: FleetOptions): Promise<CoordinatorClient> => connectCoordinator(connectionOptions(options))
 
 type Agent = z.infer<typeof agentSchema>
 

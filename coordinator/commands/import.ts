@@ -10,7 +10,7 @@ import { visibleLine } from '../report/visible.ts'
 import { softwareName } from '../software.ts'
 import { createControlFold } from '../enrolment/index.ts'
 import { type JournalRecord, openStore } from '../store/index.ts'
-import type { RunOptions } from './find-report.ts'
+import { connectionOptions, type RunOptions } from './find-report.ts'
 
 export interface ImportOptions extends RunOptions {
   readonly out?: string
@@ -47,13 +47,11 @@ export async function importFiles(files: readonly string[], options: ImportOptio
 }
 
 /** Undefined where no coordinator runs and none was named. */
-async function throughCoordinator(
-  files: readonly string[],
-  { url, store, tokenFile }: ImportOptions,
-): Promise<Imported | undefined> {
+async function throughCoordinator(files: readonly string[], options: ImportOptions): Promise<Imported | undefined> {
+  const { url, store } = options
   const named = url ?? (store === undefined ? readConfig().url : undefined)
   try {
-    const client = await connectCoordinator({ url, storeDir: store, tokenFile })
+    const client = await connectCoordinator(connectionOptions(options))
     const runs = await client.importBundles(files)
     const reports: Report[] = []
     for (const { run } of runs) reports.push(await client.getReport(run))

@@ -8,7 +8,7 @@ import { exitCodeOf } from '../report/exit-code.ts'
 import { renderJson } from '../report/files.ts'
 import { renderText } from '../report/text.ts'
 import { visibleLine } from '../report/visible.ts'
-import type { RunOptions } from './find-report.ts'
+import { connectionOptions, type RunOptions } from './find-report.ts'
 import { usesColor } from './terminal.ts'
 
 export interface RunPlanOptions extends RunOptions {
@@ -20,17 +20,14 @@ export interface RunPlanOptions extends RunOptions {
  * `bitfleet run PLAN`: a run on the fleet. Without `watch` it prints the run's id and ends with 0; with it, it ends as
  * the comparison says.
  */
-export async function runPlan(
-  planPath: string,
-  { watch, json, url, store, tokenFile }: RunPlanOptions,
-): Promise<number> {
+export async function runPlan(planPath: string, { watch, json, ...options }: RunPlanOptions): Promise<number> {
   const path = resolve(planPath)
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new BitfleetError('not-found', `cannot read the plan ${planPath}: ${messageOf(cause)}`, { cause })
   })
   // What is wrong with the plan is said before the coordinator is asked.
   const { inputs, payloads } = await collectInputs(parsePlan(text, planPath), dirname(path))
-  const client = await connectCoordinator({ url, storeDir: store, tokenFile })
+  const client = await connectCoordinator(connectionOptions(options))
   const run = await client.submitRun({ plan: text, fileName: planPath, inputs, payloads })
   const status = await client.getRun(run)
   for (const note of status.notes) process.stderr.write(`note: ${visibleLine(note)}\n`)

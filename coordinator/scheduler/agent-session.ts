@@ -94,7 +94,7 @@ export async function serveAgent(
   const send = (message: CoordinatorMessage, body?: Uint8Array) => connection.send(message, body)
   let session: AgentSession | undefined
   try {
-    const admitted = await shakeHands(frames, send, options)
+    const admitted = await shakeHands(frames, send, { ...options, proven: () => connection.proven() })
     // It enrolled, and that was all.
     if (!admitted) return connection.close('enrolled')
     const { agent, standing, holding } = admitted

@@ -32,6 +32,8 @@ export interface HandshakeOptions {
   readonly registry: Registry
   /** How long a line may take to prove whose it is. */
   readonly helloMs?: number
+  /** Called once an agent has proved its key. */
+  readonly proven?: () => void
   readonly now?: () => Date
 }
 
@@ -48,7 +50,7 @@ const rangeSchema = z.object({ type: z.string(), protocol: z.number() })
  *   for whoever is late. The messages are for the agent's log and hold no secret.
  */
 export async function shakeHands(frames: Frames, send: Send, options: HandshakeOptions): Promise<Admitted | undefined> {
-  const { registry, helloMs = 5000, now = () => new Date() } = options
+  const { helloMs = 5000 } = options
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -63,11 +65,11 @@ export async function shakeHands(frames: Frames, send: Send, options: HandshakeO
   try {
     const first = await next()
     if (first.type === 'enrol') {
-      await send({ type: 'enrolled', ...(await registry.enrol(first)) })
+      await send({ type: 'enrolled', ...(await options.registry.enrol(first)) })
       return undefined
     }
     if (first.type !== 'hello') throw new BitfleetError('protocol', 'the first message of an agent is its hello')
-    return await challenge(first, next, send, registry, now)
+    return await challenge(first, next, send, options)
   } finally {
     clearTimeout(timer)
     late.catch(() => {})
@@ -78,8 +80,7 @@ async function challenge(
   { agent: id, nonce: agentNonce }: Extract<AgentMessage, { type: 'hello' }>,
   next: () => Promise<AgentMessage>,
   send: Send,
-  registry: Registry,
-  now: () => Date,
+  { registry, proven, now = () => new Date() }: HandshakeOptions,
 ): Promise<Admitted> {
   const known = registry.find(id)
   // Barred agents prove themselves like others, so that nobody learns of them by asking.
@@ -102,6 +103,7 @@ async function challenge(
       `agent ${id} is not enrolled here with this key; \`bitfleet agent enroll\` with a token of this coordinator`,
     )
   }
+  proven?.()
   if (isBarred(known)) throw new BitfleetError('refused', standingSentence(known))
   // What names a machine or moves by itself explains nothing, whatever the agent calls it.
   const { facts, attributes } = partFacts(answer.agent.facts)

@@ -1,50 +1,44 @@
-import { createServer } from 'node:http'
-import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { sha256Hex } from '../../shared/digest.ts'
 import { createTensor } from '../../shared/tensor.ts'
-import type { Connection, LineOptions, Transport } from '../../shared/transports/transport.ts'
+import type { Connection, ListenOptions, Transport } from '../../shared/transports/transport.ts'
 import { hostileTensors } from '../hostile-bits.ts'
 
-/** What every line between agent and coordinator must keep to. */
-export function transportContract(transport: Transport): void {
+/**
+ * What every line between agent and coordinator must keep to.
+ *
+ * @param listenAt an address that `listen` takes, free for every call
+ */
+export function transportContract(transport: Transport, listenAt: string): void {
   const opened: (() => void)[] = []
   afterEach(() => {
     for (const close of opened.splice(0).reverse()) close()
   })
 
-  async function listen(options?: LineOptions) {
-    const http = createServer((_, response) => response.writeHead(426).end())
-    const server = transport.createServer(options)
+  async function listen(options?: ListenOptions) {
     const arrived: Connection[] = []
-    let announce: (connection: Connection) => void = () => {}
-    server.attach(http, '/line', (connection) => {
+    let announce: (() => void) | undefined
+    const arrive = (connection: Connection) => {
       arrived.push(connection)
-      announce(connection)
-    })
-    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-    opened.push(
-      () => http.close(),
-      () => server.close(),
-    )
-    const { port } = http.address() as AddressInfo
-    const next = () => {
-      const waiting = arrived.shift()
-      if (waiting !== undefined) return Promise.resolve(waiting)
-      return new Promise<Connection>((resolve) => {
-        announce = (connection) => {
-          arrived.pop()
-          resolve(connection)
-        }
-      })
+      announce?.()
     }
-    return { http, server, port, url: `http://127.0.0.1:${port}/line`, next }
+    const server = await transport.listen(listenAt, arrive, options)
+    opened.push(() => server.close())
+    const next = async () => {
+      while (arrived.length === 0) {
+        await new Promise<void>((resolve) => {
+          announce = resolve
+        })
+      }
+      return arrived.shift() as Connection
+    }
+    return { server, url: server.url, next }
   }
 
-  async function pair(options?: LineOptions) {
+  async function pair(options?: ListenOptions) {
     const { url, next } = await listen(options)
     const [near, far] = await Promise.all([transport.connect(url, options), next()])
+    far.proven()
     opened.push(
       () => near.close(),
       () => far.close(),
@@ -182,16 +176,6 @@ export function transportContract(transport: Transport): void {
     expect(frames.map(({ message }) => message)).toEqual(Array.from({ length: total }, (_, i) => ({ i })))
   })
 
-  it('notices a peer that gives no sign of life', async () => {
-    const { port, next } = await listen({ heartbeatMs: 50 })
-    const mute = connect(port, '127.0.0.1')
-    opened.push(() => mute.destroy())
-    mute.resume()
-    mute.write(upgradeRequest(port))
-    const far = await next()
-    expect(await far.closed).toMatch(/no sign of life/)
-  })
-
   it('keeps a silent but living line open', async () => {
     const { near, far } = await pair({ heartbeatMs: 20 })
     await new Promise((resolve) => setTimeout(resolve, 300))
@@ -199,50 +183,78 @@ export function transportContract(transport: Transport): void {
     expect(await take(far, 1)).toEqual([{ message: { still: 'here' } }])
   })
 
-  it('refuses pages in browsers, other paths, and garbage', async () => {
-    const { port, next } = await listen()
-    expect(await answerTo(port, upgradeRequest(port, '/line', 'Origin: http://127.0.0.1'))).toMatch(/^HTTP\/1.1 403/)
-    expect(await answerTo(port, upgradeRequest(port, '/lines'))).toMatch(/^HTTP\/1.1 404/)
-    const raw = connect(port, '127.0.0.1')
-    opened.push(() => raw.destroy())
-    raw.resume()
-    raw.write(upgradeRequest(port))
-    const far = await next()
-    raw.write(Buffer.from([0xc1, 0x01, 0x00, 0xff, 0xff]))
-    expect(await far.closed).not.toBe('')
+  it('takes a frame that arrives slower than the heartbeat for a sign of life', async () => {
+    const { near, far } = await pair({ heartbeatMs: 20, maxQueuedBytes: 1 << 16 })
+    // Nobody reads for many periods: the line is held back, not given up, on either side.
+    const body = new Uint8Array(1 << 20)
+    const sending = Promise.all(Array.from({ length: 8 }, (_, i) => near.send({ i }, body)))
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect((await take(far, 8)).map(({ message }) => message)).toEqual(Array.from({ length: 8 }, (_, i) => ({ i })))
+    await sending
   })
 
-  it('says who cannot be reached', async () => {
-    const { port } = await listen()
-    await expect(transport.connect(`http://127.0.0.1:${port}/elsewhere`)).rejects.toMatchObject({
-      code: 'unavailable',
-      message: expect.stringMatching(/404/),
-    })
-    await expect(transport.connect('http://127.0.0.1:1/line')).rejects.toMatchObject({ code: 'unavailable' })
+  it('closes a line whose peer is not proven in time, and keeps one that is', async () => {
+    const { url, next } = await listen({ proofMs: 100 })
+    const [a, farA] = await Promise.all([transport.connect(url), next()])
+    const [b, farB] = await Promise.all([transport.connect(url), next()])
+    opened.push(
+      () => a.close(),
+      () => b.close(),
+    )
+    farB.proven()
+    farB.proven()
+    expect(await a.closed).toMatch(/did not show who it is/)
+    expect(await farA.closed).toMatch(/did not show who it is/)
+    await b.send({ still: 'here' })
+    expect((await take(farB, 1)).map(({ message }) => message)).toEqual([{ still: 'here' }])
+  })
+
+  it('takes only so much from a peer that is not proven', async () => {
+    const { url, next } = await listen({ maxUnprovenBytes: 1000 })
+    const [a, farA] = await Promise.all([transport.connect(url), next()])
+    const [b, farB] = await Promise.all([transport.connect(url), next()])
+    opened.push(() => b.close())
+    a.send({}, new Uint8Array(2000)).catch(() => {})
+    expect(await farA.closed).toMatch(/before the peer showed who it is/)
+    await a.closed
+    farB.proven()
+    await b.send({}, new Uint8Array(2000))
+    expect((await take(farB, 1))[0]?.body?.byteLength).toBe(2000)
+  })
+
+  it('lets a flood of strangers push out strangers alone', async () => {
+    const { url, next } = await listen({ maxUnproven: 8 })
+    const [near, far] = await Promise.all([transport.connect(url), next()])
+    far.proven()
+    const strangers: { near: Connection; far: Connection }[] = []
+    for (let i = 0; i < 24; i++) {
+      const [mine, theirs] = await Promise.all([transport.connect(url), next()])
+      strangers.push({ near: mine, far: theirs })
+    }
+    opened.push(
+      () => near.close(),
+      ...strangers.map(
+        ({ near: mine }) =>
+          () =>
+            mine.close(),
+      ),
+    )
+    // The oldest had to go, on both sides; the newest, and who was proven, are there.
+    for (const { near: mine, far: theirs } of strangers.slice(0, 16)) await Promise.all([mine.closed, theirs.closed])
+    expect(await strangers[0]?.far.closed).toMatch(/too many/)
+    const last = strangers.at(-1) as (typeof strangers)[number]
+    await last.near.send({ i: 1 })
+    expect((await take(last.far, 1)).map(({ message }) => message)).toEqual([{ i: 1 }])
+    await near.send({ i: 2 })
+    expect((await take(far, 1)).map(({ message }) => message)).toEqual([{ i: 2 }])
+  })
+
+  it('says who cannot be reached, once the listening side is gone', async () => {
+    const { server, url, next } = await listen()
+    const [near] = await Promise.all([transport.connect(url), next()])
+    server.close('enough')
+    expect(await near.closed).toBe('enough')
+    await expect(transport.connect(url)).rejects.toMatchObject({ code: 'unavailable' })
     await expect(transport.connect('lab.example')).rejects.toMatchObject({ code: 'usage' })
-  })
-}
-
-function upgradeRequest(port: number, path = '/line', header = 'X-None: 1'): string {
-  return [
-    `GET ${path} HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
-    'Connection: Upgrade',
-    'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
-    `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}`,
-    header,
-    '\r\n',
-  ].join('\r\n')
-}
-
-function answerTo(port: number, request: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1')
-    let text = ''
-    socket.on('data', (data) => (text += data.toString()))
-    socket.on('end', () => resolve(text))
-    socket.on('error', reject)
-    socket.write(request)
   })
 }

@@ -1,0 +1,56 @@
+import { isIP } from 'node:net'
+import { BitfleetError } from '../errors.ts'
+
+/** Where an address points. */
+export interface Target {
+  /** A name, or an IP address without brackets. */
+  readonly host: string
+  readonly port: number
+  readonly secure: boolean
+}
+
+/**
+ * The address of a coordinator, or of a path below it.
+ *
+ * @param text `http:`, `https:`, `ws:` or `wss:`, perhaps with a path that a reverse proxy serves it under
+ * @throws `usage` for anything else, and where it holds a password, which logs and process lists would show
+ */
+export function parseAddress(text: string): URL {
+  if (!URL.canParse(text)) {
+    throw new BitfleetError('usage', `"${text}" is no address; it looks like https://coordinator.lab:7575`)
+  }
+  const url = new URL(text)
+  if (url.username !== '' || url.password !== '') {
+    throw new BitfleetError(
+      'usage',
+      `the address of ${url.host} holds a user name or password, which logs would show; give it without`,
+    )
+  }
+  if (!['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol)) {
+    throw new BitfleetError('usage', `"${text}" is no address; it starts with http:// or https://`)
+  }
+  return url
+}
+
+export function targetOf({ protocol, hostname, port }: URL): Target {
+  const secure = protocol === 'https:' || protocol === 'wss:'
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? (secure ? 443 : 80) : Number(port), secure }
+}
+
+/** `HOST:PORT`, as a request line or a message has it. */
+export function hostAndPort({ host, port }: Pick<Target, 'host' | 'port'>): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** An address below a base, whose own path stays: under a reverse proxy a coordinator may stand below a path. */
+export function below(base: URL, path: string): URL {
+  return new URL(base.pathname.replace(/\/+$/, '') + path, base)
+}
+
+/** Whether a host is this very machine, by name or address. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/\.$/, '')
+  if (isIP(name) === 4) return name.startsWith('127.')
+  if (isIP(name) === 6) return name === '::1' || /^::ffff:(127\.|7f[0-9a-f]{2}:)/.test(name)
+  return name === 'localhost' || name.endsWith('.localhost')
+}

@@ -1,0 +1,77 @@
+/**
+ * Strangers at the door: connections whose peer has not shown who it is. Their number is bounded, in all and for each
+ * address, and the newest always gets in: who has to go is the oldest of the address that has the most. A flood so ends
+ * its own connections, and a peer that needs only a moment to show who it is gets that moment.
+ */
+export interface Crowd {
+  /**
+   * @param address where the peer comes from
+   * @param expel   ends the connection; called at most once, and not after `leave`
+   * @returns leave: the peer has shown who it is, or is gone. Idempotent.
+   */
+  enter(address: string, expel: () => void): () => void
+  readonly size: number
+}
+
+export interface CrowdBounds {
+  readonly max: number
+  readonly maxPerAddress: number
+}
+
+export function createCrowd({ max, maxPerAddress }: CrowdBounds): Crowd {
+  /** By where they come from, oldest first. */
+  const groups = new Map<string, Set<() => void>>()
+  let size = 0
+
+  const remove = (key: string, expel: () => void) => {
+    const group = groups.get(key)
+    if (!group?.delete(expel)) return false
+    size--
+    if (group.size === 0) groups.delete(key)
+    return true
+  }
+  const expelOldest = (key: string) => {
+    const oldest = groups.get(key)?.values().next().value
+    if (oldest !== undefined && remove(key, oldest)) oldest()
+  }
+  const largest = () => {
+    let found = ''
+    let most = 0
+    for (const [key, { size }] of groups) if (size > most) [found, most] = [key, size]
+    return found
+  }
+
+  return {
+    enter(address, expel) {
+      const key = groupOf(address)
+      const group = groups.get(key) ?? new Set()
+      groups.set(key, group)
+      // One of its own, so that two guests never share it.
+      const own = () => expel()
+      group.add(own)
+      size++
+      // Behind a reverse proxy on this machine all come from loopback: its own bounds hold there.
+      if (group.size > maxPerAddress && key !== 'loopback') expelOldest(key)
+      else if (size > max) expelOldest(largest())
+      return () => void remove(key, own)
+    },
+    get size() {
+      return size
+    },
+  }
+}
+
+/** Whose share a connection counts in: an IPv4 address, a /64 of IPv6 (what one customer or host is given), loopback. */
+function groupOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
+  if (plain.startsWith('127.') || plain === '::1') return 'loopback'
+  return plain.includes(':') ? networkOf(plain) : plain
+}
+
+/** The first four of the eight groups. */
+function networkOf(address: string): string {
+  const [head = '', tail = ''] = (address.split('%')[0] as string).split('::')
+  const [front, back] = [head.split(':').filter(Boolean), tail.split(':').filter(Boolean)]
+  const zeros: string[] = address.includes('::') ? Array(Math.max(0, 8 - front.length - back.length)).fill('0') : []
+  return [...front, ...zeros, ...back].slice(0, 4).join(':')
+}
