@@ -11,6 +11,8 @@ import { findDescription } from '../workloads/catalogue.ts'
 import { createApi } from './api/index.ts'
 import { compareRun } from './compare/compare-run.ts'
 import { assembleReport } from './report/assemble.ts'
+import { createOpenFleet } from './fleet.ts'
+import { createPeople, createPeopleFold, type PeopleFold } from './people/index.ts'
 import { createScheduler } from './scheduler/index.ts'
 import { ensureToken, writePrivate } from './secret-files.ts'
 import { softwareName } from './software.ts'
@@ -24,6 +26,8 @@ export interface CoordinatorOptions {
   readonly port: number
   /** Names besides loopback's that requests may call it by. */
   readonly hosts?: readonly string[]
+  /** Addresses or networks of reverse proxies whose word is taken for where requests come from. */
+  readonly proxies?: readonly string[]
   readonly log: (message: string) => void
 }
 
@@ -31,6 +35,8 @@ export interface Coordinator {
   readonly url: string
   readonly agentTokenFile: string
   readonly apiTokenFile: string
+  /** Nobody can sign in as admin yet. */
+  readonly lacksAdmin: boolean
   /** Ends lines and requests, and closes the store. Idempotent. */
   stop(): Promise<void>
 }
@@ -45,9 +51,10 @@ export const addressFileName = 'coordinator.json'
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const storeDir = resolve(options.storeDir)
-  const store = await openStore(storeDir, { log: options.log })
+  const fold = createPeopleFold()
+  const store = await openStore(storeDir, { log: options.log, visit: (record) => fold.apply(record) })
   try {
-    return await serveStore(store, storeDir, options)
+    return await serveStore(store, fold, storeDir, options)
   } catch (error) {
     await store.close()
     throw error
@@ -56,8 +63,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
 async function serveStore(
   store: Store,
+  fold: PeopleFold,
   storeDir: string,
-  { host, port, hosts = [], log }: CoordinatorOptions,
+  { host, port, hosts = [], proxies = [], log }: CoordinatorOptions,
 ): Promise<Coordinator> {
   const [agentTokenFile, apiTokenFile] = [join(storeDir, 'agent.token'), join(storeDir, 'api.token')]
   const software = softwareName()
@@ -66,13 +74,14 @@ async function serveStore(
     buildReport: async (data, artifacts) => assembleReport(data, await compareRun(data, artifacts), software),
   })
   await scheduler.resume()
-  const services = { store, scheduler, software }
+  const people = createPeople({ fold, append: (body) => store.append(body), apiToken: await ensureToken(apiTokenFile) })
+  const services = { store, scheduler, software, people, fleet: createOpenFleet(store, scheduler) }
   const app = createApi(services, {
-    ...{ apiToken: await ensureToken(apiTokenFile), log },
+    ...{ log, proxies },
     loopback: isLoopback(host),
     hosts: isLoopback(host) ? [host, ...hosts] : hosts,
   })
-  app.route('/', createWeb(services))
+  app.route('/', createWeb(services, { log }))
 
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   const lines = webSocketTransport.createServer()
@@ -92,7 +101,7 @@ async function serveStore(
     await store.close()
   }
   return {
-    ...{ url, agentTokenFile, apiTokenFile },
+    ...{ url, agentTokenFile, apiTokenFile, lacksAdmin: !people.hasAdmin() },
     stop: () => (stopping ??= stop()),
   }
 }

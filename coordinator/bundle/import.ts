@@ -148,19 +148,21 @@ export async function reportOf({ data, artifacts }: BundledRun, software: string
  * Brings bundles into a store, as runs that have ended and have their reports. What an earlier import left undone is
  * done; what is there stays. Agents of bundles take part in those runs and are not thereby known to the coordinator.
  *
+ * @param by who asks for it, for the audit
  * @throws `conflict` as `joinBundles`; `digest-mismatch` for bytes that changed since the bundle was opened
  */
 export async function importBundles(
   store: Store,
   bundles: readonly Bundle[],
   software: string,
+  by?: string,
 ): Promise<ImportedRun[]> {
   const imported: ImportedRun[] = []
-  for (const joined of await joinBundles(bundles)) imported.push(await importRun(store, joined, software))
+  for (const joined of await joinBundles(bundles)) imported.push(await importRun(store, joined, software, by))
   return imported
 }
 
-async function importRun(store: Store, joined: BundledRun, software: string): Promise<ImportedRun> {
+async function importRun(store: Store, joined: BundledRun, software: string, by?: string): Promise<ImportedRun> {
   const { run, cells, executions } = joined.data
   const known = await store.loadPlan(run.id).catch((error: unknown) => {
     if (isBitfleetError(error) && error.code === 'not-found') return undefined
@@ -176,11 +178,11 @@ async function importRun(store: Store, joined: BundledRun, software: string): Pr
   }
   if (!known) {
     const { endedAt: _, ...begun } = run
-    await store.createRun({ ...begun, state: 'running' }, cells)
+    await store.createRun({ ...begun, state: 'running' }, cells, by)
   }
   for (const record of executions) {
     const { trace } = record.execution
-    await store.recordExecution(run.id, record, trace === undefined ? undefined : joined.traceTexts.get(trace))
+    await store.recordExecution(run.id, record, trace === undefined ? undefined : joined.traceTexts.get(trace), by)
   }
   await store.saveReport(run.id, await reportOf(joined, software))
   await store.setRunState(run.id, 'done', { endedAt: run.endedAt as string })

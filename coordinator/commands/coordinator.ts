@@ -13,7 +13,7 @@ export async function coordinatorStart({ store, host, port }: CoordinatorCommand
   // Only where a parent process opened a channel to this one; heard from now on, as the parent may end while this starts.
   const orphaned = new Promise((resolve) => process.once('disconnect', resolve))
   const coordinator = await startCoordinator({
-    ...{ storeDir: store ?? config.storeDir, host, port, hosts: config.hosts },
+    ...{ storeDir: store ?? config.storeDir, host, port, hosts: config.hosts, proxies: config.proxies },
     log: (message) => process.stderr.write(`${new Date().toISOString()} ${printable(message)}\n`),
   })
   const { url, agentTokenFile } = coordinator
@@ -23,6 +23,12 @@ export async function coordinatorStart({ store, host, port }: CoordinatorCommand
       'Start an agent on this machine with\n' +
       `  bitfleet agent start --coordinator ${url} --token-file ${shellWord(agentTokenFile)}\n`,
   )
+  if (coordinator.lacksAdmin) {
+    process.stdout.write(
+      `Nobody can sign in at ${url} yet; make the first admin with\n` +
+        `  bitfleet people add NAME --role admin${store === undefined ? '' : ` --store ${shellWord(store)}`}\n`,
+    )
+  }
   await Promise.race([askedToStop(), orphaned])
   process.stderr.write('stopping\n')
   await coordinator.stop()

@@ -92,6 +92,25 @@ function deedOf(record: JournalRecord): string {
       return `went on with run ${record.run}`
     case 'report':
       return `made the report of run ${record.run}`
+    case 'person-created':
+      return `added ${record.person} as ${record.role}`
+    case 'person-changed':
+      return record.role === undefined
+        ? `gave ${record.person} another password`
+        : `made ${record.person} ${record.role === 'viewer' ? 'a' : 'an'} ${record.role}`
+    case 'person-removed':
+      return `removed ${record.person}`
+    case 'api-token-created': {
+      const { token, role, title, person, expiresAt } = record
+      const whose = person === undefined ? '' : ` of ${person}`
+      return `made API token ${token}${whose}, ${role}, "${title}", ${expiresAt === undefined ? 'without end' : `until ${expiresAt}`}`
+    }
+    case 'api-token-revoked':
+      return `revoked API token ${record.token}`
+    case 'signed-in':
+      return `signed in by ${record.how} from ${record.address}`
+    case 'sign-in-refused':
+      return `refused to sign in "${record.name}" from ${record.address}`
     case 'audit':
       return `${record.action} ${record.subject}${record.detail === undefined ? '' : `: ${record.detail}`}`
   }

@@ -4,6 +4,8 @@ import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { digestOf } from '../../shared/digest.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
+import { apiToken, createTestPeople } from '../../test/people.ts'
+import { createOpenFleet } from '../fleet.ts'
 import { createApi } from '../api/index.ts'
 import { createScheduler, type Scheduler } from '../scheduler/index.ts'
 import { checkFiles, journalPath, openStore, reindexStore, type Store } from './index.ts'
@@ -124,10 +126,13 @@ describe('fsck', () => {
 
 /** What the API says of all that it can be asked about. */
 async function answers(store: Store, scheduler: Scheduler): Promise<Record<string, string>> {
-  const api = createApi({ store, scheduler, software: 'test' }, { apiToken: 'x', loopback: true, hosts: [] })
+  const { people } = createTestPeople()
+  const services = { store, scheduler, people, fleet: createOpenFleet(store, scheduler), software: 'test' }
+  const api = createApi(services, { loopback: true, hosts: [] })
+  const headers = { Host: '127.0.0.1', Authorization: `Bearer ${apiToken}` }
   const said: Record<string, string> = {}
   const ask = async (path: string) => {
-    const response = await api.request(`http://127.0.0.1${path}`, { headers: { Host: '127.0.0.1' } })
+    const response = await api.request(`http://127.0.0.1${path}`, { headers })
     said[path] = `${response.status} ${Buffer.from(await response.arrayBuffer()).toString('base64')}`
   }
   await ask('/api/runs')

@@ -2,5 +2,6 @@ export { checkFiles, type FileProblem, type FilesCheck, type RecordCheck } from 
 export { journalPath, openStore, type StoreOptions } from './file-store.ts'
 export type { JournalBody } from './journal-body.ts'
 export { type JournalRecord, readJournal } from './journal.ts'
+export { type JournalTail, readJournalTail } from './journal-tail.ts'
 export { reindexStore } from './reindex.ts'
-export type { ExecutionSummary, RunSummary, RunUnderWay, Store } from './store.ts'
+export type { ExecutionSummary, RunQuery, RunSummary, RunUnderWay, Store } from './store.ts'
