@@ -9,5 +9,5 @@ export function createTestPeople(options: Partial<PeopleOptions> = {}): { people
   const append = async (body: JournalBody) => {
     journal.push(body)
   }
-  return { people: createPeople({ append, apiToken, ...options }), journal }
+  return { people: createPeople({ append, apiToken, passwordCost: { logN: 4, r: 8, p: 1 }, ...options }), journal }
 }

@@ -46,9 +46,15 @@ export interface RunStatus {
   readonly notes: readonly string[]
 }
 
+type ClientRequest = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
+
 /** A coordinator over HTTP. Every call throws the coordinator's own error, or `unavailable`. */
 export interface CoordinatorClient {
   readonly url: string
+  /** Anything of the API that has no call of its own here. */
+  request(path: string, init?: ClientRequest): Promise<Response>
+  /** The same for an answer in JSON of a form. @throws `protocol` for one of another */
+  read<T>(path: string, schema: z.ZodType<T>, init?: ClientRequest): Promise<T>
   /** Agents connected now. */
   listAgents(): Promise<ConnectedAgent[]>
   /** @returns the run's id */
@@ -64,8 +70,6 @@ export interface CoordinatorClient {
   /** A run's bytes, as the exports take them. */
   artifacts(run: string): Artifacts
 }
-
-type ClientRequest = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
 
 const errorSchema = z.object({ error: z.object({ code: z.enum(errorCodes), message: z.string() }) })
 const agentsSchema = z.object({
@@ -137,7 +141,7 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
   }
 
   return {
-    url,
+    ...{ url, request, read },
     async listAgents() {
       const { agents } = await read('/api/agents', agentsSchema)
       return agents.filter(({ connected }) => connected)

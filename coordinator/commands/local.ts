@@ -9,6 +9,7 @@ import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
 import { connectCoordinator } from '../client/client.ts'
+import { createPeopleClient } from '../client/people.ts'
 import { watchToEnd } from '../client/progress.ts'
 import { parsePlan, collectInputs } from '../plan/index.ts'
 import { exitCodeOf } from '../report/exit-code.ts'
@@ -112,7 +113,8 @@ export async function runLocally(
     if (!process.stdout.isTTY || options.exit) {
       process.stderr.write(`Web:    bitfleet coordinator --store ${storeDir} serves it again, under /runs/${runId}\n`)
     } else {
-      process.stderr.write(`Web:    ${client.url}/runs/${runId}, served until Ctrl-C\n`)
+      const link = await createPeopleClient(client).createLink(`/runs/${runId}`)
+      process.stderr.write(`Web:    ${link.url}\n        signs you in once, within 5 minutes; served until Ctrl-C\n`)
       await Promise.race([interruption.asked, ...sides.map(diedEarly)])
     }
   } finally {

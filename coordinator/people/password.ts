@@ -5,14 +5,15 @@ import { BitfleetError } from '../../shared/errors.ts'
 export const minPasswordLength = 12
 const maxPasswordBytes = 1024
 
-interface Cost {
+/** Parameters of scrypt (RFC 7914). */
+export interface PasswordCost {
   readonly logN: number
   readonly r: number
   readonly p: number
 }
 
 /** 32 MiB and a fraction of a second a try: one of the settings that OWASP's Password Storage Cheat Sheet names equal. */
-const cost: Cost = { logN: 15, r: 8, p: 3 }
+const cost: PasswordCost = { logN: 15, r: 8, p: 3 }
 const hashBytes = 32
 /** Each costs 32 MiB: more of them wait. */
 const maxAtOnce = 2
@@ -21,7 +22,7 @@ const maxWaiting = 64
 let running = 0
 const waiting: (() => void)[] = []
 
-async function derive(password: string, salt: Uint8Array, { logN, r, p }: Cost): Promise<Buffer> {
+async function derive(password: string, salt: Uint8Array, { logN, r, p }: PasswordCost): Promise<Buffer> {
   if (running >= maxAtOnce) {
     if (waiting.length >= maxWaiting) {
       throw new BitfleetError('unavailable', 'too many passwords are being checked; try again in a moment')
@@ -48,7 +49,7 @@ async function derive(password: string, salt: Uint8Array, { logN, r, p }: Cost):
  * @returns `scrypt$logN$r$p$SALT$HASH`, salt and hash in base64url: all that checking it later needs
  * @throws `usage` for a password that is too short or too long
  */
-export async function hashPassword(password: string, { logN, r, p }: Cost = cost): Promise<string> {
+export async function hashPassword(password: string, { logN, r, p }: PasswordCost = cost): Promise<string> {
   if ([...password].length < minPasswordLength) {
     throw new BitfleetError(
       'usage',
@@ -64,11 +65,15 @@ export async function hashPassword(password: string, { logN, r, p }: Cost = cost
 }
 
 /** Somebody's who is not there: checking a password against it takes as long, and never succeeds. */
-const nobody = `scrypt$${cost.logN}$${cost.r}$${cost.p}$${'A'.repeat(22)}$${'A'.repeat(43)}`
+const nobodys = ({ logN, r, p }: PasswordCost) => `scrypt$${logN}$${r}$${p}$${'A'.repeat(22)}$${'A'.repeat(43)}`
 
 /** @param kept as `hashPassword` gave it, or undefined for nobody: it takes the same time */
-export async function checkPassword(password: string, kept: string | undefined): Promise<boolean> {
-  const [, logN, r, p, salt = '', hash = ''] = (kept ?? nobody).split('$')
+export async function checkPassword(
+  password: string,
+  kept: string | undefined,
+  usual: PasswordCost = cost,
+): Promise<boolean> {
+  const [, logN, r, p, salt = '', hash = ''] = (kept ?? nobodys(usual)).split('$')
   // No password is longer, and hashing a long text is not free.
   const tried = Buffer.byteLength(password) > maxPasswordBytes ? '' : password
   const key = await derive(tried, Buffer.from(salt, 'base64url'), { logN: Number(logN), r: Number(r), p: Number(p) })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { JournalBody } from '../store/index.ts'
 import { createAttempts } from './attempts.ts'
-import { checkPassword, hashPassword } from './password.ts'
+import { checkPassword, hashPassword, type PasswordCost } from './password.ts'
 import { type ApiToken, createPeopleFold, type PeopleFold, type PeopleRecord, type Person } from './people-state.ts'
 import { includesRole, lesserRole, type Role } from './roles.ts'
 import { equalSecrets, hashSecret, newSecret } from './secrets.ts'
@@ -81,6 +81,8 @@ export interface PeopleOptions {
   readonly append: (body: JournalBody) => Promise<void>
   /** The store's own token: whoever can read the store is admin. */
   readonly apiToken: string
+  /** Of new passwords; left out, what `password.ts` says. */
+  readonly passwordCost?: PasswordCost
   /** In ms since 1970. */
   readonly now?: () => number
 }
@@ -93,7 +95,7 @@ const refusals = { tries: 200, refillMs: 10_000 }
 type Change = PeopleRecord extends infer R ? (R extends PeopleRecord ? Omit<R, 'at'> : never) : never
 
 export function createPeople(options: PeopleOptions): People {
-  const { fold = createPeopleFold(), append, apiToken, now = Date.now } = options
+  const { fold = createPeopleFold(), append, apiToken, passwordCost, now = Date.now } = options
   const { state } = fold
   const sessions = createSessions({ now })
   const links = createSignInLinks(now)
@@ -152,7 +154,7 @@ export function createPeople(options: PeopleOptions): People {
       throw new BitfleetError('limit', `too many attempts to sign in; wait ${Math.ceil(waitMs / 1000)} s`)
     }
     const person = state.people.get(name)
-    const right = await checkPassword(password, person?.password)
+    const right = await checkPassword(password, person?.password, passwordCost)
     // Removed or given another password meanwhile, it was the wrong one.
     if (person && right && state.people.get(name)?.password === person.password) {
       guesses.giveBack(keys)
@@ -170,7 +172,7 @@ export function createPeople(options: PeopleOptions): People {
     async add(name, role, password, by) {
       const wrong = personNameSchema.safeParse(name).error?.issues[0]
       if (wrong) throw new BitfleetError('usage', wrong.message)
-      const hash = await hashPassword(password)
+      const hash = await hashPassword(password, passwordCost)
       return inTurn(async () => {
         if (state.people.has(name)) throw new BitfleetError('conflict', `there is somebody of the name ${name} already`)
         await change({ kind: 'person-created', by, person: name, role, password: hash })
@@ -186,7 +188,7 @@ export function createPeople(options: PeopleOptions): People {
       }),
     async setPassword(name, password, by, except) {
       known(name)
-      const hash = await hashPassword(password)
+      const hash = await hashPassword(password, passwordCost)
       return inTurn(async () => {
         known(name)
         await change({ kind: 'person-changed', by, person: name, password: hash })

@@ -173,5 +173,5 @@ export function matches({ id, name, labels, standing, connected, record }: Fleet
     ...[id, name, standing, connected ? 'connected' : 'away', record?.facts['cpu.brand'] ?? '', record?.software ?? ''],
     ...Object.entries(labels).map(([key, value]) => `${key}=${value}`),
     ...[...ready, ...devices],
-  ].some((shown) => shown.toLowerCase().includes(wanted))
+  ].some((shown) => visibleLine(shown).toLowerCase().includes(wanted))
 }

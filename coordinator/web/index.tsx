@@ -159,8 +159,9 @@ export function createWeb(services: Services, { log = () => {} }: WebOptions = {
   return app
 }
 
+/** As the pages show it: what is searched for is often copied from them. */
 function searchOf(c: Context): string {
-  return (c.req.query('q') ?? '').trim().slice(0, 200)
+  return visibleLine(c.req.query('q') ?? '').slice(0, 200)
 }
 
 function formTooLarge(): never {

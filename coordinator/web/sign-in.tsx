@@ -1,3 +1,4 @@
+import { visibleLine } from '../report/visible.ts'
 import { Page } from './page.tsx'
 
 export interface SignInProps {
@@ -31,7 +32,7 @@ export function SignIn({ name, next, problem, lacksAdmin }: SignInProps) {
               Name
               <input
                 name="name"
-                value={name ?? ''}
+                value={visibleLine(name ?? '')}
                 autocomplete="username"
                 autocapitalize="none"
                 spellcheck={false}

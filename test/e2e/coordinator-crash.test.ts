@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Report } from '../../coordinator/report/format.ts'
 import { createStream } from '../../shared/random/stream.ts'
-import { bitfleet, cleanUp, end, folder, start, until } from './bitfleet.ts'
+import { api, bitfleet, cleanUp, end, folder, start, until } from './bitfleet.ts'
 
 // The coordinator is killed at seeded points of runs that are under way, and started again. `npm run test:faults` kills
 // a hundred times; a seed that failed is given again by BITFLEET_FAULT_SEED.
@@ -58,7 +58,7 @@ interface Status {
   readonly state: string
   readonly ended: Record<string, number>
 }
-const statusOf = async (run: string) => (await (await fetch(`${url}/api/runs/${run}`)).json()) as Status
+const statusOf = async (run: string) => (await (await api(store, `/api/runs/${run}`)).json()) as Status
 const endedOf = ({ ended }: Status) => Object.values(ended).reduce((sum, count) => sum + count, 0)
 
 /** What a follower or an agent may have been told: executions in the journal, by repetition of a cell. */
@@ -94,7 +94,7 @@ beforeAll(async () => {
   agent = start(['agent', 'start', '--coordinator', url, '--token-file', join(store, 'agent.token')], {
     env: { BITFLEET_STATE: join(dir, 'state') },
   })
-  await until('the agent', async () => (await (await fetch(`${url}/api/agents`)).text()).includes('"connected":true'))
+  await until('the agent', async () => (await (await api(store, `/api/agents`)).text()).includes('"connected":true'))
 })
 afterAll(async () => {
   await end(agent)
@@ -129,11 +129,11 @@ it(
       expect([code, (JSON.parse(stdout) as { problems: unknown[] }).problems]).toEqual([0, []])
     }
     // The index that lived through all of it is the one that the files make.
-    const runs = await (await fetch(`${url}/api/runs`)).text()
+    const runs = await (await api(store, `/api/runs`)).text()
     await end(coordinator)
     expect((await bitfleet(['reindex', '--store', store])).code).toBe(0)
     await startCoordinator()
-    expect(await (await fetch(`${url}/api/runs`)).text()).toBe(runs)
+    expect(await (await api(store, `/api/runs`)).text()).toBe(runs)
     const { stdout } = await bitfleet(['audit', '--store', store])
     expect(stdout.match(/ submitted run /g)?.length).toBe(1 + Math.ceil(kills / killsEach))
     expect(stdout).not.toContain('brought repetition')

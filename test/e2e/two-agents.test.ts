@@ -6,7 +6,7 @@ import { formatNpy, parseNpy } from '../../shared/npy.ts'
 import { digestOf } from '../../shared/digest.ts'
 import type { Report } from '../../coordinator/report/format.ts'
 import { tensorFromBits } from '../../shared/tensor.ts'
-import { bitfleet, cleanUp, end, folder, readExport, readReport, start, until } from './bitfleet.ts'
+import { api, bitfleet, cleanUp, end, folder, readExport, readReport, start, until } from './bitfleet.ts'
 
 // Two agents started by hand, one of them with other settings in its environment, and a coordinator between them.
 
@@ -36,7 +36,7 @@ function agent(name: string, env: Record<string, string>): ChildProcess {
 }
 
 const agents = async () => {
-  const response = await fetch(`${url}/api/agents`)
+  const response = await api(store, '/api/agents')
   return (await response.json()) as { name?: string; connected?: boolean }[]
 }
 
