@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { visible } from './coordinator/report/visible.ts'
 import { isBitfleetError, messageOf } from './shared/errors.ts'
 
 // Reads the command line and wires the two sides. Every command is loaded when it is called, so that `--help` and the
@@ -306,7 +307,8 @@ try {
     process.exitCode = error.exitCode === 0 ? 0 : 2
     if (error.code === 'bitfleet.number') process.stderr.write(`${error.message}\n`)
   } else {
-    process.stderr.write(`bitfleet: ${messageOf(error)}\n`)
+    // What a coordinator, an agent or a file says stands in messages; it must not steer the terminal.
+    process.stderr.write(`bitfleet: ${visible(messageOf(error))}\n`)
     // Where the fault is the program's own, not a file's or a network's.
     if (error instanceof Error && !isBitfleetError(error) && !('syscall' in error)) {
       process.stderr.write(`${error.stack}\n`)

@@ -21,7 +21,7 @@ const statuses: Record<ErrorCode, ContentfulStatusCode> = {
 /** The status that an error is answered with. */
 export function statusOf(error: unknown): ContentfulStatusCode {
   if (isBitfleetError(error)) return statuses[error.code]
-  return error instanceof HTTPException ? (error.status as ContentfulStatusCode) : 500
+  return error instanceof HTTPException ? error.status : 500
 }
 
 /** Our own errors say what they are; anything else is ours to read in the log, and says nothing to the asker. */

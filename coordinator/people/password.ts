@@ -50,7 +50,7 @@ async function derive(password: string, salt: Uint8Array, { logN, r, p }: Passwo
  * @throws `usage` for a password that is too short or too long
  */
 export async function hashPassword(password: string, { logN, r, p }: PasswordCost = cost): Promise<string> {
-  if ([...password].length < minPasswordLength) {
+  if (Array.from(password).length < minPasswordLength) {
     throw new BitfleetError(
       'usage',
       `a password has at least ${minPasswordLength} characters; some words make a good one`,

@@ -111,7 +111,7 @@ export function createPeople(options: PeopleOptions): People {
   }
   const change = async (body: Change) => {
     await append(body)
-    fold.apply({ ...body, at: new Date(now()).toISOString() } as PeopleRecord)
+    fold.apply({ ...body, at: new Date(now()).toISOString() })
   }
   const known = (name: string): Person => {
     const person = state.people.get(name)

@@ -13,8 +13,9 @@ export function lesserRole(a: Role, b: Role): Role {
   return includesRole(a, b) ? b : a
 }
 
+/** What it may do, told to whoever has it. */
 export const roleMeanings: Record<Role, string> = {
-  viewer: 'reads',
-  operator: 'also submits and cancels runs, uploads and imports',
-  admin: 'also people, tokens and agents, and the audit',
+  viewer: 'You see runs, reports and the fleet.',
+  operator: 'You see runs, reports and the fleet, submit and cancel runs, upload and import.',
+  admin: 'You may do everything: also manage people, tokens and agents, and read the audit.',
 }

@@ -16,7 +16,7 @@ export function Account({ identity, problem, changed }: AccountProps) {
         <div class="wide">
           <h1>{visibleLine(identity.title)}</h1>
           <p>
-            Role: <b>{identity.role}</b>, who {roleMeanings[identity.role]}.
+            Your role is <b>{identity.role}</b>. {roleMeanings[identity.role]}
           </p>
           {identity.subject.kind === 'person' ? (
             <>
@@ -37,9 +37,10 @@ export function Account({ identity, problem, changed }: AccountProps) {
                   Password now
                   <input name="current" type="password" autocomplete="current-password" required />
                 </label>
-                <label>
-                  New password
+                <div class="field">
+                  <label for="new-password">New password</label>
                   <input
+                    id="new-password"
                     name="password"
                     type="password"
                     autocomplete="new-password"
@@ -50,7 +51,7 @@ export function Account({ identity, problem, changed }: AccountProps) {
                   <span class="hint" id="password-hint">
                     At least {minPasswordLength} characters.
                   </span>
-                </label>
+                </div>
                 <label>
                   New password again
                   <input name="again" type="password" autocomplete="new-password" required />

@@ -118,28 +118,28 @@ function Manage({ member, path, labelText }: { member: FleetMember; path: string
             </form>
           ) : null}
           <form class="fields" method="post" action={`${path}/label`}>
-            <label>
-              Labels
-              <textarea name="labels" aria-describedby="labels-hint" spellcheck={false}>
+            <div class="field">
+              <label for="labels">Labels</label>
+              <textarea id="labels" name="labels" aria-describedby="labels-hint" spellcheck={false}>
                 {labelText}
               </textarea>
               <span class="hint" id="labels-hint">
                 One key=value a line, in place of those it has. Plans aim at agents by them.
               </span>
-            </label>
+            </div>
             <button>Save the labels</button>
           </form>
           {member.standing === 'revoked' ? null : (
             <details class="fold">
               <summary>Revoke this agent</summary>
               <form class="fields" method="post" action={`${path}/revoke`}>
-                <label>
-                  Reason
-                  <input name="reason" maxlength={200} aria-describedby="reason-hint" required />
+                <div class="field">
+                  <label for="reason">Reason</label>
+                  <input id="reason" name="reason" maxlength={200} aria-describedby="reason-hint" required />
                   <span class="hint" id="reason-hint">
                     It is turned away from now on, for good; the machine comes back only by enrolling with another key.
                   </span>
-                </label>
+                </div>
                 <button class="danger">Revoke</button>
               </form>
             </details>
@@ -188,7 +188,7 @@ function Inventory({ record }: { record: NonNullable<FleetMember['record']> }) {
                     <td>
                       {status === 'ready' ? '' : visibleLine(reason ?? 'no reason given')}
                       {status === 'ready' || add === undefined ? null : (
-                        <span class="reason">
+                        <span class="reason long">
                           Added by <code>{visibleLine(add)}</code>
                         </span>
                       )}

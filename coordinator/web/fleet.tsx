@@ -28,7 +28,7 @@ export function FleetPage({ identity, members, total, connected, offset, pageSiz
           <h1 id="fleet-title">Fleet</h1>
           <form class="search" role="search" method="get" action="/fleet">
             <label>
-              Agents by name, id, label, processor, backend or standing
+              Name, id, label, processor, backend or standing
               <input type="search" name="q" value={text} maxlength={200} />
             </label>
             <button class="plain">Search</button>
@@ -41,6 +41,8 @@ export function FleetPage({ identity, members, total, connected, offset, pageSiz
             </p>
             {members.length > 0 ? (
               <MemberTable members={members} />
+            ) : total > 0 ? (
+              <p>There are no more agents.</p>
             ) : text !== '' ? (
               <p>No agent has “{visibleLine(text)}” in any of these.</p>
             ) : (
@@ -83,7 +85,7 @@ function MemberTable({ members }: Pick<FleetProps, 'members'>) {
                 <a href={`/fleet/${encodeURIComponent(member.id)}`}>{visibleLine(member.name) || 'without a name'}</a>
                 <span class="params">{visibleLine(member.id)}</span>
               </th>
-              <td>
+              <td class="standing">
                 <Standing member={member} />
               </td>
               <td>

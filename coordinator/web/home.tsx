@@ -36,10 +36,10 @@ export function Home({ identity, runs, total, offset, pageSize, text, connected,
           <div id="live" data-refresh={refreshSeconds}>
             {runs.length > 0 ? (
               <RunTable runs={runs} />
+            ) : total > 0 ? (
+              <p>There are no runs as far back as this.</p>
             ) : text !== '' ? (
               <p>No run has “{visibleLine(text)}” in its name or id.</p>
-            ) : offset > 0 ? (
-              <p>There are no runs as far back as this.</p>
             ) : (
               <p>
                 No run yet. <code>bitfleet run plan.yaml --watch</code> submits one.

@@ -21,6 +21,8 @@ import { addSignInRoutes } from './sign-in-routes.tsx'
 
 /** Rows of a page. */
 const pageSize = 50
+/** On an agent's page, which has more to show. */
+const runsOfAgent = 10
 
 export interface WebOptions {
   readonly log?: (message: string) => void
@@ -93,8 +95,8 @@ export function createWeb(services: Services, { log = () => {} }: WebOptions = {
   const agentPage = async (c: Context, id: string, wrong: { problem?: string; labelText?: string } = {}) => {
     const member = await findMember(id)
     const offset = offsetOf(c.req.query('from')) ?? 0
-    const runs = await listed({ agent: id, offset, limit: pageSize })
-    return <AgentPage {...runs} {...wrong} {...{ identity: identityOf(c), member, offset, pageSize }} />
+    const runs = await listed({ agent: id, offset, limit: runsOfAgent })
+    return <AgentPage {...runs} {...wrong} {...{ identity: identityOf(c), member, offset, pageSize: runsOfAgent }} />
   }
   const findMember = async (id: string): Promise<FleetMember> => {
     const member = (await fleet.list()).find((each) => each.id === id)

@@ -19,7 +19,7 @@ export function State({ tone, sign, word }: { tone: 'good' | 'warn' | 'bad' | 'o
       <span class="sign" aria-hidden="true">
         {sign}
       </span>
-      {word}
+      <span>{word}</span>
     </span>
   )
 }

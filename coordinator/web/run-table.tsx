@@ -29,7 +29,7 @@ export function RunTable({ runs }: { runs: readonly ListedRun[] }) {
               </th>
               <td>{verdict ? <VerdictBadge verdict={verdict} /> : run.state}</td>
               <td>{sentence ? visibleLine(sentence) : ''}</td>
-              <td>
+              <td class="when">
                 {plural(run.cells, 'cell')} on {plural(run.agents, 'agent')}
               </td>
               <td>

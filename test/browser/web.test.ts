@@ -199,7 +199,7 @@ describe.skipIf(withoutChromium('the pages in a browser'))('the pages in a brows
     await page.getByRole('radio', { name: 'dark' }).check()
     const dark = await background()
     expect(dark).not.toBe(light)
-    await page.getByRole('link', { name: 'Fleet' }).click()
+    await page.getByRole('link', { name: 'Fleet', exact: true }).click()
     await page.getByRole('heading', { level: 1, name: 'Fleet' }).waitFor()
     expect(await background()).toBe(dark)
   })
