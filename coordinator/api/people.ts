@@ -14,7 +14,8 @@ const personSchema = z
 const newPersonSchema = z.object({ name: personNameSchema, role, password: z.string() }).openapi('NewPerson')
 const changedPersonSchema = z
   .object({ role: role.optional(), password: z.string().optional() })
-  .refine((change) => change.role !== undefined || change.password !== undefined, 'neither role nor password')
+  // Of two changes, the second could fail after the first.
+  .refine((change) => (change.role === undefined) !== (change.password === undefined), 'either role or password')
   .openapi('ChangedPerson')
 
 const tokenSchema = z
@@ -94,10 +95,9 @@ export function addPeopleRoutes(app: OpenAPIHono, { people }: Services): void {
     const { name } = c.req.valid('param')
     const { role: wanted, password } = c.req.valid('json')
     const { by } = identityOf(c)
-    let person: Person | undefined
-    if (password !== undefined) person = await people.setPassword(name, password, by)
-    if (wanted !== undefined) person = await people.setRole(name, wanted, by)
-    return c.json(shownPerson(person as Person), 200)
+    const person =
+      wanted === undefined ? await people.setPassword(name, password ?? '', by) : await people.setRole(name, wanted, by)
+    return c.json(shownPerson(person), 200)
   })
 
   const remove = createRoute({
