@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -15,6 +15,8 @@ import { messageOf } from '../shared/errors.ts'
 import { agentIdOf } from '../shared/keys.ts'
 import { createdTokenSchema } from './api/schemas.ts'
 import { connectCoordinator } from './client/client.ts'
+import { sending } from './client/http.ts'
+import { createPeopleClient } from './client/people.ts'
 import { watchToEnd } from './client/progress.ts'
 import { type Coordinator, startCoordinator } from './server.ts'
 import { journalPath, readJournal } from './store/index.ts'
@@ -57,8 +59,9 @@ describe('a coordinator', () => {
 
   it('serves its pages', async () => {
     const page = await fetch(coordinator.url)
-    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+    expect([page.url, page.status]).toEqual([`${coordinator.url}/sign-in`, 200])
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect(await page.text()).toContain('bitfleet people add NAME --role admin')
   })
 
   it('turns an agent away that is not enrolled', async () => {
@@ -71,7 +74,11 @@ describe('a coordinator', () => {
   })
 
   it('takes 50 uses of one token at once from as many keys as one, and refuses the others', async () => {
-    const { token } = await (await connectCoordinator({ storeDir })).call('/api/tokens', createdTokenSchema, {})
+    const { token } = await (await connectCoordinator({ storeDir })).read(
+      '/api/tokens',
+      createdTokenSchema,
+      sending('POST', {}),
+    )
     const uses = await Promise.allSettled(
       Array.from({ length: 50 }, async (_, i) =>
         enrolOverLine(await connectWebSocket(coordinator.url + agentEndpoint), {
@@ -92,12 +99,61 @@ describe('a coordinator', () => {
   }, 60_000)
 })
 
+describe('people', () => {
+  const password = 'correct horse battery'
+  const enter = (name: string) =>
+    fetch(`${coordinator.url}/sign-in`, {
+      ...{ method: 'POST', redirect: 'manual' },
+      body: new URLSearchParams({ name, password }),
+      headers: { Origin: coordinator.url },
+    })
+
+  it('are there again after a restart, with their tokens, and sign in anew', async () => {
+    expect(coordinator.lacksAdmin).toBe(true)
+    const people = createPeopleClient(await connectCoordinator({ storeDir }))
+    await people.add('alice', 'admin', password)
+    await people.add('victor', 'viewer', password)
+    const { token, id } = await people.createToken({ role: 'operator', title: 'ci' })
+    const entered = await enter('alice')
+    const cookie = (entered.headers.get('set-cookie') ?? '').split(';')[0] as string
+    const home = (headers: Record<string, string>) => fetch(coordinator.url, { headers, redirect: 'manual' })
+    expect((await home({ cookie })).status).toBe(200)
+    const tokenFile = join(storeDir, 'ci.token')
+    await writeFile(tokenFile, `${token}\n`, { mode: 0o600 })
+
+    const port = Number(new URL(coordinator.url).port)
+    await coordinator.stop()
+    coordinator = await startCoordinator({ storeDir, host: '127.0.0.1', port, log: (line) => log.push(line) })
+    expect(coordinator.lacksAdmin).toBe(false)
+    expect((await home({ cookie })).status).toBe(303)
+    expect((await enter('victor')).status).toBe(303)
+    const again = createPeopleClient(await connectCoordinator({ storeDir }))
+    expect((await again.list()).map(({ name, role }) => `${name} ${role}`)).toEqual(['alice admin', 'victor viewer'])
+    const ci = await connectCoordinator({ storeDir, tokenFile })
+    expect(await (await ci.request('/api/me')).json()).toEqual({ by: `api-token:${id}`, title: 'ci', role: 'operator' })
+    await expect(createPeopleClient(ci).list()).rejects.toMatchObject({
+      code: 'refused',
+      message: 'this needs the role admin, and ci is operator',
+    })
+    expect(log.join('\n')).not.toContain(token)
+    await again.revokeToken(id)
+    await expect(ci.request('/api/me')).rejects.toMatchObject({ code: 'refused' })
+    await again.remove('victor')
+    expect((await enter('victor')).status).toBe(403)
+    await expect(again.remove('alice')).rejects.toMatchObject({ code: 'conflict' })
+  }, 120_000)
+})
+
 describe('a client', () => {
   it('takes a run with an array of its own from submission to report', async () => {
     const client = await connectCoordinator({ storeDir })
     expect(client.url).toBe(coordinator.url)
     const key = fakeKey('one')
-    const { token } = await client.call('/api/tokens', createdTokenSchema, { labels: { site: 'lab-3' } })
+    const { token } = await client.read(
+      '/api/tokens',
+      createdTokenSchema,
+      sending('POST', { labels: { site: 'lab-3' } }),
+    )
     const connect = () => connectWebSocket(coordinator.url + agentEndpoint)
     const wish = { key, token: parseToken(token), name: 'one', labels: { rack: '1' } }
     expect(await enrolOverLine(await connect(), wish)).toMatchObject({ sequence: 0 })

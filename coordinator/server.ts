@@ -13,6 +13,7 @@ import { createFleet } from './fleet.ts'
 import { compareRun } from './compare/compare-run.ts'
 import { createListener, type ListenerAddress } from './listener.ts'
 import { assembleReport } from './report/assemble.ts'
+import { createPeople, createPeopleFold, type PeopleFold } from './people/index.ts'
 import { createScheduler } from './scheduler/index.ts'
 import { ensureToken, writePrivate } from './secret-files.ts'
 import { softwareName } from './software.ts'
@@ -28,6 +29,8 @@ export interface CoordinatorOptions {
   readonly hosts?: readonly string[]
   /** Left out, it serves without TLS. */
   readonly tls?: TlsFiles
+  /** Addresses or networks of reverse proxies whose word is taken for where requests come from. */
+  readonly proxies?: readonly string[]
   readonly log: (message: string) => void
 }
 
@@ -38,6 +41,8 @@ export interface Coordinator {
   readonly apiTokenFile: string
   /** Reads certificate and key again, for connections from now on. Never rejects: what is wrong with them is logged. */
   reload(): Promise<void>
+  /** Nobody can sign in as admin yet. */
+  readonly lacksAdmin: boolean
   /** Ends lines and requests, and closes the store. Idempotent. */
   stop(): Promise<void>
 }
@@ -52,10 +57,16 @@ export const addressFileName = 'coordinator.json'
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const storeDir = resolve(options.storeDir)
-  const fold = createControlFold()
-  const store = await openStore(storeDir, { log: options.log, visit: (record) => fold.apply(record) })
+  const folds = { control: createControlFold(), people: createPeopleFold() }
+  const store = await openStore(storeDir, {
+    log: options.log,
+    visit(record) {
+      folds.control.apply(record)
+      folds.people.apply(record)
+    },
+  })
   try {
-    return await serveStore(store, fold, storeDir, options)
+    return await serveStore(store, folds, storeDir, options)
   } catch (error) {
     await store.close()
     throw error
@@ -64,14 +75,14 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
 async function serveStore(
   store: Store,
-  fold: ControlFold,
+  folds: { readonly control: ControlFold; readonly people: PeopleFold },
   storeDir: string,
-  { host, port, hosts = [], tls, log }: CoordinatorOptions,
+  { host, port, hosts = [], proxies = [], tls, log }: CoordinatorOptions,
 ): Promise<Coordinator> {
   const apiTokenFile = join(storeDir, 'api.token')
   const software = softwareName()
   const registry = createRegistry({
-    ...{ key: openKeyFile(join(storeDir, 'coordinator.key')), fold },
+    ...{ key: openKeyFile(join(storeDir, 'coordinator.key')), fold: folds.control },
     append: (body) => store.append(body),
   })
   const scheduler = createScheduler({
@@ -85,13 +96,17 @@ async function serveStore(
   })
   const { server } = listener
   const known = isLoopback(host) ? [host, ...hosts] : hosts
-  const services = { store, scheduler, fleet: createFleet(registry, scheduler, store), software }
+  const people = createPeople({
+    ...{ fold: folds.people, apiToken: await ensureToken(apiTokenFile) },
+    append: async (body) => void (await store.append(body)),
+  })
+  const services = { store, scheduler, people, fleet: createFleet(registry, scheduler, store), software }
   const app = createApi(services, {
-    ...{ apiToken: await ensureToken(apiTokenFile), log },
+    ...{ log, proxies },
     loopback: isLoopback(host),
     hosts: known.length === 0 ? [] : [...known, ...listener.names],
   })
-  app.route('/', createWeb(services))
+  app.route('/', createWeb(services, { log }))
 
   const lines = createWebSocketServer()
   lines.attach(server, agentEndpoint, (connection) => void scheduler.serve(connection))
@@ -112,7 +127,7 @@ async function serveStore(
     await store.close()
   }
   return {
-    ...{ url: address.url, fingerprint: registry.fingerprint, apiTokenFile },
+    ...{ url: address.url, fingerprint: registry.fingerprint, apiTokenFile, lacksAdmin: !people.hasAdmin() },
     async reload() {
       if (tls === undefined || stopping) return
       try {

@@ -1,4 +1,5 @@
 import type { Fleet } from './fleet.ts'
+import type { People } from './people/index.ts'
 import type { Scheduler } from './scheduler/index.ts'
 import type { Store } from './store/index.ts'
 
@@ -7,6 +8,7 @@ export interface Services {
   readonly store: Store
   readonly scheduler: Scheduler
   readonly fleet: Fleet
+  readonly people: People
   /** Name and version of this program. */
   readonly software: string
 }

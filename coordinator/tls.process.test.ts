@@ -18,6 +18,7 @@ import { connectWebSocket } from '../shared/transports/websocket.ts'
 import { createdTokenSchema } from './api/schemas.ts'
 import { nameIn, readServedCertificate } from './certificate.ts'
 import { connectCoordinator } from './client/client.ts'
+import { sending } from './client/http.ts'
 import { type Coordinator, startCoordinator } from './server.ts'
 
 const skip = lacksOpenssl('a coordinator over TLS')
@@ -25,7 +26,11 @@ const skip = lacksOpenssl('a coordinator over TLS')
 /** An agent that enrols over a way of its own, and comes in. @returns its id, too */
 async function comeIn(name: string, storeDir: string, connect: () => Promise<Connection>) {
   const key = fakeKey(name)
-  const { token } = await (await connectCoordinator({ storeDir })).call('/api/tokens', createdTokenSchema, {})
+  const { token } = await (await connectCoordinator({ storeDir })).read(
+    '/api/tokens',
+    createdTokenSchema,
+    sending('POST', {}),
+  )
   await enrolOverLine(await connect(), { key, token: parseToken(token), name, labels: {} })
   const id = agentIdOf(key.publicKey)
   const agent = createFakeAgent(await connect(), { ...agentRecord(name), id, name }, key)

@@ -1,5 +1,6 @@
 import { type Command, CommanderError, Option } from 'commander'
 import { isBitfleetError, messageOf } from './errors.ts'
+import { visible } from './visible.ts'
 
 // What the command lines of both sides have in common: `bitfleet`, and the agent's own single file.
 
@@ -41,7 +42,8 @@ export async function runProgram(program: Command): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : 2
       if (error.code === 'bitfleet.number') process.stderr.write(`${error.message}\n`)
     } else {
-      process.stderr.write(`bitfleet: ${messageOf(error)}\n`)
+      // What a coordinator, an agent or a file says stands in messages; it must not steer the terminal.
+      process.stderr.write(`bitfleet: ${visible(messageOf(error))}\n`)
       // Where the fault is the program's own, not a file's or a network's.
       if (error instanceof Error && !isBitfleetError(error) && !('syscall' in error)) {
         process.stderr.write(`${error.stack}\n`)

@@ -1,11 +1,12 @@
 import type { z } from '@hono/zod-openapi'
 import { errorSchema } from './schemas.ts'
 
-type ErrorStatus = 400 | 403 | 404 | 409 | 413 | 422 | 503
+type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 422 | 503
 
 const meanings: Record<ErrorStatus, string> = {
   400: 'the request is wrong, and says how',
-  403: 'not allowed: token, name or origin',
+  401: 'nobody is signed in, and there is no token',
+  403: 'not allowed: token, role, name or origin',
   404: 'there is no such thing',
   409: 'not in this state',
   413: 'too large',

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
+import { apiToken, createTestPeople } from '../../test/people.ts'
 import { f32 } from '../../test/synthetic-run.ts'
 import { hostileTensors } from '../../test/hostile-bits.ts'
 import { digestOf } from '../../shared/digest.ts'
@@ -10,17 +11,20 @@ import type { Scheduler } from '../scheduler/index.ts'
 import { type ApiOptions, createApi } from './index.ts'
 
 const bench = schedulerHarness()
-const apiToken = 'the token of the API'
 const bearer = { Authorization: `Bearer ${apiToken}` }
 
 function open(options: Partial<ApiOptions> = {}, scheduler: Scheduler = bench.start()) {
+  const { people } = createTestPeople()
   const fleet = createFleet(bench.registry, scheduler, bench.store)
-  const services = { store: bench.store, scheduler, fleet, software: 'bitfleet 0.1.0' }
-  const api = createApi(services, { apiToken, loopback: true, hosts: [], maxArtifactBytes: 1 << 16, ...options })
-  const request = (path: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {}) =>
+  const services = { store: bench.store, scheduler, people, fleet, software: 'bitfleet 0.1.0' }
+  const api = createApi(services, { loopback: true, hosts: [], maxArtifactBytes: 1 << 16, ...options })
+  const send = (path: string, init: Init = {}) =>
     api.request(`http://127.0.0.1:7575${path}`, { ...init, headers: { Host: '127.0.0.1:7575', ...init.headers } })
-  return { request, scheduler }
+  /** With the store's own token. */
+  const request = (path: string, init: Init = {}) => send(path, { ...init, headers: { ...bearer, ...init.headers } })
+  return { send, request, scheduler }
 }
+type Init = Omit<RequestInit, 'headers'> & { headers?: Record<string, string> }
 const post = (body: unknown, headers: Record<string, string> = bearer) => ({
   ...{ method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) },
   headers: { 'Content-Type': 'application/json', ...headers },
@@ -46,26 +50,27 @@ describe('who may ask', () => {
     },
   )
 
-  it('takes writes with the token alone', async () => {
-    const { request } = open()
-    for (const init of [
-      post({ plan: '' }, {}),
-      post({ plan: '' }, { Authorization: 'Bearer ' }),
-      post({ plan: '' }, { Authorization: `Bearer ${apiToken}x` }),
-    ]) {
-      expect([401, 403]).toContain((await request('/api/runs', init)).status)
+  it('takes neither writes nor reads without a token, on loopback or off it', async () => {
+    for (const loopback of [true, false]) {
+      const { send, request } = open({ loopback })
+      for (const init of [
+        post({ plan: '' }, {}),
+        post({ plan: '' }, { Authorization: 'Bearer ' }),
+        post({ plan: '' }, { Authorization: `Bearer ${apiToken}x` }),
+        post({ plan: '' }, { Authorization: `Basic ${btoa(`x:${apiToken}`)}` }),
+      ]) {
+        expect([401, 403]).toContain((await send('/api/runs', init)).status)
+      }
+      expect((await send('/api/runs/x/cancel', { method: 'POST' })).status).toBe(401)
+      expect((await send(`/api/artifacts/${digestOf('x')}`, put(Buffer.from('x'), {}))).status).toBe(401)
+      expect(await bench.store.hasObject(digestOf('x'))).toBe(false)
+      for (const path of ['/api/runs', '/api/agents', '/api/openapi.json', '/api/none', '/api/me']) {
+        expect((await send(path)).status).toBe(401)
+        expect((await send(path, { headers: { Authorization: 'Bearer guess' } })).status).toBe(403)
+      }
+      expect((await request('/api/runs')).status).toBe(200)
+      expect((await send('/api/health')).status).toBe(200)
     }
-    expect((await request('/api/runs/x/cancel', { method: 'POST' })).status).toBe(401)
-    expect((await request(`/api/artifacts/${digestOf('x')}`, put(Buffer.from('x'), {}))).status).toBe(401)
-    expect(await bench.store.hasObject(digestOf('x'))).toBe(false)
-  })
-
-  it('takes reads without it on loopback alone', async () => {
-    expect((await open().request('/api/runs')).status).toBe(200)
-    const { request } = open({ loopback: false })
-    expect((await request('/api/runs')).status).toBe(401)
-    expect((await request('/api/runs', { headers: { Authorization: 'Bearer guess' } })).status).toBe(403)
-    expect((await request('/api/runs', { headers: bearer })).status).toBe(200)
   })
 
   it('takes no write from another origin, token or not', async () => {
@@ -279,7 +284,9 @@ it('describes itself, errors and all', async () => {
       '/api/artifacts/{digest}',
     ]),
   )
-  expect(document.paths['/api/runs']).toMatchObject({ post: { security: [{ api: [] }], responses: { 413: {} } } })
+  expect(document.paths['/api/runs']).toMatchObject({ post: { responses: { 401: {}, 413: {} } } })
+  expect(document).toMatchObject({ security: [{ api: [] }, { session: [] }] })
+  expect(document.paths['/api/health']).toMatchObject({ get: { security: [] } })
 })
 
 it('says nothing of its insides when it breaks', async () => {

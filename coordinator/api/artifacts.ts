@@ -5,6 +5,7 @@ import { formatNpy, npyFileName } from '../../shared/npy.ts'
 import { createTensor } from '../../shared/tensor.ts'
 import type { Services } from '../services.ts'
 import { answers, json } from './answers.ts'
+import { requireRole } from './guards.ts'
 import { artifactParams, digestParams, npyQuery, traceParams } from './schemas.ts'
 
 const bytes = { 'application/octet-stream': { schema: z.string().openapi({ format: 'binary' }) } }
@@ -14,7 +15,7 @@ const forever = 'private, max-age=31536000, immutable'
 export function addArtifactRoutes(app: OpenAPIHono, { store, scheduler }: Services, maxArtifactBytes: number): void {
   const put = createRoute({
     ...{ method: 'put', path: '/api/artifacts/{digest}', summary: "Keep bytes, such as a plan's own array" },
-    security: [{ api: [] }],
+    middleware: requireRole('operator'),
     request: { params: digestParams, body: { content: bytes, required: true } },
     responses: answers({ 201: json(z.object({ digest: z.string() }), 'kept') }, 400, 403, 413, 422),
   })

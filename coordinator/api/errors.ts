@@ -18,6 +18,12 @@ const statuses: Record<ErrorCode, ContentfulStatusCode> = {
   internal: 500,
 }
 
+/** The status that an error is answered with. */
+export function statusOf(error: unknown): ContentfulStatusCode {
+  if (isBitfleetError(error)) return statuses[error.code]
+  return error instanceof HTTPException ? error.status : 500
+}
+
 /** Our own errors say what they are; anything else is ours to read in the log, and says nothing to the asker. */
 export function answerError(error: Error, c: Context, log: (message: string) => void): Response {
   if (isBitfleetError(error)) {

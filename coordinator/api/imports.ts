@@ -7,6 +7,7 @@ import { type ByteSource, createMemorySource } from '../../shared/zip.ts'
 import { importBundles } from '../bundle/import.ts'
 import type { Services } from '../services.ts'
 import { answers, json } from './answers.ts'
+import { identityOf, requireRole } from './guards.ts'
 import { importedSchema, importSchema } from './schemas.ts'
 
 const maxRequestBytes = 1 << 20
@@ -18,13 +19,15 @@ export function addImportRoutes(app: OpenAPIHono, { store, fleet, software }: Se
 
   const create = createRoute({
     ...{ method: 'post', path: '/api/imports', summary: 'Make runs of bundles that were uploaded as artifacts' },
-    security: [{ api: [] }],
-    middleware: bodyLimit({
-      maxSize: maxRequestBytes,
-      onError: () => {
-        throw new BitfleetError('limit', `a list of bundles is at most ${maxRequestBytes} bytes`)
-      },
-    }),
+    middleware: [
+      requireRole('operator'),
+      bodyLimit({
+        maxSize: maxRequestBytes,
+        onError: () => {
+          throw new BitfleetError('limit', `a list of bundles is at most ${maxRequestBytes} bytes`)
+        },
+      }),
+    ],
     request: { body: { content: { 'application/json': { schema: importSchema } }, required: true } },
     responses: answers(
       { 200: json(z.object({ runs: z.array(importedSchema) }), 'the runs they are') },
@@ -33,13 +36,14 @@ export function addImportRoutes(app: OpenAPIHono, { store, fleet, software }: Se
   })
   app.openapi(create, async (c) => {
     const { bundles } = c.req.valid('json')
+    const { by } = identityOf(c)
     const sources: ByteSource[] = []
     for (const { digest, title } of bundles) {
       const bytes = await store.getObject(digest as Digest)
       if (!bytes) throw new BitfleetError('not-found', `${title} is not here; upload ${digest} as an artifact first`)
       sources.push(createMemorySource(title, bytes))
     }
-    const context = { software, find: fleet.find, by: 'api' }
+    const context = { software, find: fleet.find, by }
     const done = last.then(async () => importBundles(store, await openBundles(sources), context))
     last = done.catch(() => {})
     const runs = await done

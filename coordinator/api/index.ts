@@ -7,6 +7,7 @@ import { addArtifactRoutes } from './artifacts.ts'
 import { answerError } from './errors.ts'
 import { type GuardOptions, guard, securityHeaders } from './guards.ts'
 import { addImportRoutes } from './imports.ts'
+import { addPeopleRoutes } from './people.ts'
 import { addRunRoutes } from './runs.ts'
 import { healthSchema } from './schemas.ts'
 
@@ -27,22 +28,29 @@ export function createApi(services: Services, options: ApiOptions): OpenAPIHono 
     },
   })
   app.use(securityHeaders())
-  app.use(guard(options))
+  app.use(guard(options, services.people))
   app.onError((error, c) => answerError(error, c, log))
   app.notFound((c) => c.json({ error: { code: 'not-found', message: `there is nothing at ${c.req.path}` } }, 404))
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'api', {
     type: 'http',
     scheme: 'bearer',
-    description: 'The content of api.token in the store. Off loopback, reads need it too.',
+    description: 'An API token, or the content of api.token in the store.',
+  })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
+    ...{ type: 'apiKey', in: 'cookie', name: 'bitfleet-session' },
+    description:
+      'A browser that signed in at /sign-in. With a port in the address the name ends in it (`bitfleet-session-7575`), ' +
+      'over TLS it begins with `__Host-`. Writes then need an Origin header of this server.',
   })
   app.doc31('/api/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'Bitfleet coordinator', version: '1', description: 'Runs, their progress, reports and bytes.' },
+    security: [{ api: [] }, { session: [] }],
   })
 
   const health = createRoute({
-    ...{ method: 'get', path: '/api/health', summary: 'Whether it runs' },
+    ...{ method: 'get', path: '/api/health', summary: 'Whether it runs', security: [] },
     responses: answers({ 200: json(healthSchema, 'it runs') }),
   })
   app.openapi(health, (c) =>
@@ -53,5 +61,6 @@ export function createApi(services: Services, options: ApiOptions): OpenAPIHono 
   addRunRoutes(app, services, heartbeatMs)
   addArtifactRoutes(app, services, maxArtifactBytes)
   addImportRoutes(app, services)
+  addPeopleRoutes(app, services)
   return app
 }

@@ -8,6 +8,7 @@ import { type ReportFormat, renderReport, reportFormats } from '../report/files.
 import type { RunProgress } from '../scheduler/index.ts'
 import type { Services } from '../services.ts'
 import { answers, json } from './answers.ts'
+import { identityOf, requireRole } from './guards.ts'
 import { progressSchema, runParams, runSchema, submitSchema } from './schemas.ts'
 
 const maxSubmissionBytes = 8 << 20
@@ -24,15 +25,14 @@ const mediaTypes: Record<ReportFormat, string> = {
 export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, heartbeatMs: number): void {
   const submit = createRoute({
     ...{ method: 'post', path: '/api/runs', summary: 'Submit a plan' },
-    security: [{ api: [] }],
-    middleware: bodyLimit({ maxSize: maxSubmissionBytes, onError: tooLarge }),
+    middleware: [requireRole('operator'), bodyLimit({ maxSize: maxSubmissionBytes, onError: tooLarge })],
     request: { body: { content: { 'application/json': { schema: submitSchema } }, required: true } },
-    responses: answers({ 201: json(progressSchema, 'the run, under way') }, 400, 403, 404, 413, 503),
+    responses: answers({ 201: json(progressSchema, 'the run, under way') }, 400, 401, 403, 404, 413, 503),
   })
   app.openapi(submit, async (c) => {
     const { inputs, ...request } = c.req.valid('json')
     const pinned = inputs.map((i) => ({ ...i, digest: i.digest as Digest }))
-    const run = await scheduler.submit({ ...request, inputs: pinned }, 'api')
+    const run = await scheduler.submit({ ...request, inputs: pinned }, identityOf(c).by)
     return c.json(describe(await scheduler.progress(run.id)), 201)
   })
 
@@ -51,13 +51,13 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
 
   const cancel = createRoute({
     ...{ method: 'post', path: '/api/runs/{id}/cancel', summary: 'End a run early; what completed is compared' },
-    security: [{ api: [] }],
+    middleware: requireRole('operator'),
     request: { params: runParams },
-    responses: answers({ 202: json(progressSchema, 'the run, ending') }, 403, 404, 409),
+    responses: answers({ 202: json(progressSchema, 'the run, ending') }, 401, 403, 404, 409),
   })
   app.openapi(cancel, async (c) => {
     const { id } = c.req.valid('param')
-    await scheduler.cancel(id, 'api')
+    await scheduler.cancel(id, identityOf(c).by)
     return c.json(describe(await scheduler.progress(id)), 202)
   })
 

@@ -205,7 +205,7 @@ async function importRun(store: Store, joined: BundledRun, software: string, by:
   }
   for (const record of executions) {
     const { trace } = record.execution
-    await store.recordExecution(run.id, record, trace === undefined ? undefined : joined.traceTexts.get(trace))
+    await store.recordExecution(run.id, record, trace === undefined ? undefined : joined.traceTexts.get(trace), by)
   }
   for (const bundle of joined.bundles) await keepSignature(store, run.id, bundle, by)
   await store.saveReport(run.id, await reportOf(joined, software))

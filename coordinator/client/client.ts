@@ -55,6 +55,10 @@ export interface RunStatus {
 /** A coordinator over HTTP. Every call throws the coordinator's own error, or `unavailable`. */
 export interface CoordinatorClient {
   readonly url: string
+  /** Anything of the API that has no call of its own here. */
+  request(path: string, init?: ClientRequest): Promise<Response>
+  /** The same for an answer in JSON of a form. @throws `protocol` for one of another */
+  read<T>(path: string, schema: z.ZodType<T>, init?: ClientRequest): Promise<T>
   /** Agents connected now. */
   listAgents(): Promise<ConnectedAgent[]>
   /** @returns the run's id */
@@ -69,8 +73,6 @@ export interface CoordinatorClient {
   getArtifact(run: string, digest: Digest): Promise<Uint8Array | undefined>
   /** A run's bytes, as the exports take them. */
   artifacts(run: string): Artifacts
-  /** Any other route: what it answers, held against a schema. With a body it is a POST. */
-  call<T>(path: string, schema: z.ZodType<T>, body?: unknown): Promise<T>
 }
 
 const errorSchema = z.object({ error: z.object({ code: z.enum(errorCodes), message: z.string() }) })
@@ -138,7 +140,7 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
   }
 
   return {
-    url,
+    ...{ url, request, read },
     async listAgents() {
       const { agents } = await read('/api/agents', agentsSchema)
       return agents.filter(({ connected }) => connected)
@@ -184,14 +186,6 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
       followEvents((init) => request(`${at(run)}/events`, { ...init, signal: signal ?? null }), signal),
     getReport: (run) => read(`${at(run)}/report.json`, reportSchema),
     getArtifact,
-    call: (path, schema, body) =>
-      read(
-        path,
-        schema,
-        body === undefined
-          ? {}
-          : { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } },
-      ),
     artifacts: (run) => ({
       tensor: (digest) => getArtifact(run, digest),
       async trace(digest) {

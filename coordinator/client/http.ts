@@ -42,3 +42,9 @@ export function createHttp(network: Network): (url: string, init: ClientRequest)
     }
   }
 }
+
+/** A request that brings JSON. */
+export const sending = (method: string, body: unknown): ClientRequest => ({
+  ...{ method, body: JSON.stringify(body) },
+  headers: { 'Content-Type': 'application/json' },
+})

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 import { BitfleetError } from '../../shared/errors.ts'
-import { visibleLine } from '../report/visible.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import type { RunCounts, RunEvent } from '../scheduler/index.ts'
 import type { CoordinatorClient } from './client.ts'
 

@@ -23,7 +23,7 @@ export async function coordinatorStart(options: CoordinatorCommandOptions): Prom
   })
   process.once('disconnect', onOrphaned)
   const coordinator = await startCoordinator({
-    ...{ storeDir: store ?? config.storeDir, host, port, hosts: config.hosts },
+    ...{ storeDir: store ?? config.storeDir, host, port, hosts: config.hosts, proxies: config.proxies },
     ...(tls ? { tls } : {}),
     log: (message) => process.stderr.write(`${new Date().toISOString()} ${printable(message)}\n`),
   }).catch((error: unknown) => {
@@ -41,6 +41,12 @@ export async function coordinatorStart(options: CoordinatorCommandOptions): Prom
       `  bitfleet token create${store === undefined ? '' : ` --store ${shellWord(store)}`}\n` +
       `  bitfleet agent enroll ${url}     # there, the token on standard input; then bitfleet agent start\n`,
   )
+  if (coordinator.lacksAdmin) {
+    process.stdout.write(
+      `Nobody can sign in at ${url} yet; make the first admin with\n` +
+        `  bitfleet people add NAME --role admin${store === undefined ? '' : ` --store ${shellWord(store)}`}\n`,
+    )
+  }
   await Promise.race([askedToStop(), orphaned])
   process.stderr.write('stopping\n')
   await coordinator.stop()

@@ -5,7 +5,7 @@ import {
   compareSources,
   readSource,
 } from '../compare/files.ts'
-import { visibleLine } from '../report/visible.ts'
+import { visibleLine } from '../../shared/visible.ts'
 
 /** What an argument that is no file stands for (such as RUN/CELL), or undefined to take it as a file. */
 export type ResolveSource = (text: string) => Promise<ComparisonSource | undefined>

@@ -4,7 +4,7 @@ import type { Unit } from '../explain/minimal-facts.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { Comparison, Explanation, Report, ReportCell } from '../report/format.ts'
 import { membersByCondition } from '../report/matrix.ts'
-import { visibleLine } from '../report/visible.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import {
   agentNames,
   chanceText,

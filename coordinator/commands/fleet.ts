@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { agentSchema, createdTokenSchema } from '../api/schemas.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
-import { visibleLine } from '../report/visible.ts'
+import { sending } from '../client/http.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { connectionOptions, type RunOptions } from './find-report.ts'
 
 export interface FleetOptions extends RunOptions {
@@ -23,7 +24,7 @@ export async function createToken(
     needsApproval: options.needsApproval ?? false,
   }
   const client = await connect(options)
-  const created = await client.call('/api/tokens', createdTokenSchema, request)
+  const created = await client.read('/api/tokens', createdTokenSchema, sending('POST', request))
   if (options.json) process.stdout.write(`${JSON.stringify(created)}\n`)
   else {
     process.stdout.write(`${created.token}\n`)
@@ -37,7 +38,7 @@ export async function createToken(
 
 /** `bitfleet agents list`. */
 export async function listAgents(options: FleetOptions): Promise<number> {
-  const { agents } = await (await connect(options)).call('/api/agents', z.object({ agents: z.array(agentSchema) }))
+  const { agents } = await (await connect(options)).read('/api/agents', z.object({ agents: z.array(agentSchema) }))
   process.stdout.write(options.json ? `${JSON.stringify(agents, null, 2)}\n` : formatAgents(agents))
   return 0
 }
@@ -87,14 +88,18 @@ export async function pruneAgents(options: FleetOptions & { unseen?: string }): 
       ? {}
       : { unseenSince: new Date(Date.now() - parseDuration('--unseen', options.unseen)).toISOString() }
   const client = await connect(options)
-  const { pruned } = await client.call('/api/agents/prune', z.object({ pruned: z.array(z.string()) }), unseenSince)
+  const { pruned } = await client.read(
+    '/api/agents/prune',
+    z.object({ pruned: z.array(z.string()) }),
+    sending('POST', unseenSince),
+  )
   process.stdout.write(options.json ? `${JSON.stringify({ pruned })}\n` : pruned.map((id) => `${id}\n`).join(''))
   process.stderr.write(`${pruned.length} agents forgotten\n`)
   return 0
 }
 
 async function change(path: string, body: unknown, options: FleetOptions): Promise<number> {
-  const agent = await (await connect(options)).call(path, agentSchema, body)
+  const agent = await (await connect(options)).read(path, agentSchema, sending('POST', body))
   process.stdout.write(options.json ? `${JSON.stringify(agent)}\n` : formatAgents([agent]))
   return 0
 }

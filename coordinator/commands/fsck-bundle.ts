@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { verifyBundle } from '../../shared/bundle.ts'
 import { BitfleetError } from '../../shared/errors.ts'
-import { visibleLine } from '../report/visible.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { fsck } from './store.ts'
 
 /** `bitfleet fsck F.bundle …`: every digest and record, without a coordinator. @returns 0 where all is well, else 1 */

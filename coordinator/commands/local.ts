@@ -10,6 +10,8 @@ import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
 import { createdTokenSchema } from '../api/schemas.ts'
 import { connectCoordinator } from '../client/client.ts'
+import { sending } from '../client/http.ts'
+import { createPeopleClient } from '../client/people.ts'
 import { watchToEnd } from '../client/progress.ts'
 import { parsePlan, collectInputs } from '../plan/index.ts'
 import { exitCodeOf } from '../report/exit-code.ts'
@@ -86,7 +88,7 @@ export async function runLocally(
     sides.push(coordinator)
     await until(coordinator, () => hasAddress(join(storeDir, 'coordinator.json'), coordinator))
     const client = await connectCoordinator({ storeDir })
-    const { token } = await client.call('/api/tokens', createdTokenSchema, {})
+    const { token } = await client.read('/api/tokens', createdTokenSchema, sending('POST', {}))
     await writePrivate(tokenFile, `${token}\n`)
     const agent = startSide('agent', out, options.main, [
       ...['agent', 'start', '--coordinator', client.url, '--token-file', tokenFile],
@@ -116,7 +118,8 @@ export async function runLocally(
     if (!process.stdout.isTTY || options.exit) {
       process.stderr.write(`Web:    bitfleet coordinator --store ${storeDir} serves it again, under /runs/${runId}\n`)
     } else {
-      process.stderr.write(`Web:    ${client.url}/runs/${runId}, served until Ctrl-C\n`)
+      const link = await createPeopleClient(client).createLink(`/runs/${runId}`)
+      process.stderr.write(`Web:    ${link.url}\n        signs you in once, within 5 minutes; served until Ctrl-C\n`)
       await Promise.race([interruption.asked, ...sides.map(diedEarly)])
     }
   } finally {

@@ -7,7 +7,7 @@ import { collectInputs, parsePlan } from '../plan/index.ts'
 import { exitCodeOf } from '../report/exit-code.ts'
 import { renderJson } from '../report/files.ts'
 import { renderText } from '../report/text.ts'
-import { visibleLine } from '../report/visible.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { connectionOptions, type RunOptions } from './find-report.ts'
 import { usesColor } from './terminal.ts'
 

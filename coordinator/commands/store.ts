@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { BitfleetError } from '../../shared/errors.ts'
 import { readConfig } from '../config.ts'
-import { visibleLine } from '../report/visible.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { checkFiles, journalPath, type JournalRecord, readJournal, reindexStore } from '../store/index.ts'
 
 export interface StoreCommandOptions {
@@ -122,6 +122,25 @@ function deedOf(record: JournalRecord): string {
       return `brought a result of ${record.job}, attempt ${record.attempt}, that was refused: ${record.reason}`
     case 'result-quarantined':
       return `brought a result of ${record.job}, attempt ${record.attempt}, that was set apart: ${record.reason}`
+    case 'person-created':
+      return `added ${record.person} as ${record.role}`
+    case 'person-changed':
+      return record.role === undefined
+        ? `gave ${record.person} another password`
+        : `made ${record.person} ${record.role === 'viewer' ? 'a' : 'an'} ${record.role}`
+    case 'person-removed':
+      return `removed ${record.person}`
+    case 'api-token-created': {
+      const { token, role, title, person, expiresAt } = record
+      const whose = person === undefined ? '' : ` of ${person}`
+      return `made API token ${token}${whose}, ${role}, "${title}", ${expiresAt === undefined ? 'without end' : `until ${expiresAt}`}`
+    }
+    case 'api-token-revoked':
+      return `revoked API token ${record.token}`
+    case 'signed-in':
+      return `signed in by ${record.how} from ${record.address}`
+    case 'sign-in-refused':
+      return `refused to sign in "${record.name}" from ${record.address}`
     case 'audit':
       return `${record.action} ${record.subject}${record.detail === undefined ? '' : `: ${record.detail}`}`
   }

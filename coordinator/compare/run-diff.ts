@@ -3,7 +3,7 @@ import type { Facts } from '../../shared/facts.ts'
 import { byName } from '../explain/partition.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { Report, ReportCell } from '../report/format.ts'
-import { visibleLine } from '../report/visible.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { agentNames, conditionText, paramsText, plural } from '../report/wording.ts'
 
 /** `unsupported`: on both sides; `incomplete`: else one of the two has no completed execution. */

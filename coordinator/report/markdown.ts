@@ -2,7 +2,7 @@ import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { buildMatrix, foldRows, usedSigns } from './matrix.ts'
 import { collectNotices } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
-import { visible, visibleLine } from './visible.ts'
+import { visible, visibleLine } from '../../shared/visible.ts'
 import {
   agentNames,
   agreementRange,

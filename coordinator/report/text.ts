@@ -3,7 +3,7 @@ import type { Comparison, Report, ReportCell } from './format.ts'
 import { type Column, type Fold, buildMatrix, foldRows, isIdentical, runsOf, usedSigns } from './matrix.ts'
 import { collectNotices } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
-import { visibleLine } from './visible.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import {
   agentNames,
   agreementRange,

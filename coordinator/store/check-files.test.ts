@@ -7,6 +7,7 @@ import { digestOf } from '../../shared/digest.ts'
 import type { SignedResult } from '../../shared/signed-result.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { coordinatorKey } from '../../test/fake-agent.ts'
+import { apiToken, createTestPeople } from '../../test/people.ts'
 import { createApi } from '../api/index.ts'
 import { createControlFold, createRegistry, type Registry } from '../enrolment/index.ts'
 import { createFleet } from '../fleet.ts'
@@ -149,11 +150,13 @@ async function registryOf(store: Store): Promise<Registry> {
 
 /** What the API says of all that it can be asked about. */
 async function answers(store: Store, scheduler: Scheduler): Promise<Record<string, string>> {
+  const { people } = createTestPeople()
   const fleet = createFleet(await registryOf(store), scheduler, store)
-  const api = createApi({ store, scheduler, fleet, software: 'test' }, { apiToken: 'x', loopback: true, hosts: [] })
+  const api = createApi({ store, scheduler, people, fleet, software: 'test' }, { loopback: true, hosts: [] })
+  const headers = { Host: '127.0.0.1', Authorization: `Bearer ${apiToken}` }
   const said: Record<string, string> = {}
   const ask = async (path: string) => {
-    const response = await api.request(`http://127.0.0.1${path}`, { headers: { Host: '127.0.0.1' } })
+    const response = await api.request(`http://127.0.0.1${path}`, { headers })
     said[path] = `${response.status} ${Buffer.from(await response.arrayBuffer()).toString('base64')}`
   }
   await ask('/api/runs')

@@ -21,6 +21,7 @@ import {
   findTrace,
   lostRecord,
   type ReadRecord,
+  searchRuns,
   summarizeRuns,
 } from './record-index.ts'
 import { formatRecord, parseRecord, type RecordKind, type StoredRecord } from './records.ts'
@@ -248,6 +249,7 @@ async function openLocked(
       return executionRows(database, run)
     },
     listRuns: () => summarizeRuns(database),
+    findRuns: (query) => searchRuns(database, query),
 
     async saveReport(run, report) {
       await runOf(run)

@@ -5,12 +5,17 @@ import { publicKeyPattern } from '../../shared/keys.ts'
 /** What the journal's first line says it is. */
 export const journalFormat = 'bitfleet/journal@1'
 
-/** Who did it: `agent:ID`, `api` for whoever holds the API token, `coordinator` itself. */
+/**
+ * Who did it: `agent:ID`, `person:NAME`, `api-token:ID`, `api` for whoever holds the store's own token, `coordinator`
+ * itself.
+ */
 const by = z.string()
 const agent = z.string()
 const labels = z.record(z.string(), z.string())
 const hex = z.string().regex(/^[0-9a-f]{64}$/)
 const publicKey = z.string().regex(publicKeyPattern)
+
+const role = z.enum(['viewer', 'operator', 'admin'])
 
 /**
  * What a journal records. Small things stand in it; large ones in record files of their own, written before, that it
@@ -82,6 +87,22 @@ export const journalBodySchema = z.discriminatedUnion('kind', [
     ...{ kind: z.literal('result-quarantined'), by, agent, job: z.string(), attempt: z.number().int() },
     ...{ reason: z.string(), record: digestSchema },
   }),
+  /** `password` is scrypt with its parameters; the journal is its owner's alone. */
+  z.strictObject({ kind: z.literal('person-created'), by, person: z.string(), role, password: z.string() }),
+  z.strictObject({
+    ...{ kind: z.literal('person-changed'), by, person: z.string() },
+    ...{ role: role.optional(), password: z.string().optional() },
+  }),
+  /** With their tokens. */
+  z.strictObject({ kind: z.literal('person-removed'), by, person: z.string() }),
+  /** `hash` is the SHA-256 of the token, bare hex: the token itself is nowhere. */
+  z.strictObject({
+    ...{ kind: z.literal('api-token-created'), by, token: z.string(), hash: z.string(), role, title: z.string() },
+    ...{ person: z.string().optional(), expiresAt: z.string().optional() },
+  }),
+  z.strictObject({ kind: z.literal('api-token-revoked'), by, token: z.string() }),
+  z.strictObject({ kind: z.literal('signed-in'), by, address: z.string(), how: z.enum(['password', 'link']) }),
+  z.strictObject({ kind: z.literal('sign-in-refused'), by, name: z.string(), address: z.string() }),
   /** Anything else that somebody may want to know was done, and by whom. */
   z.strictObject({
     ...{ kind: z.literal('audit'), by, action: z.string(), subject: z.string() },

@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from 'drizzle-orm'
+import { and, count, desc, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { RunState } from '../records.ts'
@@ -6,7 +6,7 @@ import type { Database } from './database.ts'
 import type { JournalRecord } from './journal.ts'
 import type { RecordKind, StoredRecord } from './records.ts'
 import { agents, cells, executions, journal as marks, runs, traces } from './schema.ts'
-import type { ExecutionSummary, RunSummary } from './store.ts'
+import type { ExecutionSummary, RunQuery, RunSummary } from './store.ts'
 
 /** Rows that a statement takes at once; PostgreSQL binds at most 65,535 values. */
 const batch = 1000
@@ -153,13 +153,52 @@ export async function findRun(database: Database, id: string): Promise<RunRow | 
   }
 }
 
+const newestFirst = [desc(runs.createdAt), desc(runs.id)]
+
 export async function summarizeRuns(database: Database): Promise<RunSummary[]> {
-  const rows = await database.select().from(runs).orderBy(desc(runs.createdAt), desc(runs.id))
-  return rows.map(({ id, name, state, createdAt, endedAt, cells: cellCount, agents: agentCount }) => ({
+  return (
+    await database
+      .select()
+      .from(runs)
+      .orderBy(...newestFirst)
+  ).map(summaryOf)
+}
+
+export async function searchRuns(
+  database: Database,
+  { text = '', agent, offset = 0, limit }: RunQuery,
+): Promise<{ runs: RunSummary[]; total: number }> {
+  const conditions: SQL[] = []
+  if (text !== '') {
+    // Names are kept as JSON strings, so the text is looked for as it stands in one.
+    const needle = JSON.stringify(text).slice(1, -1)
+    conditions.push(
+      sql`(position(lower(${needle}) in lower(${runs.name})) > 0 or position(lower(${needle}) in lower(${runs.id})) > 0)`,
+    )
+  }
+  if (agent !== undefined) {
+    const taking = database.select({ run: cells.run }).from(cells).where(eq(cells.agent, agent))
+    conditions.push(inArray(runs.id, taking))
+  }
+  const where = and(...conditions)
+  const [all] = await database.select({ total: count() }).from(runs).where(where)
+  const rows = await database
+    .select()
+    .from(runs)
+    .where(where)
+    .orderBy(...newestFirst)
+    .limit(limit)
+    .offset(offset)
+  return { runs: rows.map(summaryOf), total: all?.total ?? 0 }
+}
+
+function summaryOf(row: typeof runs.$inferSelect): RunSummary {
+  const { id, name, state, createdAt, endedAt, cells: cellCount, agents: agentCount } = row
+  return {
     ...{ id, name: JSON.parse(name) as string, state: state as RunState, createdAt },
     ...(endedAt === null ? {} : { endedAt }),
     ...{ cells: cellCount, agents: agentCount },
-  }))
+  }
 }
 
 /** In the plan's order, then by repetition. */

@@ -18,6 +18,16 @@ export interface RunSummary {
   readonly agents: number
 }
 
+/** Which runs, newest first. */
+export interface RunQuery {
+  /** Found in their name or id, whatever its case. */
+  readonly text?: string
+  /** Those with a cell on it. */
+  readonly agent?: string
+  readonly offset?: number
+  readonly limit: number
+}
+
 export interface RunEnd {
   readonly endedAt: string
   /** Why it failed. */
@@ -95,6 +105,8 @@ export interface Store {
   listExecutions(run: string): Promise<ExecutionSummary[]>
   /** Newest first. */
   listRuns(): Promise<RunSummary[]>
+  /** @returns those asked for, and how many there are in all */
+  findRuns(query: RunQuery): Promise<{ readonly runs: RunSummary[]; readonly total: number }>
 
   saveReport(run: string, report: Report): Promise<void>
   /** Undefined while there is none. @throws `not-found` for no such run */

@@ -5,6 +5,15 @@
 export const liveScript = `'use strict'
 const live = document.getElementById('live')
 let waiting = false
+// The theme that was chosen goes along from page to page.
+const themes = [...document.querySelectorAll('.theme input')]
+try {
+  const chosen = themes.find(({ value }) => value === localStorage.getItem('bitfleet-theme'))
+  if (chosen) chosen.checked = true
+  for (const theme of themes) theme.addEventListener('change', () => localStorage.setItem('bitfleet-theme', theme.value))
+} catch {
+  // A browser that keeps nothing: the theme is chosen on each page.
+}
 let busy = false
 
 async function refresh() {
@@ -17,7 +26,7 @@ async function refresh() {
     const fresh = page.getElementById('live')
     if (!fresh) return location.reload()
     const open = [...live.querySelectorAll('details')].map((details) => details.open)
-    const reachable = 'a, summary, [tabindex]'
+    const reachable = 'a, summary, button, input, [tabindex]'
     const focused = [...live.querySelectorAll(reachable)].indexOf(document.activeElement)
     if (live.innerHTML !== fresh.innerHTML) {
       live.replaceChildren(...fresh.childNodes)

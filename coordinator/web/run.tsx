@@ -1,16 +1,17 @@
+import { type Identity, includesRole } from '../people/index.ts'
 import type { Report } from '../report/format.ts'
 import { ReportBody } from '../report/html/index.tsx'
-import { visible, visibleLine } from '../report/visible.ts'
+import { visible, visibleLine } from '../../shared/visible.ts'
 import { grouped, paramsText } from '../report/wording.ts'
 import type { CellProgress, RunProgress } from '../scheduler/index.ts'
 import { Page } from './page.tsx'
 
 /** A finished run: its report as it would be exported, with the other forms a click away. */
-export function RunReportPage({ report }: { report: Report }) {
+export function RunReportPage({ report, identity }: { report: Report; identity: Identity }) {
   const base = `/api/runs/${encodeURIComponent(report.run.id)}/report`
   const nav = ['html', 'json', 'csv', 'md'].map((format) => <a href={`${base}.${format}`}>{format}</a>)
   return (
-    <Page title={`${report.run.name}: ${report.verdict}`} nav={nav}>
+    <Page title={`${report.run.name}: ${report.verdict}`} identity={identity} section="runs" nav={nav}>
       <ReportBody report={report} />
     </Page>
   )
@@ -18,12 +19,20 @@ export function RunReportPage({ report }: { report: Report }) {
 
 const underWay = new Set<string>(['running', 'comparing'])
 
+export interface RunProgressProps {
+  readonly progress: RunProgress
+  readonly identity: Identity
+  /** Its end was just asked for. */
+  readonly cancelling?: boolean
+}
+
 /** A run without a report: how far it is, or why there will be none. */
-export function RunProgressPage({ progress: { run, counts, cells } }: { progress: RunProgress }) {
+export function RunProgressPage({ progress, identity, cancelling = false }: RunProgressProps) {
+  const { run, counts, cells } = progress
   const live = underWay.has(run.state)
   const ended = counts.total - counts.waiting - counts.running
   return (
-    <Page title={`${run.name}: ${run.state}`}>
+    <Page title={`${run.name}: ${run.state}`} identity={identity} section="runs">
       <section
         id="live"
         aria-labelledby="run-title"
@@ -47,6 +56,9 @@ export function RunProgressPage({ progress: { run, counts, cells } }: { progress
             {ended} of {counts.total}
           </progress>
           <Workloads cells={cells} />
+          {run.state === 'running' && includesRole(identity.role, 'operator') ? (
+            <Cancel run={run.id} asked={cancelling} />
+          ) : null}
           {live ? <p class="quiet">This page keeps itself up to date; without script, reload it.</p> : null}
           <details class="aside">
             <summary>Plan</summary>
@@ -58,6 +70,20 @@ export function RunProgressPage({ progress: { run, counts, cells } }: { progress
         </div>
       </section>
     </Page>
+  )
+}
+
+/** In a fold, so that one click ends nothing. */
+function Cancel({ run, asked }: { run: string; asked: boolean }) {
+  if (asked) return <p role="status">It is being cancelled; what runs now may end first.</p>
+  return (
+    <details class="aside">
+      <summary>Cancel this run</summary>
+      <form method="post" action={`/runs/${encodeURIComponent(run)}/cancel`}>
+        <p>What has completed is compared; nothing more is begun.</p>
+        <button class="danger">Cancel the run</button>
+      </form>
+    </details>
   )
 }
 

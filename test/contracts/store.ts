@@ -167,6 +167,28 @@ export function storeContract(open: (folder: string) => Promise<Store>, createFo
       expect(await store.artifacts().trace('0'.repeat(64))).toBeUndefined()
     })
 
+    it('finds runs by name, id and agent, a page at a time', async () => {
+      const made = ['alpha', 'Beta "quoted" \0', 'beta \u202e', 'gamma'].map((name, i) => {
+        const run = createSyntheticRun(agents, { id: `find-${i}`, name, createdAt: `2020-01-0${i + 1}T00:00:00.000Z` })
+        run.add({ agent: i === 3 ? 'a-2' : 'a-1', workload: 'reduce.sum', backend: 'js', executions: [null] })
+        return run.data()
+      })
+      for (const { run, cells } of made) await store.createRun(run, cells)
+      const find = async (query: Parameters<Store['findRuns']>[0]) => {
+        const { runs, total } = await store.findRuns(query)
+        return [total, ...runs.map(({ id }) => id)]
+      }
+      expect(await find({ text: 'FIND-', limit: 2 })).toEqual([4, 'find-3', 'find-2'])
+      expect(await find({ text: 'find-', limit: 2, offset: 2 })).toEqual([4, 'find-1', 'find-0'])
+      expect(await find({ text: 'beta', limit: 9 })).toEqual([2, 'find-2', 'find-1'])
+      expect(await find({ text: '"QUOTED" \0', limit: 9 })).toEqual([1, 'find-1'])
+      for (const text of ['%', '_eta', "' or 1=1 --", '\\']) expect(await find({ text, limit: 9 })).toEqual([0])
+      expect(await find({ text: 'find-', agent: 'a-2', limit: 9 })).toEqual([1, 'find-3'])
+      expect(await find({ agent: 'nobody', limit: 9 })).toEqual([0])
+      const all = await store.findRuns({ limit: 1000 })
+      expect(all).toEqual({ runs: await store.listRuns(), total: all.runs.length })
+    })
+
     it('keeps a report', async () => {
       const { data } = sampleRun('run-report')
       await store.createRun(data.run, data.cells)

@@ -98,6 +98,13 @@ export function readExport(out: string): { digest: string; file: string }[] {
   return tensors.flatMap(({ digest, file }) => (file === null ? [] : [{ digest, file }]))
 }
 
+/** Asks a coordinator on this machine something of its API, as whoever can read its store. */
+export function api(store: string, path: string): Promise<Response> {
+  const { url } = JSON.parse(readFileSync(join(store, 'coordinator.json'), 'utf8')) as { url: string }
+  const token = readFileSync(join(store, 'api.token'), 'utf8').trim()
+  return fetch(`${url}${path}`, { headers: { Authorization: `Bearer ${token}` } })
+}
+
 /** Waits until a condition holds, for a bounded time. */
 export async function until(what: string, ready: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
   const deadline = performance.now() + limitMs

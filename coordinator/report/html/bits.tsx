@@ -1,6 +1,6 @@
 import { type DType, dtypeBytes } from '../../../shared/tensor.ts'
 import { runsOf } from '../matrix.ts'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import { ulpText } from '../wording.ts'
 
 /** Widths of sign, exponent and significand fields, in bits. */

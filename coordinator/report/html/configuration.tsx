@@ -1,7 +1,7 @@
 import { type DType, dtypeBytes, elementCount, tensorFromBits } from '../../../shared/tensor.ts'
 import { tensorFileName } from '../export.ts'
 import type { Divergence, Report } from '../format.ts'
-import { visible, visibleLine } from '../visible.ts'
+import { visible, visibleLine } from '../../../shared/visible.ts'
 
 /** The plan to copy, and the lines that check this very report without us. */
 export function Configuration({ report }: { report: Report }) {

@@ -1,6 +1,6 @@
 import { isFloat } from '../../../shared/tensor.ts'
 import type { Comparison, Divergence, ElementComparison } from '../format.ts'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import { elementText, grouped, percent, plural, rounded, ulpText } from '../wording.ts'
 import { Bits } from './bits.tsx'
 import { Growth } from './growth.tsx'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import { paletteCss } from './palette.ts'
 
 const sheets = ['page', 'tables', 'matrix', 'workload', 'media'].map((name) =>

@@ -1,5 +1,5 @@
 import type { Report } from '../format.ts'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import { conditionText, grouped, plural } from '../wording.ts'
 import type { View } from './view.ts'
 

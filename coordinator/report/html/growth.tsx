@@ -1,6 +1,6 @@
 import { scaleLinear, scaleLog } from 'd3-scale'
 import type { Growth as GrowthOfTensor } from '../format.ts'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import { grouped, percent, plural, rounded, superscript } from '../wording.ts'
 import { fixed } from './histogram.tsx'
 

@@ -1,7 +1,7 @@
 import { scaleBand, scaleLog } from 'd3-scale'
 import { bucketName } from '../../../shared/ulp.ts'
 import type { ElementComparison } from '../format.ts'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import { grouped, percent, superscript } from '../wording.ts'
 
 const height = 140

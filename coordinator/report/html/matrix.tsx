@@ -1,5 +1,5 @@
 import { type Column, type Fold, type Mark, type Matrix, buildMatrix, foldRows, runsOf, usedSigns } from '../matrix.ts'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import { grouped, knobsText, paramsText, plural } from '../wording.ts'
 import { classColour, paletteSize } from './palette.ts'
 import type { View } from './view.ts'

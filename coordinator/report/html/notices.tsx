@@ -1,5 +1,5 @@
 import { type Notice, collectNotices } from '../notices.ts'
-import { visibleLine, visibleLog } from '../visible.ts'
+import { visibleLine, visibleLog } from '../../../shared/visible.ts'
 import { conditionText, plural } from '../wording.ts'
 import type { View } from './view.ts'
 

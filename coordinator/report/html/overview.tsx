@@ -1,6 +1,6 @@
 import type { Comparison, Report } from '../format.ts'
 import { plannedChanges } from '../planned-changes.ts'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import {
   agreementRange,
   agreementText,

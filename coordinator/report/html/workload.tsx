@@ -1,6 +1,6 @@
 import type { Comparison } from '../format.ts'
 import { membersByCondition } from '../matrix.ts'
-import { visibleLine } from '../visible.ts'
+import { visibleLine } from '../../../shared/visible.ts'
 import { agreementShort, conditionText, failureText, grouped, paramsText, plural } from '../wording.ts'
 import { DivergenceDetail, DivergenceLine } from './divergence.tsx'
 import { Explanations } from './explanation.tsx'
