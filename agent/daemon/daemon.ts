@@ -10,12 +10,14 @@ import { connectWebSocket } from '../../shared/transports/websocket.ts'
 import { type AgentConfig, readSoftware } from '../config.ts'
 import { openIdentity } from '../identity.ts'
 import { readInventory } from '../inventory/index.ts'
+import { openSeenNonces, type SeenNonces } from '../spool/seen-nonces.ts'
+import { openSpool, type Spool } from '../spool/spool.ts'
 import { openArtifactCache } from './artifact-cache.ts'
 import { type ArtifactExchange, createArtifactExchange } from './artifact-exchange.ts'
 import { createBackoff } from './backoff.ts'
 import { describeBackends, runnerArguments } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
-import { createJobQueue } from './job-queue.ts'
+import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
 
@@ -33,12 +35,21 @@ export interface DaemonOptions {
   readonly log: (line: string) => void
   readonly cacheBytes?: number
   readonly keepBytes?: number
+  /** Quota of the results that wait for their acknowledgement, in bytes. */
+  readonly spoolBytes?: number
 }
 
 export interface Daemon {
   readonly agent: AgentRecord
-  /** Cancels what runs, reports it where the coordinator can be reached, and closes the line. */
-  stop(): Promise<void>
+  /**
+   * Lets what runs go on for a while, cancels it then, reports it where the coordinator can be reached, and closes the
+   * line.
+   *
+   * @param graceMs 0 where it is left out
+   */
+  stop(graceMs?: number): Promise<void>
+  /** Takes no more jobs, finishes and hands in what it has, and stops. */
+  drain(): Promise<void>
   /** Resolves when stopped; rejects with `refused` where the coordinator turns this agent away. */
   readonly done: Promise<void>
 }
@@ -77,14 +88,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   try {
     const { agent, context } = await prepareAgent({ ...options, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
-    const daemon = keepRunning(options, url, agent, context)
-    const done = daemon.done.then(unlock, async (error: unknown) => {
+    const spoolFolder = join(stateDir, 'spool')
+    const spool = await openSpool(spoolFolder, { log, quotaBytes: options.spoolBytes })
+    const seen = await openSeenNonces(join(spoolFolder, 'nonces'), join(spoolFolder, 'drafts'), { log })
+    const daemon = keepRunning(options, url, agent, context, spool, seen)
+    const release = async () => {
+      await seen.close()
       await unlock()
+    }
+    const done = daemon.done.then(release, async (error: unknown) => {
+      await release()
       throw error
     })
     // Whoever started it looks at `done` when it likes.
     done.catch(() => {})
-    return { agent, stop: daemon.stop, done }
+    return { agent, stop: daemon.stop, drain: daemon.drain, done }
   } catch (error) {
     await unlock()
     throw error
@@ -132,19 +150,29 @@ export async function prepareAgent({
   return { agent, context }
 }
 
-function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: AgentRecord, context: ExecutionContext) {
+function keepRunning(
+  { token, slots, log }: DaemonOptions,
+  url: string,
+  agent: AgentRecord,
+  context: ExecutionContext,
+  spool: Spool,
+  seen: SeenNonces,
+) {
   const exchange = createArtifactExchange(context.cache)
   let connection: Connection | undefined
   /** The same, once the coordinator has welcomed this agent. */
   let line: Line | undefined
-  const queue = createJobQueue(
+  const queue: JobQueue = createJobQueue({
     slots,
-    (job, signal) => runJob(job, signal, exchange, context),
-    (finished) => {
-      log(`${finished.job} (attempt ${finished.attempt}): ${finished.result.execution.outcome.status}`)
-      line?.sendResult(finished)
-    },
-  )
+    spool,
+    seen,
+    run: (job, signal) => runJob(job, signal, exchange, context),
+    offer: (key) => line?.offer(key),
+    // This protocol has no words for it: what is not taken is given again when the line ends.
+    refused: () => {},
+    ready: () => {},
+    log,
+  })
   const stopping = new AbortController()
   const backoff = createBackoff()
   let everWelcomed = false
@@ -188,24 +216,28 @@ function keepRunning({ token, slots, log }: DaemonOptions, url: string, agent: A
   /** Waits, not for ever, while there is a line and the coordinator has not acknowledged all. */
   const untilHandedIn = async () => {
     const deadline = performance.now() + farewellMs
-    const owing = () => line !== undefined && queue.unacknowledged().length > 0
+    const owing = () => line !== undefined && queue.counts().owed > 0
     while (owing() && performance.now() < deadline) await delay(20)
   }
 
   const kept = keepLine()
-  const stop = async () => {
+  const stop = async (graceMs = 0) => {
     if (stopping.signal.aborted) return await kept.catch(() => {})
-    await queue.stop()
+    await queue.stop(graceMs)
     await untilHandedIn()
     stopping.abort()
     connection?.close(farewell)
     await kept.catch(() => {})
   }
+  const drain = async () => {
+    await queue.drain()
+    await stop()
+  }
   const done = kept.catch(async (error: unknown) => {
     await queue.stop()
     throw error
   })
-  return { stop, done }
+  return { stop, drain, done }
 }
 
 /** Fetches what a job needs, then makes its execution. */

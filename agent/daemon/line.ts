@@ -9,13 +9,15 @@ import {
 } from '../../shared/messages.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import type { ArtifactExchange } from './artifact-exchange.ts'
+import type { JobKey } from '../spool/file-name.ts'
+import { createOutbox } from '../spool/outbox.ts'
 import { bareExecution } from './execution.ts'
 import type { Finished, JobQueue } from './job-queue.ts'
 
 /** A line on which the coordinator has welcomed this agent. */
 export interface Line {
-  /** Does not wait: what the line loses is sent again on the next one. */
-  sendResult(finished: Finished): void
+  /** Hands a result in when its turn comes: what the line loses is sent again on the next one. */
+  offer(key: JobKey): void
 }
 
 export interface LineContext {
@@ -41,13 +43,7 @@ export async function serveLine(connection: Connection, context: LineContext): P
   const late = setTimeout(() => connection.close(`no welcome in ${welcomeMs / 1000} s`), welcomeMs)
   let welcomed = false
 
-  const line: Line = {
-    sendResult(finished) {
-      sendResult(send, finished).catch((error: unknown) => {
-        if (!hasCode(error, 'unavailable')) log(`result of ${finished.job}: ${messageOf(error)}`)
-      })
-    },
-  }
+  const outbox = createOutbox<Finished>({ read: queue.read, send: (finished) => sendResult(send, finished), log })
 
   const welcome = (protocol: number) => {
     if (protocol !== protocolVersion) {
@@ -58,10 +54,10 @@ export async function serveLine(connection: Connection, context: LineContext): P
     }
     clearTimeout(late)
     welcomed = true
-    context.onWelcome(line)
+    context.onWelcome(outbox)
     exchange.useLine(send)
     // Made while there was no line, or lost with the last one.
-    for (const finished of queue.unacknowledged()) line.sendResult(finished)
+    for (const key of queue.owed()) outbox.offer(key)
   }
 
   const handle = (message: CoordinatorMessage, body?: Uint8Array) => {
@@ -75,6 +71,7 @@ export async function serveLine(connection: Connection, context: LineContext): P
       case 'cancel':
         return queue.cancel(message.job)
       case 'acknowledged':
+        outbox.answered(message)
         return queue.acknowledge(message.job, message.attempt)
       case 'want':
         return exchange.serve(message.digest)
@@ -98,6 +95,7 @@ export async function serveLine(connection: Connection, context: LineContext): P
     throw error
   } finally {
     clearTimeout(late)
+    outbox.close()
     exchange.useLine(undefined)
   }
 }
