@@ -74,7 +74,7 @@ export function createOutbox<Result>(options: OutboxOptions<Result>): Outbox {
   const pump = async () => {
     if (pumping) return
     pumping = true
-    while (!closed && unanswered.size < window) {
+    while (unanswered.size < window) {
       const next = waiting.entries().next()
       if (next.done) break
       const [key, value] = next.value
