@@ -36,7 +36,7 @@ async function queueOf(
   const runs = new Map<string, { end(result?: ExecutionResult): void; fail(error: Error): void; signal: AbortSignal }>()
   const offered: string[] = []
   const refused: [job: string, reason: string, later: boolean][] = []
-  const ready = vi.fn()
+  const ready = vi.fn<() => void>()
   const queue = createJobQueue({
     ...{ slots: 1, spool, seen, log, retryMs: 20, ready },
     run: (job, signal) =>
@@ -265,7 +265,7 @@ describe('a job queue that drains', () => {
   })
 
   it('is done at once where nothing is in hand', async () => {
-    await (await queueOf()).queue.drain()
+    await expect((await queueOf()).queue.drain()).resolves.toBeUndefined()
   })
 })
 

@@ -11,8 +11,8 @@ const keys = (count: number) => Array.from({ length: count }, (_, i) => key(`j${
 function outboxOf(changes: Partial<OutboxOptions<string>> = {}) {
   const sent: string[] = []
   const logged: string[] = []
-  const read = vi.fn(async ({ job }: JobKey): Promise<string | undefined> => job)
-  const send = vi.fn(async (result: string) => {
+  const read = vi.fn<(key: JobKey) => Promise<string | undefined>>(async ({ job }) => job)
+  const send = vi.fn<(result: string) => Promise<void>>(async (result) => {
     sent.push(result)
   })
   const outbox = createOutbox({ read, send, log: (line) => logged.push(line), ...changes })
@@ -36,7 +36,7 @@ describe('an outbox', () => {
 
   it('waits for a line that takes nothing, one result in hand', async () => {
     let take = () => {}
-    const send = vi.fn(() => new Promise<void>((resolve) => (take = resolve)))
+    const send = vi.fn<() => Promise<void>>(() => new Promise<void>((resolve) => (take = resolve)))
     const { outbox, read } = outboxOf({ send })
     for (const one of keys(10)) outbox.offer(one)
     await vi.waitFor(() => expect(send).toHaveBeenCalledTimes(1))

@@ -117,7 +117,7 @@ describe('a full disk', () => {
         const seen = await openSeenNonces(join(folder, 'nonces'), join(folder, 'drafts'), { log })
         const refused: string[] = []
         const offered = new Set<string>()
-        const ready = vi.fn()
+        const ready = vi.fn<() => void>()
         const queue = createJobQueue({
           ...{ slots: 1, spool, seen, log, ready, retryMs: 50 },
           run: (job) => Promise.resolve(sampleResult(`${job.id}\n`.repeat(10_000))),
