@@ -77,11 +77,43 @@ agent
   .option('--name <name>', 'what to call this agent; several on one machine need different names')
   .option('--label <key=value...>', 'labels that plans aim at', [])
   .option('--slots <number>', 'executions at a time', wholeNumber, 1)
-  .option('--state <dir>', "where this agent's key and cache are kept")
+  .option('--state <dir>', "where this agent's key, cache and spool are kept")
+  .option('--spool-bytes <number>', 'results not acknowledged beyond which it takes no more jobs', byteCount)
+  .option('--grace <seconds>', 'how long running executions may go on after SIGTERM', wholeNumber, 20)
   .addOption(tokenFile("the agents'"))
   .action(
     does(async ({ label, state, ...options }) =>
       (await import('./agent/commands/agent.ts')).agentStart({ ...options, labels: label, stateDir: state }),
+    ),
+  )
+
+const stateOf = (command: Command) =>
+  command
+    .option('--name <name>', 'the name it was started with')
+    .option('--state <dir>', 'the state folder it was started with')
+
+stateOf(agent.command('status').description('how the agent of this machine is; exit 0 connected, 1 not, 3 not running'))
+  .addOption(json())
+  .action(
+    does(async ({ state, ...options }) =>
+      (await import('./agent/commands/agent-status.ts')).agentStatus({ ...options, stateDir: state }),
+    ),
+  )
+
+stateOf(agent.command('drain').description('have it finish and hand in what it has, take nothing new, and end'))
+  .option('--wait', 'until it has ended')
+  .action(
+    does(async ({ state, ...options }) =>
+      (await import('./agent/commands/agent-drain.ts')).agentDrain({ ...options, stateDir: state }),
+    ),
+  )
+
+stateOf(agent.command('reset').description('remove its key, enrolment, cache and spool, after saying what that is'))
+  .option('--discard-results', 'also results that the coordinator has not acknowledged')
+  .option('--yes', 'ask nothing')
+  .action(
+    does(async ({ state, ...options }) =>
+      (await import('./agent/commands/agent-reset.ts')).agentReset({ ...options, stateDir: state }),
     ),
   )
 
@@ -234,6 +266,14 @@ program
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new CommanderError(2, 'bitfleet.number', `error: "${text}" is not a whole number`)
   return Number(text)
+}
+
+/** Bytes, plain or with KiB, MiB, GiB or TiB: `1073741824`, `512MiB`. */
+function byteCount(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,15})(|KiB|MiB|GiB|TiB)$/.exec(text) ?? []
+  const bytes = Number(digits) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(unit)
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw new CommanderError(2, 'bitfleet.number', `error: "${text}" is not a number of bytes, such as 512MiB`)
 }
 
 /** This very file, for commands that start the two sides as processes of their own. */

@@ -93,7 +93,8 @@ async function confirmed(): Promise<boolean> {
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    return (await lines.question('type "yes" to remove it: ')).trim() === 'yes'
+    const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
+    return (await Promise.race([lines.question('type "yes" to remove it: '), closed])).trim() === 'yes'
   } finally {
     lines.close()
   }

@@ -15,18 +15,28 @@ export interface AgentStartOptions {
   readonly slots?: number
   /** In place of `BITFLEET_STATE`. */
   readonly stateDir?: string
+  /** Quota of the results that wait for their acknowledgement, in bytes. */
+  readonly spoolBytes?: number
+  /** How long running executions may go on once the agent is told to end, in seconds; 20 where it is left out. */
+  readonly grace?: number
 }
+
+const defaultGraceSeconds = 20
 
 /** `bitfleet agent start`: runs until it is told to end, or the coordinator refuses it. */
 export async function agentStart(options: AgentStartOptions): Promise<number> {
   const config = readAgentConfig()
   const log = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
   let daemon: Daemon | undefined
-  let asked = 0
-  const stop = () => {
-    if (++asked > 1) process.exit(130)
-    log('stopping; once more to end at once')
-    void daemon?.stop()
+  const graceSeconds = options.grace ?? defaultGraceSeconds
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    // Service managers repeat themselves; a person at a terminal means it.
+    if (stopping && signal === 'SIGINT') process.exit(130)
+    if (stopping) return
+    stopping = true
+    log(`stopping: what runs may go on for ${graceSeconds} s; Ctrl-C ends it at once`)
+    void daemon?.stop(graceSeconds * 1000)
   }
   // Started by `local` or `demo`, it does not outlive them, not even where they end while it starts.
   let isOrphan = false
@@ -61,6 +71,7 @@ async function daemonOptions(
     url: options.coordinator,
     token: await readToken(options.tokenFile, config.token, log),
     ...agentPlace(options, config),
+    spoolBytes: options.spoolBytes,
     config,
     log,
   }

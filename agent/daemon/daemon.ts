@@ -4,10 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
+import { fingerprintOf } from '../../shared/keys.ts'
 import { agentEndpoint, type AgentRecord, type Job } from '../../shared/messages.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
 import { type AgentConfig, readSoftware } from '../config.ts'
+import { readRuntimeDir } from '../control/config.ts'
+import type { AgentStatus } from '../control/messages.ts'
+import { openControlServer } from '../control/server.ts'
 import { openIdentity } from '../identity.ts'
 import { readInventory } from '../inventory/index.ts'
 import { openSeenNonces, type SeenNonces } from '../spool/seen-nonces.ts'
@@ -92,9 +96,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const spool = await openSpool(spoolFolder, { log, quotaBytes: options.spoolBytes })
     const seen = await openSeenNonces(join(spoolFolder, 'nonces'), join(spoolFolder, 'drafts'), { log })
     const daemon = keepRunning(options, url, agent, context, spool, seen)
+    const { status, drain } = reportOn(daemon, agent, url, openIdentity(stateDir).publicKey)
+    const control = await openControlServer(stateDir, { status, drain }, { log, runtimeDir: readRuntimeDir() })
     const release = async () => {
+      const farewellTo = await control?.close()
       await seen.close()
       await unlock()
+      farewellTo?.(daemon.drained() ? 'drained' : 'stopped')
     }
     const done = daemon.done.then(release, async (error: unknown) => {
       await release()
@@ -176,6 +184,7 @@ function keepRunning(
   const stopping = new AbortController()
   const backoff = createBackoff()
   let everWelcomed = false
+  let contact: AgentStatus['connection'] = disconnected('it was not reached yet')
 
   /** What turns the agent away before it could say who it is may be a proxy's bad minute, once it was let in before. */
   const connect = () =>
@@ -197,14 +206,17 @@ function keepRunning(
           onWelcome(welcomed) {
             line = welcomed
             everWelcomed = true
+            contact = { state: 'connected', since: new Date().toISOString() }
             backoff.reset()
             log(`connected to ${url}`)
           },
         })
         log(`line closed: ${reason}`)
+        contact = disconnected(reason)
       } catch (error) {
         if (isBitfleetError(error) && (error.code === 'refused' || error.code === 'usage')) throw error
         log(messageOf(error))
+        contact = disconnected(messageOf(error))
       } finally {
         line = undefined
         connection = undefined
@@ -221,7 +233,21 @@ function keepRunning(
   }
 
   const kept = keepLine()
+  let draining = false
+  /** To end, whatever it has. */
+  let told = false
+  let drained = false
+  const drain = async () => {
+    draining = true
+    await queue.drain()
+    drained = !told
+    await end(0)
+  }
   const stop = async (graceMs = 0) => {
+    told = true
+    await end(graceMs)
+  }
+  const end = async (graceMs: number) => {
     if (stopping.signal.aborted) return await kept.catch(() => {})
     await queue.stop(graceMs)
     await untilHandedIn()
@@ -229,15 +255,40 @@ function keepRunning(
     connection?.close(farewell)
     await kept.catch(() => {})
   }
-  const drain = async () => {
-    await queue.drain()
-    await stop()
-  }
   const done = kept.catch(async (error: unknown) => {
     await queue.stop()
     throw error
   })
-  return { stop, drain, done }
+  return {
+    stop,
+    drain,
+    done,
+    drained: () => drained,
+    facts: () => ({ connection: contact, draining, slots, jobs: queue.counts(), spool: spool.usage() }),
+  }
+}
+
+function disconnected(reason: string): AgentStatus['connection'] {
+  return { state: 'disconnected', since: new Date().toISOString(), reason }
+}
+
+/** What the control socket answers. */
+function reportOn(daemon: ReturnType<typeof keepRunning>, agent: AgentRecord, url: string, publicKey: string) {
+  const startedAt = new Date().toISOString()
+  const { id, name, labels, software } = agent
+  const address = new URL(url)
+  // They may be secrets, and whoever looks at an agent needs none.
+  address.username = ''
+  address.password = ''
+  return {
+    status: (): AgentStatus => ({
+      ...{ pid: process.pid, startedAt, id, fingerprint: fingerprintOf(publicKey), name, labels, software },
+      coordinator: address.href,
+      ...daemon.facts(),
+      backends: agent.backends.map(({ id: backend, status, version }) => ({ id: backend, status, version })),
+    }),
+    drain: () => void daemon.drain(),
+  }
 }
 
 /** Fetches what a job needs, then makes its execution. */
