@@ -1,6 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -156,6 +156,27 @@ describe('a full disk', () => {
       } finally {
         execFileSync('umount', [disk])
       }
+    },
+  )
+})
+
+describe('the page about the spool', () => {
+  const page = readFileSync(new URL('../../docs/agent-state.md', import.meta.url), 'utf8')
+  const script = /```sh\n(for file[^]*?)```/.exec(page)?.[1] ?? ''
+  const able = spawnSync('sha256sum', ['--version']).status === 0
+
+  it.skipIf(needs('the check of docs/agent-state.md', able, 'there is no sha256sum'))(
+    'tells sound from damaged',
+    async () => {
+      const folder = join(root, 'page')
+      const spool = await openSpool(folder, { log: () => {} })
+      for (const id of ['run/c/0', 'run/c/1']) await spool.add(sampleJob(id), sampleResult('a\nb\n'))
+      const results = join(folder, 'results')
+      const file = join(results, 'run%2fc%2f1@1.result')
+      writeFileSync(file, readFileSync(file, 'utf8').replace('a\nb', 'a\nB'))
+      expect(execFileSync('sh', ['-c', script], { cwd: results, encoding: 'utf8' })).toBe(
+        'sound run%2fc%2f0@1.result\ndamaged run%2fc%2f1@1.result\n',
+      )
     },
   )
 })
