@@ -96,6 +96,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const spool = await openSpool(spoolFolder, { log, quotaBytes: options.spoolBytes })
     const seen = await openSeenNonces(join(spoolFolder, 'nonces'), join(spoolFolder, 'drafts'), { log })
     const daemon = keepRunning(options, url, agent, context, spool, seen)
+    // It may end before anybody looks.
+    daemon.done.catch(() => {})
     const { status, drain } = reportOn(daemon, agent, url, openIdentity(stateDir).publicKey)
     const control = await openControlServer(stateDir, { status, drain }, { log, runtimeDir: readRuntimeDir() })
     const release = async () => {

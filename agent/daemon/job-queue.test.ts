@@ -17,6 +17,8 @@ afterAll(async () => {
 })
 let folders = 0
 const later = '2100-01-01T00:00:00.000Z'
+vi.setConfig({ testTimeout: 60_000 })
+const patient = { timeout: 20_000 }
 const nonce = (n: number) => n.toString(16).padStart(32, '0')
 const signed = (id: string, n: number, attempt = 1): GivenJob =>
   sampleJob(id, attempt, { agent: 'a-1', nonce: nonce(n), expiresAt: later })
@@ -48,11 +50,11 @@ async function queueOf(
     refused: (job, reason, again) => refused.push([job.id, reason, again]),
     ...changes,
   })
-  const started = (id: string) => vi.waitFor(() => expect(runs.has(id)).toBe(true))
+  const started = (id: string) => vi.waitFor(() => expect(runs.has(id)).toBe(true), patient)
   const end = async (id: string) => {
     await started(id)
     runs.get(id)?.end()
-    await vi.waitFor(() => expect(offered).toContain(`${id}@1`))
+    await vi.waitFor(() => expect(offered).toContain(`${id}@1`), patient)
   }
   return { folder, queue, spool, seen, runs, offered, refused, ready, logged, started, end }
 }
@@ -76,7 +78,7 @@ describe('a job queue', () => {
     queue.acknowledge('a', 1)
     expect(queue.holding()).toEqual([])
     expect(await queue.read(key('a'))).toBeUndefined()
-    await vi.waitFor(() => expect(readdirSync(join(folder, 'results'))).toEqual([]))
+    await vi.waitFor(() => expect(readdirSync(join(folder, 'results'))).toEqual([]), patient)
   })
 
   it('has after a restart what had ended, and not what ran or waited', async () => {
@@ -115,7 +117,7 @@ describe('a job queue', () => {
     await end('a')
     queue.reject('a', 1)
     expect(queue.owed()).toEqual([])
-    await vi.waitFor(() => expect(readdirSync(join(folder, 'refused'))).toEqual(['00000001-a@1.result']))
+    await vi.waitFor(() => expect(readdirSync(join(folder, 'refused'))).toEqual(['00000001-a@1.result']), patient)
     expect(spool.usage().refused).toBe(1)
     expect((await queueOf({ folder })).queue.holding()).toEqual([])
   })
@@ -129,7 +131,7 @@ describe('a job queue', () => {
     await end('a')
     await started('fails')
     runs.get('fails')?.fail(new Error('no such luck'))
-    await vi.waitFor(() => expect(offered).toHaveLength(3))
+    await vi.waitFor(() => expect(offered).toHaveLength(3), patient)
     for (const id of ['a', 'fails', 'waits']) {
       expect((await queue.read(key(id)))?.result).toHaveProperty('signed', { job: id })
     }
@@ -137,12 +139,29 @@ describe('a job queue', () => {
     expect((await queue.read(key('fails')))?.result.execution.outcome).toMatchObject({ message: 'no such luck' })
   })
 
+  it('gives a slot to the next job though a cancelled one is still being kept', async () => {
+    const { queue, spool, started, end } = await queueOf()
+    const real = spool.add
+    let release = () => {}
+    vi.spyOn(spool, 'add').mockImplementation(async (job, result) => {
+      if (job.id === 'cancelled') await new Promise<void>((resolve) => (release = resolve))
+      await real(job, result)
+    })
+    for (const id of ['a', 'cancelled', 'next']) queue.add(sampleJob(id))
+    queue.cancel('cancelled')
+    await end('a')
+    await started('next')
+    expect(queue.holding()).toHaveLength(3)
+    release()
+    await queue.stop()
+  })
+
   it('answers with a failure where a result is too large for any frame', async () => {
     const { queue, runs, started, offered } = await queueOf()
     queue.add(sampleJob('large'))
     await started('large')
     runs.get('large')?.end(sampleResult('x'.repeat(65 << 20)))
-    await vi.waitFor(() => expect(offered).toEqual(['large@1']), { timeout: 20_000 })
+    await vi.waitFor(() => expect(offered).toEqual(['large@1']), patient)
     const outcome = (await queue.read(key('large')))?.result.execution.outcome
     expect(outcome).toMatchObject({ status: 'failed', code: 'limit' })
   })
@@ -170,7 +189,7 @@ describe('a job queue without room', () => {
     await Promise.resolve()
     expect(ready).not.toHaveBeenCalled()
     queue.acknowledge('b', 1)
-    await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1))
+    await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1), patient)
     queue.add(sampleJob('c'))
     await end('c')
   })
@@ -188,10 +207,10 @@ describe('a job queue without room', () => {
     expect((await queue.read(key('a')))?.result).toEqual(sampleResult('a\n'))
     queue.add(sampleJob('c'))
     expect(refused[1]).toMatchObject(['c', expect.anything(), true])
-    await vi.waitFor(() => expect(adding.mock.calls.length).toBeGreaterThan(3))
+    await vi.waitFor(() => expect(adding.mock.calls.length).toBeGreaterThan(3), patient)
     expect(queue.owed()).toEqual([key('a')])
     adding.mockRestore()
-    await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1))
+    await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1), patient)
     expect(readdirSync(join(folder, 'results'))).toEqual(['a@1.result'])
     expect(queue.counts()).toEqual({ waiting: 0, running: 0, owed: 1, unwritten: 0 })
     expect(offered).toEqual(['a@1', 'a@1'])
@@ -205,13 +224,13 @@ describe('a job queue without room', () => {
     await end('a')
     queue.acknowledge('a', 1)
     expect(queue.holding()).toEqual([])
-    await vi.waitFor(() => expect(probing.mock.calls.length).toBeGreaterThan(2))
+    await vi.waitFor(() => expect(probing.mock.calls.length).toBeGreaterThan(2), patient)
     queue.add(sampleJob('b'))
     expect(refused).toHaveLength(1)
     expect(ready).not.toHaveBeenCalled()
     adding.mockRestore()
     probing.mockRestore()
-    await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1))
+    await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1), patient)
     expect(readdirSync(join(folder, 'results'))).toEqual([])
     expect(readdirSync(join(folder, 'drafts'))).toEqual([])
   })
@@ -227,7 +246,7 @@ describe('a job queue without room', () => {
       })
     queue.add(sampleJob('a'))
     await end('a')
-    await vi.waitFor(() => expect(queue.holding()).toEqual([]))
+    await vi.waitFor(() => expect(queue.holding()).toEqual([]), patient)
     expect(spool.keys()).toEqual([])
     expect(offered).toEqual(['a@1'])
   })
@@ -236,10 +255,10 @@ describe('a job queue without room', () => {
     const { queue, seen, runs, refused, ready } = await queueOf()
     vi.spyOn(seen, 'add').mockRejectedValueOnce(full)
     queue.add(signed('a', 1))
-    await vi.waitFor(() => expect(refused).toEqual([['a', expect.stringMatching(/no space left/), true]]))
+    await vi.waitFor(() => expect(refused).toEqual([['a', expect.stringMatching(/no space left/), true]]), patient)
     expect(runs.size).toBe(0)
     expect(queue.holding()).toEqual([])
-    await vi.waitFor(() => expect(ready).toHaveBeenCalled())
+    await vi.waitFor(() => expect(ready).toHaveBeenCalled(), patient)
   })
 })
 
@@ -294,7 +313,7 @@ describe('a job queue that stops', () => {
     const stopped = queue.stop(60_000)
     queue.add(sampleJob('new'))
     expect(refused).toEqual([['new', 'this agent is stopping', true]])
-    await vi.waitFor(() => expect(offered).toEqual(['waits@1']))
+    await vi.waitFor(() => expect(offered).toEqual(['waits@1']), patient)
     await end('runs')
     await stopped
     expect(readdirSync(join(folder, 'results'))).toEqual(['runs@1.result'])

@@ -95,7 +95,9 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
   const { slots, spool, seen, log, retryMs = 5_000 } = options
   /** Jobs until their results are on disk; from then on the spool has them. */
   const entries = new Map<string, Entry>()
-  const running = new Set<Promise<void>>()
+  /** Executions, and results being kept that need no slot. */
+  const tasks = new Set<Promise<void>>()
+  let taken = 0
   let draining = false
   let stopping = false
   /** Why the disk takes nothing. */
@@ -221,25 +223,31 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
     )
   }
 
+  const track = (work: Promise<void>, ended: () => void) => {
+    const task = work.finally(() => {
+      tasks.delete(task)
+      ended()
+    })
+    tasks.add(task)
+  }
+
   const fill = () => {
     for (const entry of inState('waiting')) {
-      if (running.size >= slots) return
-      const task = execute(entry).finally(() => {
-        running.delete(task)
+      if (taken >= slots) return
+      taken++
+      track(execute(entry), () => {
+        taken--
         fill()
         changed()
       })
-      running.add(task)
     }
   }
 
   const cancelEntry = (entry: Entry) => {
     entry.controller.abort()
     if (entry.state !== 'waiting') return
-    // No slot is needed for it.
     entry.state = 'running'
-    const task = settle(entry, cancelled()).finally(() => running.delete(task))
-    running.add(task)
+    track(settle(entry, cancelled()), changed)
   }
 
   const done = (key: JobKey, how: 'acknowledged' | 'rejected') => {
@@ -318,7 +326,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
       let timer: NodeJS.Timeout | undefined
       if (graceMs > 0) timer = setTimeout(() => giveUp('running'), graceMs)
       else giveUp('running')
-      while (running.size > 0) await Promise.all(running)
+      while (tasks.size > 0) await Promise.all(tasks)
       clearTimeout(timer)
       clearTimeout(retry)
       for (let entry = nextUnwritten(); entry !== undefined; entry = nextUnwritten()) {

@@ -4,6 +4,7 @@ import { BitfleetError } from '../../shared/errors.ts'
 import type { JobKey } from './file-name.ts'
 import { createOutbox, type OutboxOptions } from './outbox.ts'
 
+const patient = { timeout: 20_000 }
 const key = (job: string, attempt = 1): JobKey => ({ job, attempt })
 const keys = (count: number) => Array.from({ length: count }, (_, i) => key(`j${i}`))
 
@@ -23,7 +24,7 @@ describe('an outbox', () => {
   it('reads no more than a slow coordinator has answered for, however many are owed', async () => {
     const { outbox, sent, read } = outboxOf({ window: 3 })
     for (const one of keys(1000)) outbox.offer(one)
-    await vi.waitFor(() => expect(sent).toHaveLength(3))
+    await vi.waitFor(() => expect(sent).toHaveLength(3), patient)
     await turn()
     expect(read).toHaveBeenCalledTimes(3)
     for (let i = 0; i < 1000; i++) {
@@ -39,36 +40,36 @@ describe('an outbox', () => {
     const send = vi.fn<() => Promise<void>>(() => new Promise<void>((resolve) => (take = resolve)))
     const { outbox, read } = outboxOf({ send })
     for (const one of keys(10)) outbox.offer(one)
-    await vi.waitFor(() => expect(send).toHaveBeenCalledTimes(1))
+    await vi.waitFor(() => expect(send).toHaveBeenCalledTimes(1), patient)
     expect(read).toHaveBeenCalledTimes(1)
     take()
-    await vi.waitFor(() => expect(send).toHaveBeenCalledTimes(2))
+    await vi.waitFor(() => expect(send).toHaveBeenCalledTimes(2), patient)
     expect(read).toHaveBeenCalledTimes(2)
   })
 
   it('is kept back for a while only by a coordinator that never answers', async () => {
     const { outbox, sent } = outboxOf({ window: 1, answerMs: 10 })
     for (const one of keys(5)) outbox.offer(one)
-    await vi.waitFor(() => expect(sent).toHaveLength(5))
+    await vi.waitFor(() => expect(sent).toHaveLength(5), patient)
   })
 
   it('sends what is offered again once more, and not what is owed no more', async () => {
     const { outbox, sent, read } = outboxOf()
     outbox.offer(key('a'))
-    await vi.waitFor(() => expect(sent).toEqual(['a']))
+    await vi.waitFor(() => expect(sent).toEqual(['a']), patient)
     outbox.offer(key('a'))
-    await vi.waitFor(() => expect(sent).toEqual(['a', 'a']))
+    await vi.waitFor(() => expect(sent).toEqual(['a', 'a']), patient)
     read.mockResolvedValueOnce(undefined)
     outbox.offer(key('gone'))
     outbox.offer(key('b'))
-    await vi.waitFor(() => expect(sent).toEqual(['a', 'a', 'b']))
+    await vi.waitFor(() => expect(sent).toEqual(['a', 'a', 'b']), patient)
   })
 
   it('ends with its line, and takes nothing more', async () => {
     const { outbox, send, logged } = outboxOf()
     send.mockRejectedValue(new BitfleetError('unavailable', 'the line is closed'))
     for (const one of keys(5)) outbox.offer(one)
-    await vi.waitFor(() => expect(send).toHaveBeenCalled())
+    await vi.waitFor(() => expect(send).toHaveBeenCalled(), patient)
     await turn()
     outbox.offer(key('more'))
     await turn()
@@ -82,7 +83,7 @@ describe('an outbox', () => {
     send.mockRejectedValueOnce(new BitfleetError('limit', 'too large'))
     outbox.offer(key('large\u001b[2J'))
     outbox.offer(key('next'))
-    await vi.waitFor(() => expect(sent).toEqual(['next']))
+    await vi.waitFor(() => expect(sent).toEqual(['next']), patient)
     expect(logged).toEqual(['result of large␛[2J (attempt 1): too large'])
   })
 })

@@ -13,6 +13,7 @@ import { createJobQueue } from '../daemon/job-queue.ts'
 import { openSeenNonces } from './seen-nonces.ts'
 import { openSpool } from './spool.ts'
 
+const patient = { timeout: 20_000 }
 const root = mkdtempSync(join(tmpdir(), 'bitfleet-spool-'))
 afterAll(() => rmSync(root, { recursive: true }))
 
@@ -131,7 +132,7 @@ describe('a full disk', () => {
         let given = 0
         while (refused.length === 0 && given < 100) {
           give(given++)
-          await vi.waitFor(() => expect(offered.size + refused.length).toBe(given))
+          await vi.waitFor(() => expect(offered.size + refused.length).toBe(given), patient)
         }
         expect(logged.join('\n')).toMatch(/ENOSPC/)
         expect(queue.counts()).toMatchObject({ unwritten: 1, owed: offered.size })
@@ -144,10 +145,10 @@ describe('a full disk', () => {
 
         expect(ready).not.toHaveBeenCalled()
         for (const job of [...offered].slice(0, 3)) queue.acknowledge(job, 1)
-        await vi.waitFor(() => expect(ready).toHaveBeenCalled(), { timeout: 10_000 })
+        await vi.waitFor(() => expect(ready).toHaveBeenCalled(), patient)
         expect(queue.counts()).toMatchObject({ unwritten: 0, owed: offered.size - 3 })
         give(given)
-        await vi.waitFor(() => expect(offered).toContain(`job-${given}`))
+        await vi.waitFor(() => expect(offered).toContain(`job-${given}`), patient)
         expect(spool.damaged()).toEqual([])
         const held = queue.owed()
         await queue.stop()
