@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { Command, CommanderError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { isBitfleetError, messageOf } from './shared/errors.ts'
+import { addAgentCommands, addMachineCommands } from './agent/command-line.ts'
+import { does, json, runProgram, tokenFile, wholeNumber } from './shared/command-line.ts'
 
 // Reads the command line and wires the two sides. Every command is loaded when it is called, so that `--help` and the
 // agent's daemon stay free of what they do not use. A command resolves to its exit code.
@@ -21,21 +22,12 @@ const program = new Command('bitfleet')
   .configureHelp({ showGlobalOptions: true })
   .exitOverride()
 
-const json = () => new Option('--json', 'print JSON on standard output')
 const out = () => new Option('--out <dir>', 'where the report and the store go').default('bitfleet-report')
 const exit = () => new Option('--exit', 'end when the report is written, even on a terminal')
 const artifacts = () =>
   new Option('--artifacts [which]', 'also export tensors as .npy: the final ones, or of all checkpoints')
     .choices(['outputs', 'all'])
     .preset('outputs')
-const tokenFile = (whose: string) => new Option('--token-file <file>', `file with ${whose} token`)
-
-/** Runs a command's code and makes its result the exit code. */
-function does<Args extends unknown[]>(action: (...args: Args) => Promise<number>) {
-  return async (...args: Args): Promise<void> => {
-    process.exitCode = await action(...args)
-  }
-}
 
 program
   .command('demo')
@@ -70,52 +62,7 @@ program
   .action(does(async (options) => (await import('./coordinator/commands/coordinator.ts')).coordinatorStart(options)))
 
 const agent = program.command('agent').description('the daemon on a machine that computes')
-agent
-  .command('start')
-  .description('run the daemon; its token comes from a file, BITFLEET_TOKEN or standard input')
-  .requiredOption('--coordinator <url>', "the coordinator's address")
-  .option('--name <name>', 'what to call this agent; several on one machine need different names')
-  .option('--label <key=value...>', 'labels that plans aim at', [])
-  .option('--slots <number>', 'executions at a time', wholeNumber, 1)
-  .option('--state <dir>', "where this agent's key, cache and spool are kept")
-  .option('--spool-bytes <number>', 'results not acknowledged beyond which it takes no more jobs', byteCount)
-  .option('--grace <seconds>', 'how long running executions may go on after SIGTERM', wholeNumber, 20)
-  .addOption(tokenFile("the agents'"))
-  .action(
-    does(async ({ label, state, ...options }) =>
-      (await import('./agent/commands/agent.ts')).agentStart({ ...options, labels: label, stateDir: state }),
-    ),
-  )
-
-const stateOf = (command: Command) =>
-  command
-    .option('--name <name>', 'the name it was started with')
-    .option('--state <dir>', 'the state folder it was started with')
-
-stateOf(agent.command('status').description('how the agent of this machine is; exit 0 connected, 1 not, 3 not running'))
-  .addOption(json())
-  .action(
-    does(async ({ state, ...options }) =>
-      (await import('./agent/commands/agent-status.ts')).agentStatus({ ...options, stateDir: state }),
-    ),
-  )
-
-stateOf(agent.command('drain').description('have it finish and hand in what it has, take nothing new, and end'))
-  .option('--wait', 'until it has ended')
-  .action(
-    does(async ({ state, ...options }) =>
-      (await import('./agent/commands/agent-drain.ts')).agentDrain({ ...options, stateDir: state }),
-    ),
-  )
-
-stateOf(agent.command('reset').description('remove its key, enrolment, cache and spool, after saying what that is'))
-  .option('--discard-results', 'also results that the coordinator has not acknowledged')
-  .option('--yes', 'ask nothing')
-  .action(
-    does(async ({ state, ...options }) =>
-      (await import('./agent/commands/agent-reset.ts')).agentReset({ ...options, stateDir: state }),
-    ),
-  )
+addAgentCommands(agent)
 
 agent
   .command('once')
@@ -133,6 +80,40 @@ agent
       return agentOnce({ ...options, labels: label, stateDir: state, readPlan })
     }),
   )
+
+const connection = (command: Command) =>
+  command
+    .option('--url <url>', "the coordinator's address; left out, the one on this machine")
+    .option('--store <dir>', 'store of a coordinator on this machine, to find its address and token')
+    .addOption(tokenFile('the API'))
+    .addOption(json())
+const loadFleet = () => import('./coordinator/commands/fleet.ts')
+
+const token = program.command('token').description('tokens by which machines join')
+connection(token.command('create').description('a token for one machine, on standard output; shown this once'))
+  .option('--ttl <duration>', 'how long it is good', '10m')
+  .option('--label <key=value...>', 'labels that the agent gets', [])
+  .option('--needs-approval', 'the agent is given nothing before `agents approve`')
+  .action(does(async (options) => (await loadFleet()).createToken(options)))
+
+const agents = program.command('agents').description('the fleet: who is in it, and how each stands')
+connection(agents.command('list').description('agents, how they stand, and when they last connected')).action(
+  does(async (options) => (await loadFleet()).listAgents(options)),
+)
+connection(agents.command('label').description('set labels, or remove one by KEY-'))
+  .argument('<id>')
+  .argument('<changes...>', 'KEY=VALUE, or KEY-')
+  .action(does(async (id, changes, options) => (await loadFleet()).labelAgent(id, changes, options)))
+connection(agents.command('approve').description('let an agent that waits take work'))
+  .argument('<id>')
+  .action(does(async (id, options) => (await loadFleet()).approveAgent(id, options)))
+connection(agents.command('revoke').description('turn an agent away for good, at once'))
+  .argument('<id>')
+  .requiredOption('--reason <text>', 'why; the agent and the audit say it')
+  .action(does(async (id, options) => (await loadFleet()).revokeAgent(id, options)))
+connection(agents.command('prune').description('forget agents that are locked or revoked'))
+  .option('--unseen <duration>', 'and those not connected for so long, such as 30d')
+  .action(does(async (options) => (await loadFleet()).pruneAgents(options)))
 
 program
   .command('run')
@@ -193,11 +174,7 @@ program
     does(async (files, options) => (await import('./coordinator/commands/import.ts')).importFiles(files, options)),
   )
 
-program
-  .command('backends')
-  .description('what runs here, what does not and why, and the command that adds it')
-  .addOption(json())
-  .action(does(async (options) => (await import('./agent/commands/backends.ts')).listBackends(options)))
+addMachineCommands(program)
 
 program
   .command('workloads')
@@ -213,13 +190,6 @@ program
   .action(
     does(async (files, options) => (await import('./coordinator/commands/digest.ts')).printDigests(files, options)),
   )
-
-program
-  .command('doctor')
-  .description('before enrolling: what on this machine would get in the way')
-  .option('--coordinator <url>', 'also try to reach this coordinator')
-  .addOption(json())
-  .action(does(async (options) => (await import('./agent/commands/doctor.ts')).doctor(options)))
 
 const store = () => new Option('--store <dir>', "a coordinator's store; left out, the one of this machine")
 program
@@ -263,44 +233,9 @@ program
     }),
   )
 
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new CommanderError(2, 'bitfleet.number', `error: "${text}" is not a whole number`)
-  return Number(text)
-}
-
-/** Bytes, plain or with KiB, MiB, GiB or TiB: `1073741824`, `512MiB`. */
-function byteCount(text: string): number {
-  const [, digits, unit = ''] = /^(\d{1,15})(|KiB|MiB|GiB|TiB)$/.exec(text) ?? []
-  const bytes = Number(digits) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(unit)
-  if (Number.isSafeInteger(bytes)) return bytes
-  throw new CommanderError(2, 'bitfleet.number', `error: "${text}" is not a number of bytes, such as 512MiB`)
-}
-
 /** This very file, for commands that start the two sides as processes of their own. */
 function mainFile(): string {
   return fileURLToPath(import.meta.url)
 }
 
-// Whoever reads what is written may have seen enough (`| head`); the command goes on to its end and its exit code.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-}
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Help and version are no errors; everything else commander throws is an error of use.
-    process.exitCode = error.exitCode === 0 ? 0 : 2
-    if (error.code === 'bitfleet.number') process.stderr.write(`${error.message}\n`)
-  } else {
-    process.stderr.write(`bitfleet: ${messageOf(error)}\n`)
-    // Where the fault is the program's own, not a file's or a network's.
-    if (error instanceof Error && !isBitfleetError(error) && !('syscall' in error)) {
-      process.stderr.write(`${error.stack}\n`)
-    }
-    process.exitCode = 2
-  }
-}
+await runProgram(program)

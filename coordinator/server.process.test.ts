@@ -2,16 +2,22 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createFakeAgent } from '../test/fake-agent.ts'
+import { createFakeAgent, fakeKey } from '../test/fake-agent.ts'
 import { agentRecord } from '../test/scheduler-harness.ts'
 import { f32 } from '../test/synthetic-run.ts'
 import { completedWith } from '../test/fake-agent.ts'
 import { digestOf } from '../shared/digest.ts'
 import { agentEndpoint } from '../shared/messages.ts'
 import { connectWebSocket } from '../shared/transports/websocket.ts'
+import { enrolOverLine } from '../agent/enrolment/enrol.ts'
+import { parseToken } from '../shared/enrolment.ts'
+import { messageOf } from '../shared/errors.ts'
+import { agentIdOf } from '../shared/keys.ts'
+import { createdTokenSchema } from './api/schemas.ts'
 import { connectCoordinator } from './client/client.ts'
 import { watchToEnd } from './client/progress.ts'
 import { type Coordinator, startCoordinator } from './server.ts'
+import { journalPath, readJournal } from './store/index.ts'
 
 let storeDir: string
 let coordinator: Coordinator
@@ -28,18 +34,13 @@ afterAll(async () => {
 const privacy = async (path: string) => (await stat(path)).mode & 0o777
 
 describe('a coordinator', () => {
-  it('keeps its tokens and address for its owner alone, and out of the log', async () => {
-    for (const file of [coordinator.agentTokenFile, coordinator.apiTokenFile, join(storeDir, 'coordinator.json')]) {
-      expect(await privacy(file)).toBe(0o600)
+  it('keeps its key, token and address for its owner alone, and out of the log', async () => {
+    for (const file of ['coordinator.key', 'api.token', 'coordinator.json']) {
+      expect(await privacy(join(storeDir, file))).toBe(0o600)
     }
-    const [agentToken, apiToken] = [
-      await readFile(coordinator.agentTokenFile, 'utf8'),
-      await readFile(coordinator.apiTokenFile, 'utf8'),
-    ]
-    expect(agentToken).not.toBe(apiToken)
+    const apiToken = await readFile(coordinator.apiTokenFile, 'utf8')
     expect(Buffer.from(apiToken.trim(), 'base64url')).toHaveLength(32)
     expect(log.join('\n')).not.toContain(apiToken.trim())
-    expect(log.join('\n')).not.toContain(agentToken.trim())
   })
 
   it('shares neither its store nor its port', async () => {
@@ -60,23 +61,52 @@ describe('a coordinator', () => {
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
   })
 
-  it('turns an agent with another token away', async () => {
+  it('turns an agent away that is not enrolled', async () => {
     const agent = createFakeAgent(await connectWebSocket(coordinator.url + agentEndpoint), agentRecord('a-1'))
-    await agent.hello(await readFile(coordinator.apiTokenFile, 'utf8'))
-    expect((await agent.next('refused')).reason).toContain('token')
+    await agent.hello()
+    await agent.prove()
+    expect((await agent.next('refused')).reason).toContain('not enrolled here')
     await agent.line.closed
     expect(await (await connectCoordinator({ storeDir })).listAgents()).toEqual([])
   })
+
+  it('takes 50 uses of one token at once from as many keys as one, and refuses the others', async () => {
+    const { token } = await (await connectCoordinator({ storeDir })).call('/api/tokens', createdTokenSchema, {})
+    const uses = await Promise.allSettled(
+      Array.from({ length: 50 }, async (_, i) =>
+        enrolOverLine(await connectWebSocket(coordinator.url + agentEndpoint), {
+          ...{ key: fakeKey(`racer ${i}`), token: parseToken(token), name: `racer-${i}`, labels: {} },
+        }),
+      ),
+    )
+    const refused = uses.flatMap((use) => (use.status === 'rejected' ? [messageOf(use.reason)] : []))
+    expect([uses.length - refused.length, refused.length]).toEqual([1, 49])
+    expect(refused.every((reason) => reason.includes('used already, by another key'))).toBe(true)
+    const kinds: string[] = []
+    await readJournal(journalPath(storeDir), ({ record }) => void kinds.push(record.kind))
+    expect(kinds.filter((kind) => kind === 'agent-enrolled')).toHaveLength(1)
+    expect(kinds.filter((kind) => kind === 'enrolment-refused')).toHaveLength(49)
+    // The token itself is nowhere in the store.
+    const journal = await readFile(journalPath(storeDir), 'utf8')
+    expect(journal).not.toContain(token.slice(5, 48))
+  }, 60_000)
 })
 
 describe('a client', () => {
   it('takes a run with an array of its own from submission to report', async () => {
     const client = await connectCoordinator({ storeDir })
     expect(client.url).toBe(coordinator.url)
-    const agent = createFakeAgent(await connectWebSocket(coordinator.url + agentEndpoint), agentRecord('a-1'))
-    await agent.hello((await readFile(coordinator.agentTokenFile, 'utf8')).trim())
-    await agent.next('welcome')
-    expect((await client.listAgents()).map(({ id }) => id)).toEqual(['a-1'])
+    const key = fakeKey('one')
+    const { token } = await client.call('/api/tokens', createdTokenSchema, { labels: { site: 'lab-3' } })
+    const connect = () => connectWebSocket(coordinator.url + agentEndpoint)
+    const wish = { key, token: parseToken(token), name: 'one', labels: { rack: '1' } }
+    expect(await enrolOverLine(await connect(), wish)).toMatchObject({ sequence: 0 })
+    // What a crash between the answer and its being written makes an agent do.
+    expect(await enrolOverLine(await connect(), wish)).toMatchObject({ sequence: 0 })
+    const id = agentIdOf(key.publicKey)
+    const agent = createFakeAgent(await connect(), { ...agentRecord('a-1'), id }, key)
+    await agent.comeIn()
+    expect(await client.listAgents()).toMatchObject([{ id, labels: { site: 'lab-3', rack: '1' } }])
 
     const array = f32([1, 2, 3, 4])
     const digest = digestOf(array.bytes)

@@ -5,10 +5,13 @@ import type { Server } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { BitfleetError, messageOf } from '../shared/errors.ts'
+import { openKeyFile } from '../shared/keys.ts'
 import { agentEndpoint } from '../shared/messages.ts'
 import { webSocketTransport } from '../shared/transports/websocket.ts'
 import { findDescription } from '../workloads/catalogue.ts'
 import { createApi } from './api/index.ts'
+import { type ControlFold, createControlFold, createRegistry } from './enrolment/index.ts'
+import { createFleet } from './fleet.ts'
 import { compareRun } from './compare/compare-run.ts'
 import { assembleReport } from './report/assemble.ts'
 import { createScheduler } from './scheduler/index.ts'
@@ -29,7 +32,8 @@ export interface CoordinatorOptions {
 
 export interface Coordinator {
   readonly url: string
-  readonly agentTokenFile: string
+  /** Of its key, by which agents know it. */
+  readonly fingerprint: string
   readonly apiTokenFile: string
   /** Ends lines and requests, and closes the store. Idempotent. */
   stop(): Promise<void>
@@ -45,9 +49,10 @@ export const addressFileName = 'coordinator.json'
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const storeDir = resolve(options.storeDir)
-  const store = await openStore(storeDir, { log: options.log })
+  const fold = createControlFold()
+  const store = await openStore(storeDir, { log: options.log, visit: (record) => fold.apply(record) })
   try {
-    return await serveStore(store, storeDir, options)
+    return await serveStore(store, fold, storeDir, options)
   } catch (error) {
     await store.close()
     throw error
@@ -56,17 +61,22 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
 async function serveStore(
   store: Store,
+  fold: ControlFold,
   storeDir: string,
   { host, port, hosts = [], log }: CoordinatorOptions,
 ): Promise<Coordinator> {
-  const [agentTokenFile, apiTokenFile] = [join(storeDir, 'agent.token'), join(storeDir, 'api.token')]
+  const apiTokenFile = join(storeDir, 'api.token')
   const software = softwareName()
+  const registry = createRegistry({
+    ...{ key: openKeyFile(join(storeDir, 'coordinator.key')), fold },
+    append: (body) => store.append(body),
+  })
   const scheduler = createScheduler({
-    ...{ store, log, findDescription, coordinator: software, token: await ensureToken(agentTokenFile) },
+    ...{ store, registry, log, findDescription, coordinator: software },
     buildReport: async (data, artifacts) => assembleReport(data, await compareRun(data, artifacts), software),
   })
   await scheduler.resume()
-  const services = { store, scheduler, software }
+  const services = { store, scheduler, fleet: createFleet(registry, scheduler, store), software }
   const app = createApi(services, {
     ...{ apiToken: await ensureToken(apiTokenFile), log },
     loopback: isLoopback(host),
@@ -92,7 +102,7 @@ async function serveStore(
     await store.close()
   }
   return {
-    ...{ url, agentTokenFile, apiTokenFile },
+    ...{ url, fingerprint: registry.fingerprint, apiTokenFile },
     stop: () => (stopping ??= stop()),
   }
 }

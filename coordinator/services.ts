@@ -1,3 +1,4 @@
+import type { Fleet } from './fleet.ts'
 import type { Scheduler } from './scheduler/index.ts'
 import type { Store } from './store/index.ts'
 
@@ -5,6 +6,7 @@ import type { Store } from './store/index.ts'
 export interface Services {
   readonly store: Store
   readonly scheduler: Scheduler
+  readonly fleet: Fleet
   /** Name and version of this program. */
   readonly software: string
 }

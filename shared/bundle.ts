@@ -4,6 +4,8 @@ import { type CellRecord, cellId, cellSchema, type ExecutionRecord, executionRec
 import { type Digest, digestOf, sha256Hex } from './digest.ts'
 import { BitfleetError, type ErrorCode, isBitfleetError, messageOf } from './errors.ts'
 import { digestSchema } from './execution.ts'
+import { isSignedBy, signatureSchema, signPayload } from './envelope.ts'
+import { agentIdOf, type KeyPair, publicKeyPattern } from './keys.ts'
 import { type AgentRecord, agentRecordSchema, jobInputSchema } from './messages.ts'
 import { crateFile } from './run-crate.ts'
 import { parseTrace } from './trace.ts'
@@ -13,7 +15,7 @@ import { type ByteSource, openFileSource, readZip, type ZipFile } from './zip.ts
 export const bundleFiles = {
   /** Names every other file with its digest; its own digest is the bundle's identity, and what a signature is over. */
   manifest: 'manifest.json',
-  /** Optional: the envelope over the manifest's bytes, in whatever form it has. */
+  /** The machine's signature over the manifest. */
   signature: 'signature.json',
   plan: 'plan.yaml',
   run: 'run.json',
@@ -42,6 +44,29 @@ export const bundleRunSchema = z.object({
 })
 export type BundleRun = z.infer<typeof bundleRunSchema>
 
+/** Who made a bundle, and that it was they: by the key of which the agent's id is made. */
+export const bundleSignatureSchema = z.strictObject({
+  agent: z.string(),
+  key: z.string().regex(publicKeyPattern),
+  /** Of the manifest, in the domain `bitfleet/bundle@1`. */
+  signature: signatureSchema,
+})
+export type BundleSignature = z.infer<typeof bundleSignatureSchema>
+
+/** @param manifest the bytes of `manifest.json` */
+export function signManifest(manifest: Uint8Array, key: KeyPair): BundleSignature {
+  const payload: unknown = JSON.parse(Buffer.from(manifest).toString('utf8'))
+  const signature = signPayload('bitfleet/bundle@1', payload, key)
+  return { agent: agentIdOf(key.publicKey), key: key.publicKey, signature }
+}
+
+/** What is wrong with the signature of a manifest, or undefined. */
+export function manifestProblem(manifest: Uint8Array, { agent, key, signature }: BundleSignature): string | undefined {
+  if (agentIdOf(key) !== agent) return `the key ${key} is not agent ${agent}'s`
+  const payload: unknown = JSON.parse(Buffer.from(manifest).toString('utf8'))
+  return isSignedBy(key, 'bitfleet/bundle@1', payload, signature) ? undefined : 'its signature is not of this manifest'
+}
+
 /** A closed bundle, every file of which was found to be what it claims. Bytes are read when they are asked for. */
 export interface Bundle {
   readonly title: string
@@ -54,8 +79,10 @@ export interface Bundle {
   readonly executions: readonly ExecutionRecord[]
   /** Of all artifacts that it holds, users' arrays among them. */
   readonly tensors: readonly Digest[]
-  /** As it stands in the file; who checks it reads `id` as what it is over. */
-  readonly signature?: string
+  /** Found to be of this manifest, and of the agent whose bundle this is. */
+  readonly signature: BundleSignature
+  /** The bytes of `manifest.json`, which the signature is over. */
+  readonly manifest: Uint8Array
   tensor(digest: Digest): Promise<Uint8Array | undefined>
   /** @param digest bare hex @returns the file form */
   trace(digest: string): Promise<string | undefined>
@@ -104,12 +131,11 @@ async function inspect(source: ByteSource): Promise<{ bundle?: Bundle; problems:
   }
   let zip: ZipFile
   let manifest: z.infer<typeof manifestSchema>
-  let id: Digest
+  let manifestBytes: Uint8Array
   try {
     zip = await readZip(source)
-    const bytes = await zip.read(bundleFiles.manifest, maxRecordBytes)
-    manifest = parseRecord(bundleFiles.manifest, bytes, manifestSchema)
-    id = digestOf(bytes)
+    manifestBytes = await zip.read(bundleFiles.manifest, maxRecordBytes)
+    manifest = parseRecord(bundleFiles.manifest, manifestBytes, manifestSchema)
   } catch (error) {
     note(source.title, error)
     return { problems }
@@ -143,15 +169,25 @@ async function inspect(source: ByteSource): Promise<{ bundle?: Bundle; problems:
   try {
     const parts = readParts(contents, note)
     if (problems.length > 0) return { problems }
-    // Whose it is: the one place where a signature over the manifest's bytes is read, and is to be checked.
-    const signature = zip.names.includes(bundleFiles.signature)
-      ? (await zip.read(bundleFiles.signature, maxRecordBytes)).toString('utf8')
-      : undefined
-    return { problems, bundle: createBundle(source, zip, manifest.files, id, parts, signature) }
+    const signature = await readSignature(zip, manifestBytes, parts.agent.id)
+    return { problems, bundle: createBundle(source, zip, manifest.files, manifestBytes, parts, signature) }
   } catch (error) {
     note(source.title, error)
     return { problems }
   }
+}
+
+/** @throws `refused` where there is none, or it is not this agent's over this manifest */
+async function readSignature(zip: ZipFile, manifest: Uint8Array, agent: string): Promise<BundleSignature> {
+  const { signature: name } = bundleFiles
+  if (!zip.names.includes(name)) throw new BitfleetError('refused', `it is not signed: there is no ${name}`)
+  const signature = parseRecord(name, await zip.read(name, maxRecordBytes), bundleSignatureSchema)
+  const problem = manifestProblem(manifest, signature)
+  if (problem !== undefined) throw new BitfleetError('refused', `${name}: ${problem}`)
+  if (signature.agent !== agent) {
+    throw new BitfleetError('refused', `${name} is of agent ${signature.agent}, the bundle of agent ${agent}`)
+  }
+  return signature
 }
 
 const fileNames =
@@ -223,9 +259,9 @@ function createBundle(
   source: ByteSource,
   zip: ZipFile,
   files: Readonly<Record<string, Digest>>,
-  id: Digest,
+  manifest: Uint8Array,
   parts: Parts,
-  signature: string | undefined,
+  signature: BundleSignature,
 ): Bundle {
   const has = (name: string) => Object.hasOwn(files, name)
   const read = async (name: string, limitBytes: number) => {
@@ -236,8 +272,8 @@ function createBundle(
   return {
     ...parts,
     title: source.title,
-    id,
-    signature,
+    id: digestOf(manifest),
+    ...{ signature, manifest },
     tensors: Object.entries(files).flatMap(([name, digest]) => (name.startsWith('artifacts/') ? digest : [])),
     async tensor(digest) {
       const name = bundleFiles.artifact(digest)

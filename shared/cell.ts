@@ -4,6 +4,7 @@ import { requestedConditionSchema } from './condition.ts'
 import { sha256Hex } from './digest.ts'
 import { executionSchema } from './execution.ts'
 import type { JobInput } from './messages.ts'
+import { signedResultSchema } from './signed-result.ts'
 
 /** One workload, parameters, seed and condition on one agent. */
 export const cellSchema = z.object({
@@ -33,6 +34,8 @@ export const executionRecordSchema = z.object({
   repetition: z.number().int().nonnegative(),
   attempt: z.number().int().positive(),
   execution: executionSchema,
+  /** That it is this agent's, where it came over a line; a bundle is signed as a whole. */
+  signed: signedResultSchema.optional(),
 })
 export type ExecutionRecord = Readonly<z.infer<typeof executionRecordSchema>>
 

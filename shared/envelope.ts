@@ -10,6 +10,7 @@ export const domains = [
   'bitfleet/challenge@1',
   'bitfleet/enrolment@1',
   'bitfleet/enrolled@1',
+  'bitfleet/bundle@1',
 ] as const
 export type Domain = (typeof domains)[number]
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { digestSchema, hexDigestSchema } from './execution.ts'
+import { signatureSchema } from './envelope.ts'
 
 /** What an agent signs of a result (`bitfleet/result@1`). */
 export const resultStatementSchema = z.strictObject({
@@ -20,7 +21,5 @@ export const resultStatementSchema = z.strictObject({
 export type ResultStatement = z.infer<typeof resultStatementSchema>
 
 /** A result as it is kept: what the agent said, and that it was this agent. */
-export interface SignedResult {
-  readonly statement: ResultStatement
-  readonly signature: string
-}
+export const signedResultSchema = z.object({ statement: resultStatementSchema, signature: signatureSchema })
+export type SignedResult = Readonly<z.infer<typeof signedResultSchema>>

@@ -2,12 +2,14 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { importBundles, joinBundles } from '../coordinator/bundle/import.ts'
-import { openStore } from '../coordinator/store/index.ts'
-import { openBundle, openBundles, verifyBundle } from '../shared/bundle.ts'
+import { checkFiles, openStore } from '../coordinator/store/index.ts'
+import { openBundle, openBundles, signManifest, verifyBundle } from '../shared/bundle.ts'
 import { canonicalJson } from '../shared/canonical-json.ts'
 import { digestOf } from '../shared/digest.ts'
+import { isSignedBy } from '../shared/envelope.ts'
 import { openFileSource, readZip, writeZip } from '../shared/zip.ts'
 import { beginBundle, makeBundle, temporaryFolder } from './bundles.ts'
+import { fakeKey } from './fake-agent.ts'
 import { brokenRules } from './run-crate.ts'
 import { agentRecord } from './scheduler-harness.ts'
 
@@ -24,18 +26,21 @@ async function unpack(path: string): Promise<Map<string, Buffer>> {
   return entries
 }
 
-/** Packs a bundle again with changes; `honestly` also lists the changes in the manifest. */
+/** Packs a bundle again with changes; `honestly` also lists the changes in the manifest, and signs that. */
 async function tamper(
   path: string,
   change: (entries: Map<string, Buffer>) => void,
   honestly: boolean,
+  key = fakeKey('a'),
 ): Promise<string> {
   const entries = await unpack(path)
   change(entries)
   if (honestly) {
-    const listed = [...entries].filter(([name]) => name !== 'manifest.json')
+    const listed = [...entries].filter(([name]) => name !== 'manifest.json' && name !== 'signature.json')
     const digests = Object.fromEntries(listed.map(([name, bytes]) => [name, digestOf(bytes)]))
-    entries.set('manifest.json', Buffer.from(canonicalJson({ schema: 'bitfleet/bundle@1', files: digests })))
+    const manifest = Buffer.from(canonicalJson({ schema: 'bitfleet/bundle@1', files: digests }))
+    entries.set('manifest.json', manifest)
+    entries.set('signature.json', Buffer.from(canonicalJson(signManifest(manifest, key))))
   }
   const out = fresh()
   await writeZip(
@@ -63,7 +68,9 @@ describe('a bundle', () => {
 
   it('is a Workflow Run Crate', async () => {
     const entries = await unpack(await makeBundle(fresh()))
-    const others = [...entries.keys()].filter((name) => !['ro-crate-metadata.json', 'manifest.json'].includes(name))
+    const others = [...entries.keys()].filter(
+      (name) => !['ro-crate-metadata.json', 'manifest.json', 'signature.json'].includes(name),
+    )
     const metadata = (entries.get('ro-crate-metadata.json') as Buffer).toString()
     expect(brokenRules(metadata, others)).toEqual([])
     expect(brokenRules(metadata.replaceAll('CreateAction', 'Action'), others)).not.toEqual([])
@@ -71,13 +78,46 @@ describe('a bundle', () => {
     expect(brokenRules(metadata.replace('"license"', '"licence"'), others)).toEqual(['the root has license'])
   })
 
-  it('carries a signature over its manifest, apart from what is signed', async () => {
-    const path = fresh()
-    const { bundle, cells, record } = await beginBundle(`${path}.partial`)
-    for (const cell of cells) for (let i = 0; i < cell.repetitions; i++) await record(cell, i)
-    await bundle.close(path, (manifest) => `signed ${digestOf(manifest)}`)
-    const opened = await openBundle(path)
-    expect(opened.signature).toBe(`signed ${opened.id}`)
+  it('carries the signature of its machine over its manifest', async () => {
+    const { signature, manifest, agent, id } = await openBundle(await makeBundle(fresh()))
+    expect(signature).toMatchObject({ agent: agent.id, key: fakeKey('a').publicKey })
+    expect(digestOf(manifest)).toBe(id)
+    const payload: unknown = JSON.parse(Buffer.from(manifest).toString())
+    expect(isSignedBy(signature.key, 'bitfleet/bundle@1', payload, signature.signature)).toBe(true)
+  })
+
+  it.each<[string, (path: string) => Promise<string>, RegExp]>([
+    ['no signature', (path) => tamper(path, (e) => e.delete('signature.json'), false), /it is not signed/],
+    [
+      'another machine’s signature',
+      (path) => tamper(path, () => {}, true, fakeKey('b')),
+      /is of agent .*, the bundle of/,
+    ],
+    [
+      'a signature of another manifest',
+      async (path) => {
+        const other = await unpack(await makeBundle(fresh(), agentRecord('a'), 5))
+        return tamper(path, (e) => e.set('signature.json', other.get('signature.json') as Buffer), false)
+      },
+      /not of this manifest/,
+    ],
+    [
+      'a key that is not its agent’s',
+      (path) =>
+        tamper(
+          path,
+          (e) => {
+            const signed = JSON.parse((e.get('signature.json') as Buffer).toString()) as object
+            e.set('signature.json', Buffer.from(canonicalJson({ ...signed, key: fakeKey('b').publicKey })))
+          },
+          false,
+        ),
+      /is not agent .*'s/,
+    ],
+  ])('is refused with %s', async (_, change, message) => {
+    const bad = await change(await makeBundle(fresh()))
+    expect(await verifyBundle(bad)).toHaveLength(1)
+    await expect(openBundle(bad)).rejects.toMatchObject({ code: 'refused', message: expect.stringMatching(message) })
   })
 
   it('goes on where it was, and has the same bytes however often it was interrupted', async () => {
@@ -95,13 +135,13 @@ describe('a bundle', () => {
       [second, 1],
     ] as const)
       await again.record(cell, i)
-    await again.bundle.close(one)
+    await again.bundle.close(one, fakeKey('a'))
 
     // The same folder, filled in another order by another process, and told the same times.
     const copy = await beginBundle(`${other}.partial`)
     for (const cell of [second, first]) for (const i of [1, 0]) await copy.record(cell, i)
     writeFileSync(join(`${other}.partial`, 'run.json'), (await unpack(one)).get('run.json') as Buffer)
-    await copy.bundle.close(other)
+    await copy.bundle.close(other, fakeKey('a'))
     expect(readFileSync(other)).toEqual(readFileSync(one))
   })
 
@@ -129,7 +169,9 @@ describe('a bundle', () => {
     const path = fresh()
     const { bundle, cells, record } = await beginBundle(`${path}.partial`)
     if (cells[0]) await record(cells[0], 0)
-    await expect(bundle.close(path)).rejects.toThrow(/makes no bundle: 4 executions are planned, 1 are there/)
+    await expect(bundle.close(path, fakeKey('a'))).rejects.toThrow(
+      /makes no bundle: 4 executions are planned, 1 are there/,
+    )
     expect(existsSync(path)).toBe(false)
     expect(bundle.has(cells[0]?.id ?? '', 0)).toBe(true)
     const partial = await tamper(
@@ -181,12 +223,29 @@ describe('a bundle that was tampered with', () => {
 })
 
 describe('an import', { timeout: 60_000 }, () => {
+  const context = { software: 'test', find: () => undefined }
+
+  it('of a machine that is revoked here is refused', async () => {
+    const [bundle] = await openBundles([await makeBundle(fresh())])
+    if (!bundle) throw new Error('one bundle')
+    const { id, name } = bundle.agent
+    const find = () => ({
+      ...{ id, name, key: '', labels: {}, enrolledAt: '', sequence: 0, mark: '', inventories: new Set<string>() },
+      ...{ standing: 'revoked', reason: 'sold' },
+    })
+    const store = await openStore(join(dir, 'revoked'))
+    const taking = importBundles(store, [bundle], { ...context, find: find as never })
+    await expect(taking).rejects.toMatchObject({ code: 'refused', message: expect.stringMatching(/revoked: sold/) })
+    expect(await store.listRuns()).toEqual([])
+    await store.close()
+  })
+
   it('makes one run of several bundles, the same whatever their order and however often', async () => {
     const paths = [await makeBundle(fresh(), agentRecord('b'), 5), await makeBundle(fresh(), agentRecord('a'))]
     const store = await openStore(join(dir, 'store'))
     try {
       const take = (some: readonly string[]) =>
-        openBundles(some).then((bundles) => importBundles(store, bundles, 'test'))
+        openBundles(some).then((bundles) => importBundles(store, bundles, context))
       const [first] = await take(paths)
       const before = await snapshot(store, first?.run ?? '')
       const objects = readdirSync(join(dir, 'store'), { recursive: true }).filter((name) =>
@@ -207,6 +266,8 @@ describe('an import', { timeout: 60_000 }, () => {
       expect(report?.comparisons[0]).toMatchObject({ verdict: 'divergent', classes: [{}, {}] })
       expect(report?.comparisons[0]?.divergences).toHaveLength(1)
       expect(await store.listRuns()).toHaveLength(1)
+      // Who signed it stays with the run, and is checked with the rest.
+      expect((await checkFiles(join(dir, 'store'))).problems).toEqual([])
     } finally {
       await store.close()
     }
@@ -226,7 +287,7 @@ describe('an import', { timeout: 60_000 }, () => {
         await store.recordExecution(run.id, record, await joined.artifacts.trace(record.execution.trace ?? ''))
       // As the next start of a coordinator marks it.
       await store.setRunState(run.id, 'failed', { endedAt: run.createdAt, failure: 'ended' })
-      const [done] = await importBundles(store, bundles, 'test')
+      const [done] = await importBundles(store, bundles, context)
       expect(done).toMatchObject({ run: run.id, imported: true })
       expect((await store.loadRun(run.id)).executions).toEqual(executions)
       expect((await store.loadPlan(run.id)).run.state).toBe('done')

@@ -5,13 +5,22 @@ import { openBundleFolder } from '../agent/once/bundle-folder.ts'
 import { expandPlan, parsePlan } from '../coordinator/plan/index.ts'
 import type { CellRecord, ExecutionRecord } from '../shared/cell.ts'
 import { digestOf } from '../shared/digest.ts'
+import { agentIdOf } from '../shared/keys.ts'
 import type { AgentRecord } from '../shared/messages.ts'
 import { createTrace, formatTrace } from '../shared/trace.ts'
+import { fakeKey } from './fake-agent.ts'
 import { agentRecord, planOf } from './scheduler-harness.ts'
 import { f32 } from './synthetic-run.ts'
 
+/** An agent by the id that its own key gives it, as bundles must have it; the key is that of the id it had. */
+export const ownAgent = (agent: AgentRecord): AgentRecord => ({
+  ...agent,
+  id: agentIdOf(fakeKey(agent.id).publicKey),
+})
+
 /** Begins a bundle that nobody computed, of one agent and a small plan; `record` fills it with honest bits. */
-export async function beginBundle(folder: string, agent: AgentRecord = agentRecord('a'), planText = planOf()) {
+export async function beginBundle(folder: string, named: AgentRecord = agentRecord('a'), planText = planOf()) {
+  const agent = ownAgent(named)
   const { cells, notes } = expandPlan(parsePlan(planText), [agent])
   const start = { name: 'sums', planText, planNotes: notes, inputs: [], payloads: new Map(), agent, cells }
   const bundle = await openBundleFolder(folder, start)
@@ -51,7 +60,7 @@ export function honestExecution(cell: CellRecord, repetition: number, sum = 4) {
 export async function makeBundle(out: string, agent: AgentRecord = agentRecord('a'), sum = 4): Promise<string> {
   const { bundle, cells, record } = await beginBundle(`${out}.partial`, agent)
   for (const cell of cells) for (let i = 0; i < cell.repetitions; i++) await record(cell, i, sum)
-  await bundle.close(out)
+  await bundle.close(out, fakeKey(agent.id))
   return out
 }
 

@@ -1,7 +1,19 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { signResult } from '../agent/daemon/sign-result.ts'
+import { canonicalJson } from '../shared/canonical-json.ts'
 import { type Digest, chunkBytes, digestOf } from '../shared/digest.ts'
+import type { Renewal } from '../shared/enrolment.ts'
+import { signPayload } from '../shared/envelope.ts'
 import type { Execution } from '../shared/execution.ts'
-import { type AgentRecord, type CoordinatorMessage, type Job, protocolVersion } from '../shared/messages.ts'
+import {
+  type AgentRecord,
+  type CoordinatorMessage,
+  type HeldJob,
+  inventoryDigest,
+  type Job,
+  oldestProtocol,
+  protocolVersion,
+} from '../shared/messages.ts'
 import { bitsHex, type Tensor } from '../shared/tensor.ts'
 import { createTrace, formatTrace } from '../shared/trace.ts'
 import type { Connection } from '../shared/transports/transport.ts'
@@ -52,23 +64,36 @@ export function completedWith(checkpoints: readonly (readonly [name: string, ten
 
 export type Received = { readonly message: CoordinatorMessage; readonly body?: Uint8Array }
 
+/** A coordinator's message; its job as an honest coordinator sends it. */
+type Message<Type extends CoordinatorMessage['type']> = Extract<CoordinatorMessage, { type: Type }> &
+  (Type extends 'job' ? { job: Job } : unknown)
+
+/** The key of the coordinator in tests. */
+export const coordinatorKey = fakeKey('the coordinator')
+
+/** Where each made-up agent is in the chain of its connections: its state folder, as it were. */
+const renewals = new Map<string, { sequence: number; mark: string; pending?: Renewal }>()
+
 /** An agent whose every word a test chooses. */
 export interface FakeAgent {
   readonly line: Connection
   /** Messages so far. */
   readonly received: readonly Received[]
-  hello(token: string, changes?: Record<string, unknown>): Promise<void>
+  hello(changes?: Record<string, unknown>): Promise<void>
+  /** Answers the challenge that is next, with whatever a test changes of the proof. */
+  prove(holding?: readonly HeldJob[], changes?: Record<string, unknown>): Promise<void>
+  /** Hello, proof, and the welcome awaited. */
+  comeIn(holding?: readonly HeldJob[]): Promise<void>
   /** The next message of a type that was not yet taken. */
-  next<Type extends CoordinatorMessage['type']>(
-    type: Type,
-  ): Promise<Extract<CoordinatorMessage, { type: Type }> & { body?: Uint8Array }>
+  next<Type extends CoordinatorMessage['type']>(type: Type): Promise<Message<Type> & { body?: Uint8Array }>
   send(message: unknown, body?: Uint8Array): Promise<void>
-  answer(job: Pick<Job, 'id' | 'attempt'>, result: FakeResult): Promise<void>
+  /** Signed as an honest agent signs, but for what a test changes of the message. */
+  answer(job: Job, result: FakeResult, changes?: Record<string, unknown>): Promise<void>
   /** Answers every job from now on, and every want from `tensors`. */
   work(compute: (job: Job) => FakeResult & { tensors?: ReadonlyMap<Digest, Uint8Array> }): void
 }
 
-export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent {
+export function createFakeAgent(line: Connection, agent: AgentRecord, key: KeyPair = fakeKey(agent.id)): FakeAgent {
   const received: Received[] = []
   const taken = new Set<Received>()
   const wake: (() => void)[] = []
@@ -77,9 +102,10 @@ export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent
 
   const react = async ({ message }: Received) => {
     if (message.type === 'job' && compute) {
-      const result = compute(message.job)
+      const job = message.job as Job
+      const result = compute(job)
       for (const [digest, bytes] of result.tensors ?? []) tensors.set(digest, bytes)
-      await self.answer(message.job, result)
+      await self.answer(job, result)
     }
     if (message.type === 'want' && compute) {
       const bytes = tensors.get(message.digest)
@@ -93,6 +119,8 @@ export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent
   void (async () => {
     for await (const frame of line.frames) {
       received.push(frame as Received)
+      const pending = renewals.get(agent.id)?.pending
+      if (pending && (frame as Received).message.type === 'welcome') renewals.set(agent.id, pending)
       for (const resolve of wake.splice(0)) resolve()
       await react(frame as Received).catch(() => {})
     }
@@ -102,7 +130,28 @@ export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent
   const self: FakeAgent = {
     line,
     received,
-    hello: (token, changes = {}) => line.send({ type: 'hello', protocol: protocolVersion, token, agent, ...changes }),
+    hello: (changes = {}) =>
+      line.send({
+        ...{ type: 'hello', protocol: protocolVersion, oldest: oldestProtocol, agent: agent.id, nonce: '1'.repeat(32) },
+        ...changes,
+      }),
+    async prove(holding = [], changes = {}) {
+      const { proof } = await self.next('challenge')
+      const { sequence, mark: previous, pending } = renewals.get(agent.id) ?? { sequence: 0, mark: '' }
+      const renewal = pending ?? { sequence: sequence + 1, mark: randomBytes(16).toString('hex'), previous }
+      renewals.set(agent.id, { sequence, mark: previous, pending: renewal })
+      const signed = {
+        ...{ agent: agent.id, agentNonce: proof.agentNonce, by: 'agent', nonce: proof.nonce, renewal },
+        record: digestOf(canonicalJson(agent)),
+      }
+      const signature = signPayload('bitfleet/challenge@1', signed, key)
+      await line.send({ type: 'proof', agent, renewal, holding, signature, ...changes })
+    },
+    async comeIn(holding = []) {
+      await self.hello()
+      await self.prove(holding)
+      await self.next('welcome')
+    },
     async next(type) {
       for (;;) {
         const found = received.find((frame) => frame.message.type === type && !taken.has(frame))
@@ -114,7 +163,10 @@ export function createFakeAgent(line: Connection, agent: AgentRecord): FakeAgent
       }
     },
     send: (message, body) => line.send(message, body),
-    answer: ({ id, attempt }, { execution, body }) => line.send({ type: 'result', job: id, attempt, execution }, body),
+    answer(job, { execution, body }, changes = {}) {
+      const signed = signResult(job, { execution, kept: [] }, inventoryDigest(agent), key)
+      return line.send({ type: 'result', job: job.id, attempt: job.attempt, execution, ...signed, ...changes }, body)
+    },
     work(how) {
       compute = how
     },

@@ -5,14 +5,13 @@ import { afterAll, afterEach, beforeAll } from 'vitest'
 import { compareRun } from '../coordinator/compare/compare-run.ts'
 import { assembleReport } from '../coordinator/report/assemble.ts'
 import type { Report } from '../coordinator/report/format.ts'
+import { createControlFold, createRegistry, type Registry } from '../coordinator/enrolment/index.ts'
 import { createScheduler, type Scheduler, type SchedulerOptions } from '../coordinator/scheduler/scheduler.ts'
 import { openStore, type Store } from '../coordinator/store/index.ts'
-import type { AgentRecord, Job } from '../shared/messages.ts'
-import { completedWith, createFakeAgent, type FakeAgent } from './fake-agent.ts'
+import type { AgentRecord, HeldJob, Job } from '../shared/messages.ts'
+import { completedWith, coordinatorKey, createFakeAgent, fakeKey, type FakeAgent } from './fake-agent.ts'
 import { createMemoryLine } from './memory-line.ts'
 import { f32, syntheticAgent } from './synthetic-run.ts'
-
-export const token = 'a token of agents'
 
 export const planOf = (repetitions = 2, orders = '[sequential, reverse]') => `name: sums
 repetitions: ${repetitions}
@@ -45,8 +44,11 @@ export const honest = ({ condition }: Job) =>
 
 export interface SchedulerHarness {
   readonly store: Store
+  readonly registry: Registry
+  /** Has the registry know an agent by the key that its name gives. */
+  enrol(agent: AgentRecord, standing?: 'pending'): Promise<void>
   start(options?: Partial<SchedulerOptions>): Scheduler
-  connect(scheduler: Scheduler, agent: AgentRecord): Promise<FakeAgent>
+  connect(scheduler: Scheduler, agent: AgentRecord, holding?: readonly HeldJob[]): Promise<FakeAgent>
   /** Waits for a run's end. @throws if it failed */
   finish(scheduler: Scheduler, run: string): Promise<Report>
 }
@@ -56,10 +58,34 @@ export function schedulerHarness(): SchedulerHarness {
   let folder: string
   let store: Store
   let schedulers: Scheduler[] = []
+  const fold = createControlFold()
+  const registry = createRegistry({
+    ...{ key: coordinatorKey, fold },
+    append: (body) => store.append(body),
+  })
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'bitfleet-scheduler-'))
     store = await openStore(folder)
   }, 120_000)
+  const enrol: SchedulerHarness['enrol'] = async ({ id, name, labels }, standing) => {
+    if (registry.find(id)) return
+    const token = '0'.repeat(64)
+    const { publicKey: key } = fakeKey(id)
+    fold.apply(
+      await store.append({
+        ...{
+          kind: 'agent-enrolled',
+          by: `agent:${id}`,
+          agent: id,
+          key,
+          name,
+          labels,
+          token,
+          standing: standing ?? 'enrolled',
+        },
+      }),
+    )
+  }
   afterEach(async () => {
     for (const scheduler of schedulers) await scheduler.stop()
     schedulers = []
@@ -72,21 +98,22 @@ export function schedulerHarness(): SchedulerHarness {
     get store() {
       return store
     },
+    ...{ registry, enrol },
     start(options = {}) {
       const scheduler = createScheduler({
-        ...{ store, token, coordinator: 'test', findDescription: () => undefined },
+        ...{ store, registry, coordinator: 'test', findDescription: () => undefined },
         buildReport: async (data, artifacts) => assembleReport(data, await compareRun(data, artifacts), 'test'),
         ...options,
       })
       schedulers.push(scheduler)
       return scheduler
     },
-    async connect(scheduler, agent) {
+    async connect(scheduler, agent, holding) {
+      await enrol(agent)
       const [near, far] = createMemoryLine()
       void scheduler.serve(near)
       const fake = createFakeAgent(far, agent)
-      await fake.hello(token)
-      await fake.next('welcome')
+      await fake.comeIn(holding)
       return fake
     },
     async finish(scheduler, run) {

@@ -1,3 +1,4 @@
+import { sha256Hex } from '../shared/digest.ts'
 import type { Job } from '../shared/messages.ts'
 import { bareExecution, type ExecutionResult } from '../agent/daemon/execution.ts'
 
@@ -6,6 +7,7 @@ export function sampleJob(id: string, attempt = 1, changes: Record<string, unkno
   return {
     ...{ id, attempt, run: 'r', cell: 'c', repetition: 0, workload: 'reduce.sum', workloadVersion: 1 },
     ...{ params: { dtype: 'f32', n: 100 }, seed: '42', condition: { backend: 'js', device: 'cpu', knobs: {} } },
+    ...{ agent: 'a-1', nonce: sha256Hex(`${attempt} ${id}`).slice(0, 32), expiresAt: '2100-01-01T00:00:00.000Z' },
     ...{ inputs: [], limits: { timeMs: 1000, memoryBytes: 2 ** 30 } },
     ...changes,
   }

@@ -47,7 +47,13 @@ export async function agentOnce(options: AgentOnceOptions): Promise<number> {
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   try {
-    const { agent, context } = await prepareAgent({ name, labels, stateDir: resolve(stateDir), slots, config })
+    const { identity, agent, context } = await prepareAgent({
+      name,
+      labels,
+      stateDir: resolve(stateDir),
+      slots,
+      config,
+    })
     const planned = planFor(agent)
     if (existsSync(out)) {
       await checkDone(out, agent, planned.planText)
@@ -71,8 +77,7 @@ export async function agentOnce(options: AgentOnceOptions): Promise<number> {
       log(`stopped; ${folder} holds what has ended`)
       return 3
     }
-    // A signature of the agent's key goes in here, as the second argument.
-    await bundle.close(out)
+    await bundle.close(out, identity)
     process.stdout.write(`${options.out}\n`)
     return 0
   } finally {

@@ -1,13 +1,15 @@
 import { readFileSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { type AgentConfig, readAgentConfig } from '../config.ts'
-import { type Daemon, type DaemonOptions, startDaemon } from '../daemon/daemon.ts'
+import { claimStateDir, type Daemon, type DaemonOptions, ensureEnrolled, startDaemon } from '../daemon/daemon.ts'
+import { openIdentity } from '../enrolment/identity.ts'
 
 export interface AgentStartOptions {
-  readonly coordinator: string
+  /** Left out: where this agent enrolled. */
+  readonly coordinator?: string
   readonly name?: string
   /** `key=value` each. */
   readonly labels?: readonly string[]
@@ -22,6 +24,30 @@ export interface AgentStartOptions {
 }
 
 const defaultGraceSeconds = 20
+
+export type AgentEnrollOptions = Omit<AgentStartOptions, 'coordinator' | 'slots' | 'spoolBytes' | 'grace'>
+
+/** `bitfleet agent enroll URL`: makes this machine's key, and has the coordinator take it for a token. Once. */
+export async function agentEnroll(url: string, options: AgentEnrollOptions): Promise<number> {
+  const config = readAgentConfig()
+  const log = (line: string) => process.stderr.write(`${line}\n`)
+  const token = await readToken(options.tokenFile, config.token, log)
+  if (token === undefined) {
+    throw new BitfleetError('usage', 'no token: give it on standard input, by --token-file or in BITFLEET_TOKEN')
+  }
+  const { name, labels, stateDir: place } = agentPlace(options, config)
+  const stateDir = resolve(place)
+  const unlock = await claimStateDir(stateDir)
+  try {
+    await ensureEnrolled({ url, token, name, labels, stateDir, log })
+    const { id } = openIdentity(stateDir)
+    process.stdout.write(`${id}\n`)
+    log(`now: bitfleet agent start${options.name === undefined ? '' : ` --name ${name}`}`)
+    return 0
+  } finally {
+    await unlock()
+  }
+}
 
 /** `bitfleet agent start`: runs until it is told to end, or the coordinator refuses it. */
 export async function agentStart(options: AgentStartOptions): Promise<number> {
@@ -69,7 +95,7 @@ async function daemonOptions(
 ): Promise<DaemonOptions> {
   return {
     url: options.coordinator,
-    token: await readToken(options.tokenFile, config.token, log),
+    token: await readToken(options.tokenFile, config.token, log, false),
     ...agentPlace(options, config),
     spoolBytes: options.spoolBytes,
     config,
@@ -93,16 +119,17 @@ export function agentPlace(
   }
 }
 
-/** @throws `usage` where there is none. It is never an argument: those can be read by everyone on the machine. */
-async function readToken(file: string | undefined, environment: string | undefined, log: (line: string) => void) {
-  const token = file === undefined ? (environment ?? (await readStandardInput())) : readTokenFile(file, log)
-  if (token.trim() === '') {
-    throw new BitfleetError(
-      'usage',
-      'no token: give the one of the coordinator by --token-file, BITFLEET_TOKEN or standard input',
-    )
-  }
-  return token.trim()
+/** Never from an argument: those can be read by everyone on the machine. */
+async function readToken(
+  file: string | undefined,
+  environment: string | undefined,
+  log: (line: string) => void,
+  asks = true,
+): Promise<string | undefined> {
+  const token = file === undefined ? (environment ?? (asks ? await readStandardInput() : '')) : readTokenFile(file, log)
+  if (token.trim() !== '') return token.trim()
+  if (file !== undefined) throw new BitfleetError('usage', `the token file ${file} is empty`)
+  return undefined
 }
 
 function readTokenFile(file: string, log: (line: string) => void): string {

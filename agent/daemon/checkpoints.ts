@@ -17,7 +17,7 @@ const smallOutput = 16
 export interface Collected {
   readonly trace: Trace
   readonly outputs: readonly Output[]
-  readonly kept: readonly Digest[]
+  readonly kept: readonly { readonly digest: Digest; readonly length: number }[]
   /** Checkpoints whose bytes the runner did not keep. */
   readonly leftOut: number
 }
@@ -48,11 +48,12 @@ export async function collectCheckpoints(
       small.set(checkpoint, bitsHex({ dtype: checkpoint.dtype, shape: checkpoint.shape, bytes }))
     }
   }
-  const kept = new Set<Digest>()
+  const kept = new Map<Digest, number>()
   for (const { file, digest, dtype, shape } of checkpoints) {
     if (file === undefined || kept.has(digest)) continue
-    await cache.adopt(join(folder, file), digest, elementCount(shape) * dtypeBytes[dtype])
-    kept.add(digest)
+    const length = elementCount(shape) * dtypeBytes[dtype]
+    await cache.adopt(join(folder, file), digest, length)
+    kept.set(digest, length)
   }
   const outputs = checkpoints
     .filter(({ role }) => role === 'output')
@@ -60,7 +61,8 @@ export async function collectCheckpoints(
       const { name, dtype, shape, digest } = checkpoint
       return { name, dtype, shape, digest, bits: small.get(checkpoint) }
     })
-  return { trace, outputs, kept: [...kept], leftOut: checkpoints.filter(({ file }) => file === undefined).length }
+  const tensors = [...kept].map(([digest, length]) => ({ digest, length }))
+  return { trace, outputs, kept: tensors, leftOut: checkpoints.filter(({ file }) => file === undefined).length }
 }
 
 /** The bytes of a checkpoint's file, of the length and digest that were announced. Follows no link. */

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,9 +13,13 @@ import {
   type CoordinatorMessage,
   type Job,
 } from '../../shared/messages.ts'
+import { isSignedBy, signPayload } from '../../shared/envelope.ts'
 import { parseTrace } from '../../shared/trace.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { createWebSocketServer } from '../../shared/transports/websocket.ts'
+import { coordinatorKey, fakeKey } from '../../test/fake-agent.ts'
+import { readEnrolment, writeEnrolment } from '../enrolment/enrolment-file.ts'
+import { openIdentity } from '../enrolment/identity.ts'
 import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -33,6 +38,8 @@ type Result = Extract<AgentMessage, { type: 'result' }>
 interface Visit {
   readonly connection: Connection
   say(message: CoordinatorMessage, body?: Uint8Array): Promise<void>
+  /** Signs a job for whoever introduced itself. */
+  give(job: Job): Promise<void>
   next<Type extends AgentMessage['type']>(
     type: Type,
   ): Promise<{ message: Extract<AgentMessage, { type: Type }>; body?: Uint8Array }>
@@ -46,14 +53,21 @@ async function coordinator() {
   let wake = () => {}
   server.attach(http, agentEndpoint, (connection) => {
     const frames = connection.frames[Symbol.asyncIterator]()
+    const say: Visit['say'] = (message, body) => connection.send(message, body)
+    let agentId = ''
     arrived.push({
       connection,
-      say: (message, body) => connection.send(message, body),
+      say,
+      give(planned) {
+        const given = { ...planned, agent: planned.agent || agentId }
+        return say({ type: 'job', job: given, signature: signPayload('bitfleet/job@1', given, coordinatorKey) })
+      },
       async next(type) {
         const { value, done } = await frames.next()
         if (done) throw new Error('the agent closed the line')
         const { message, body } = value as Received
         const parsed = agentMessageSchema.parse(message)
+        if (parsed.type === 'hello') agentId = parsed.agent
         expect(parsed.type).toBe(type)
         return { message: parsed as Extract<AgentMessage, { type: typeof type }>, body }
       },
@@ -78,11 +92,26 @@ async function coordinator() {
   /** The next line, its hello answered. */
   const welcome = async () => {
     const next = await visit()
-    const { message } = await next.next('hello')
-    await next.say({ type: 'welcome', protocol: 1, coordinator: 'test' })
-    return { ...next, hello: message }
+    const { message: hello } = await next.next('hello')
+    await next.say(challengeOf(hello))
+    const { message: proof } = await next.next('proof')
+    await next.say({ type: 'welcome', protocol: 2, coordinator: 'test', standing: 'enrolled', labels: {} })
+    return { ...next, hello, proof }
   }
   return { http, url, visit, welcome }
+}
+
+function challengeOf(
+  { agent: id, nonce: agentNonce }: Extract<AgentMessage, { type: 'hello' }>,
+  changes: { at?: string; agentNonce?: string; key?: typeof coordinatorKey } = {},
+): Extract<CoordinatorMessage, { type: 'challenge' }> {
+  const { key = coordinatorKey, ...said } = changes
+  const proof = {
+    ...{ agent: id, agentNonce, at: new Date().toISOString(), by: 'coordinator' as const, nonce: '2'.repeat(32) },
+    ...said,
+  }
+  const signature = signPayload('bitfleet/challenge@1', proof, key)
+  return { type: 'challenge', protocol: 2, proof, key: key.publicKey, signature }
 }
 
 let folders = 0
@@ -90,12 +119,15 @@ async function agent(url: string, changes: Partial<DaemonOptions> = {}): Promise
   const modules = ['faulty', 'misbehaving', 'workloads'].map((name) =>
     join(import.meta.dirname, `../../test/fixtures/runner-modules/${name}.mjs`),
   )
+  const stateDir = changes.stateDir ?? join(folder, `state-${folders++}`)
+  mkdirSync(stateDir, { recursive: true })
+  const state = { coordinator: coordinatorKey.publicKey, url, name: 'test', labels: {}, sequence: 0, mark: '' }
+  if (!readEnrolment(stateDir)) writeEnrolment(stateDir, state)
   const daemon = await startDaemon({
     url,
-    token: 'secret',
     name: 'test',
     labels: { site: 'lab-3' },
-    stateDir: join(folder, `state-${folders++}`),
+    stateDir,
     slots: 1,
     config: { environment: { PATH: process.env.PATH }, runnerModules: modules },
     log: () => {},
@@ -108,6 +140,7 @@ async function agent(url: string, changes: Partial<DaemonOptions> = {}): Promise
 function job(id: string, knobs: Job['condition']['knobs'] = {}, changes: Partial<Job> = {}): Job {
   return {
     ...{ id, attempt: 1, run: 'r', cell: 'c', repetition: 0, workload: 'reduce.sum', workloadVersion: 1 },
+    ...{ agent: '', nonce: randomBytes(16).toString('hex'), expiresAt: new Date(Date.now() + 60_000).toISOString() },
     params: { dtype: 'f32', n: 100 },
     seed: '42',
     condition: { backend: 'misbehaving', device: 'cpu', knobs },
@@ -137,17 +170,17 @@ describe('an agent', () => {
     const { url, welcome } = await coordinator()
     const daemon = await agent(url, { stateDir: relative(process.cwd(), join(folder, 'relative')) })
     const line = await welcome()
-    expect(line.hello).toMatchObject({
-      protocol: 1,
-      token: 'secret',
-      agent: { name: 'test', labels: { site: 'lab-3' }, slots: 1 },
-    })
-    expect(line.hello.agent.id).toMatch(/^a-[0-9a-f]{16}$/)
-    expect(line.hello.agent.backends.find(({ id }) => id === 'js')?.status).toBe('ready')
+    expect(line.hello).toMatchObject({ protocol: 2, oldest: 2, agent: daemon.agent.id })
+    expect(line.hello.agent).toMatch(/^a-[0-9a-f]{16}$/)
+    expect(line.proof.agent).toMatchObject({ name: 'test', labels: { site: 'lab-3' }, slots: 1 })
+    expect(line.proof.agent.backends.find(({ id }) => id === 'js')?.status).toBe('ready')
 
-    await line.say({ type: 'job', job: job('one', {}, { params: { dtype: 'f64', n: 200_000 } }) })
+    await line.give(job('one', {}, { params: { dtype: 'f64', n: 200_000 } }))
     const { message, body } = await line.next('result')
     expect(message).toMatchObject({ job: 'one', attempt: 1, execution: { outcome: { status: 'completed' } } })
+    const { publicKey } = openIdentity(join(folder, 'relative'))
+    expect(isSignedBy(publicKey, 'bitfleet/result@1', message.statement, message.signature)).toBe(true)
+    expect(message.statement.artifacts.map(({ length }) => length).sort((a, b) => a - b)).toEqual([8, 1_600_000])
     const trace = parseTrace(new TextDecoder().decode(body))
     expect(trace.digest).toBe(message.execution.trace)
     for (const { digest } of trace.checkpoints) expect(digestOf(await fetchAll(digest, line))).toBe(digest)
@@ -161,8 +194,8 @@ describe('an agent', () => {
     const { url, welcome } = await coordinator()
     await agent(url, { slots: 2 })
     const line = await welcome()
-    await line.say({ type: 'job', job: job('sleeps', { deed: 'sleep' }) })
-    await line.say({ type: 'job', job: job('ends') })
+    await line.give(job('sleeps', { deed: 'sleep' }))
+    await line.give(job('ends'))
     expect((await line.next('result')).message.job).toBe('ends')
     line.connection.close()
   })
@@ -171,8 +204,8 @@ describe('an agent', () => {
     const { url, welcome } = await coordinator()
     await agent(url)
     const line = await welcome()
-    await line.say({ type: 'job', job: job('runs', { deed: 'sleep' }) })
-    await line.say({ type: 'job', job: job('waits') })
+    await line.give(job('runs', { deed: 'sleep' }))
+    await line.give(job('waits'))
     await line.say({ type: 'cancel', job: 'waits' })
     await line.say({ type: 'cancel', job: 'runs' })
     await line.say({ type: 'cancel', job: 'unknown' })
@@ -187,7 +220,7 @@ describe('an agent', () => {
     const { url, welcome } = await coordinator()
     await agent(url)
     const first = await welcome()
-    await first.say({ type: 'job', job: job('while away', { deed: 'none' }) })
+    await first.give(job('while away', { deed: 'none' }))
     first.connection.close('a broken line')
     const second = await welcome()
     const before = (await second.next('result')).message
@@ -198,13 +231,13 @@ describe('an agent', () => {
     const again = (await third.next('result')).message
     expect(again).toEqual(before)
     await third.say({ type: 'acknowledged', job: 'while away', attempt: 1 })
-    await third.say({ type: 'job', job: job('later') })
+    await third.give(job('later'))
     expect((await third.next('result')).message.job).toBe('later')
     await third.say({ type: 'acknowledged', job: 'later', attempt: 1 })
     third.connection.close('and again')
 
     const fourth = await welcome()
-    await fourth.say({ type: 'job', job: job('last') })
+    await fourth.give(job('last'))
     expect((await fourth.next('result')).message.job).toBe('last')
   })
 
@@ -212,9 +245,10 @@ describe('an agent', () => {
     const { url, welcome } = await coordinator()
     await agent(url)
     const line = await welcome()
-    for (let i = 0; i < 3; i++) await line.say({ type: 'job', job: job('same', { deed: 'none' }) })
+    const same = job('same', { deed: 'none' })
+    for (let i = 0; i < 3; i++) await line.give(same)
     const { message } = await line.next('result')
-    await line.say({ type: 'job', job: job('same', { deed: 'none' }) })
+    await line.give(same)
     expect((await line.next('result')).message).toEqual(message)
   })
 
@@ -232,7 +266,7 @@ describe('an agent', () => {
     const digest = digestOf(bytes)
     const piece = (offset: number) => ({ type: 'piece', digest, offset, total: bytes.byteLength }) as const
     const first = await welcome()
-    await first.say({ type: 'job', job: job('with input', {}, inputs(bytes)) })
+    await first.give(job('with input', {}, inputs(bytes)))
     expect((await first.next('want')).message.digest).toBe(digest)
     await first.say(piece(0), bytes.subarray(0, 1 << 20))
     first.connection.close('broken in the middle')
@@ -244,15 +278,15 @@ describe('an agent', () => {
     const { message } = await second.next('result')
     expect(message.execution).toMatchObject({ outcome: { status: 'completed' }, outputs: [{ digest }] })
     // The next one finds it in the cache.
-    await second.say({ type: 'job', job: job('again', {}, inputs(bytes)) })
+    await second.give(job('again', {}, inputs(bytes)))
     expect((await second.next('result')).message.job).toBe('again')
 
     const other = Uint8Array.of(1, 2, 3)
-    await second.say({ type: 'job', job: job('lied to', {}, inputs(other)) })
+    await second.give(job('lied to', {}, inputs(other)))
     await second.next('want')
     await second.say({ type: 'piece', digest: digestOf(other), offset: 0, total: 3 }, Uint8Array.of(1, 2, 4))
     expect(outcome((await second.next('result')).message)).toMatchObject({ status: 'failed', code: 'digest-mismatch' })
-    await second.say({ type: 'job', job: job('without', {}, inputs(Uint8Array.of(9))) })
+    await second.give(job('without', {}, inputs(Uint8Array.of(9))))
     await second.next('want')
     await second.say({ type: 'missing', digest: digestOf(Uint8Array.of(9)), reason: 'gone' })
     expect(outcome((await second.next('result')).message)).toMatchObject({ status: 'failed', code: 'not-found' })
@@ -265,7 +299,7 @@ describe('an agent', () => {
     const line = await welcome()
     await line.connection.send({ type: 'dance' })
     await line.connection.send([null])
-    await line.say({ type: 'job', job: job('after') })
+    await line.give(job('after'))
     expect((await line.next('result')).message.job).toBe('after')
     expect(logged.filter((text) => text.includes('does not have'))).toHaveLength(2)
   })
@@ -274,7 +308,7 @@ describe('an agent', () => {
     const { url, welcome } = await coordinator()
     const daemon = await agent(url)
     const line = await welcome()
-    await line.say({ type: 'job', job: job('runs', { deed: 'sleep' }) })
+    await line.give(job('runs', { deed: 'sleep' }))
     // Answered after the job was taken.
     await line.say({ type: 'want', digest: digestOf('never made') })
     await line.next('missing')
@@ -287,16 +321,98 @@ describe('an agent', () => {
     expect(await line.connection.closed).toBe('the agent is stopping')
   })
 
-  it('ends when its token is refused', async () => {
+  it('ends when it is refused', async () => {
     const { url, visit } = await coordinator()
     const daemon = await agent(url)
     const line = await visit()
     await line.next('hello')
-    await line.say({ type: 'refused', reason: 'the token is not ours' })
+    await line.say({ type: 'refused', reason: 'the key is not ours' })
     await expect(daemon.done).rejects.toMatchObject({
       code: 'refused',
-      message: expect.stringMatching(/the token is not ours/),
+      message: expect.stringMatching(/the key is not ours/),
     })
+  })
+
+  it.each<[string, Parameters<typeof challengeOf>[1], RegExp]>([
+    ['of another key', { key: fakeKey('an impostor') }, /has the key .*this agent enrolled with/],
+    ['replayed from another connection', { agentNonce: '3'.repeat(32) }, /not signed for this connection/],
+  ])('talks to no coordinator %s', async (_, changes, sentence) => {
+    const { url, visit } = await coordinator()
+    const daemon = await agent(url)
+    const line = await visit()
+    await line.say(challengeOf((await line.next('hello')).message, changes))
+    await expect(daemon.done).rejects.toThrow(sentence)
+  })
+
+  it('says in a sentence that the coordinator is of another release', async () => {
+    const { url, visit } = await coordinator()
+    const daemon = await agent(url)
+    const line = await visit()
+    const challenge = challengeOf((await line.next('hello')).message)
+    await line.connection.send({ ...challenge, protocol: 9 })
+    await expect(daemon.done).rejects.toThrow('the coordinator speaks protocol 9, this agent speaks 2')
+  })
+
+  it('refuses jobs that are not signed for it, or not of now, and says why', async () => {
+    const { url, welcome } = await coordinator()
+    await agent(url)
+    const line = await welcome()
+    const good = { ...job('one'), agent: line.hello.agent }
+    const sign = (value: unknown, key = coordinatorKey) =>
+      line.connection.send({ type: 'job', job: value, signature: signPayload('bitfleet/job@1', value, key) })
+    const reasonOf = async (sent: Promise<void>) => {
+      await sent
+      const { message } = await line.next('refuse')
+      expect(message).toMatchObject({ job: 'one', attempt: 1, later: false })
+      return message.reason
+    }
+    expect(await reasonOf(sign(good, fakeKey('an impostor')))).toMatch(/not signed by this agent's coordinator/)
+    const signature = signPayload('bitfleet/job@1', good, coordinatorKey)
+    const tampered = { type: 'job', job: { ...good, seed: '43' }, signature }
+    expect(await reasonOf(line.connection.send(tampered))).toMatch(/not signed/)
+    expect(await reasonOf(sign({ ...good, agent: 'a-other' }))).toMatch(/it is for agent a-other/)
+    expect(await reasonOf(sign({ ...good, expiresAt: '2020-01-01T00:00:00.000Z' }))).toMatch(/expired/)
+    expect(await reasonOf(sign({ ...good, shell: 'rm' }))).toMatch(/shell/)
+    expect(await reasonOf(sign({ ...good, limits: { ...good.limits, extra: 1 } }))).toMatch(/extra/)
+  })
+
+  it('judges when a job expires by the clock of the coordinator, whatever its own says', async () => {
+    const { url, visit } = await coordinator()
+    await agent(url)
+    const line = await visit()
+    const hourAgo = Date.now() - 3_600_000
+    await line.say(challengeOf((await line.next('hello')).message, { at: new Date(hourAgo).toISOString() }))
+    await line.next('proof')
+    await line.say({ type: 'welcome', protocol: 2, coordinator: 'test', standing: 'enrolled', labels: {} })
+    await line.give(job('of that hour', { deed: 'none' }, { expiresAt: new Date(hourAgo + 60_000).toISOString() }))
+    expect((await line.next('result')).message.job).toBe('of that hour')
+    await line.give(job('before it', {}, { expiresAt: new Date(hourAgo - 60_000).toISOString() }))
+    expect((await line.next('refuse')).message.reason).toMatch(/expired/)
+  })
+
+  it('goes on in the chain of its connections, and says one again that was not answered', async () => {
+    const { url, visit, welcome } = await coordinator()
+    const stateDir = join(folder, 'chain')
+    await agent(url, { stateDir })
+    const lost = await visit()
+    await lost.say(challengeOf((await lost.next('hello')).message))
+    const { renewal } = (await lost.next('proof')).message
+    expect(renewal).toMatchObject({ sequence: 1, previous: '' })
+    lost.connection.close('before the welcome')
+    const second = await welcome()
+    expect(second.proof.renewal).toEqual(renewal)
+    await second.give(job('one', { deed: 'sleep' }))
+    // Answered after the job was taken.
+    await second.say({ type: 'want', digest: digestOf('never made') })
+    await second.next('missing')
+    second.connection.close('again')
+    const third = await welcome()
+    expect(third.proof.renewal).toMatchObject({ sequence: 2, previous: renewal.mark })
+    expect(third.proof.holding).toEqual([{ job: 'one', attempt: 1 }])
+    // Answered after the welcome was.
+    await third.say({ type: 'want', digest: digestOf('never made') })
+    await third.next('missing')
+    expect(readEnrolment(stateDir)).toMatchObject({ sequence: 2, mark: third.proof.renewal.mark })
   })
 
   it('comes back to a coordinator whose proxy turned it away for a while, once it was welcome there', async () => {

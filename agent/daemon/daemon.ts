@@ -4,18 +4,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
+import { parseToken } from '../../shared/enrolment.ts'
 import { fingerprintOf } from '../../shared/keys.ts'
-import { agentEndpoint, type AgentRecord, type Job } from '../../shared/messages.ts'
+import { agentEndpoint, type AgentRecord, inventoryDigest, type Job } from '../../shared/messages.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
 import { type AgentConfig, readSoftware } from '../config.ts'
 import { readRuntimeDir } from '../control/config.ts'
-import type { AgentStatus } from '../control/messages.ts'
+import { type ConnectionStatus, disconnected, reportOn } from '../control/report.ts'
 import { openControlServer } from '../control/server.ts'
-import { openIdentity } from '../identity.ts'
+import { enrolOverLine } from '../enrolment/enrol.ts'
+import { createRenewals, type EnrolmentState, readEnrolment, writeEnrolment } from '../enrolment/enrolment-file.ts'
+import { type Identity, openIdentity } from '../enrolment/identity.ts'
 import { readInventory } from '../inventory/index.ts'
-import { openSeenNonces, type SeenNonces } from '../spool/seen-nonces.ts'
-import { openSpool, type Spool } from '../spool/spool.ts'
+import type { JobKey } from '../spool/file-name.ts'
+import { openSeenNonces } from '../spool/seen-nonces.ts'
+import { type Damaged, openSpool, type Spool } from '../spool/spool.ts'
 import { openArtifactCache } from './artifact-cache.ts'
 import { type ArtifactExchange, createArtifactExchange } from './artifact-exchange.ts'
 import { createBackoff } from './backoff.ts'
@@ -24,11 +28,13 @@ import { type ExecutionContext, type ExecutionResult, runExecution } from './exe
 import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
+import { withSignature } from './sign-result.ts'
 
 export interface DaemonOptions {
-  /** The coordinator's address, `http:` or `https:`. */
-  readonly url: string
-  readonly token: string
+  /** The coordinator's address, `http:` or `https:`; left out, where this agent enrolled. */
+  readonly url?: string
+  /** Enrols this agent first, unless it has. */
+  readonly token?: string
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
   /** This agent's own folder: its key, cache and scratch. */
@@ -87,22 +93,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { log } = options
   // Runners work in folders of their own, where a relative path would mean another place.
   const stateDir = resolve(options.stateDir)
-  const url = endpointOf(options.url)
+  if (options.url !== undefined) endpointOf(options.url)
   const unlock = await claimStateDir(stateDir)
   try {
-    const { agent, context } = await prepareAgent({ ...options, stateDir })
+    const enrolment = await ensureEnrolled({ ...options, stateDir })
+    const { name } = enrolment
+    const { identity, agent, context } = await prepareAgent({ ...options, name, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
-    const spoolFolder = join(stateDir, 'spool')
-    const spool = await openSpool(spoolFolder, { log, quotaBytes: options.spoolBytes })
-    const seen = await openSeenNonces(join(spoolFolder, 'nonces'), join(spoolFolder, 'drafts'), { log })
-    const daemon = keepRunning(options, url, agent, context, spool, seen)
+    const spool = await openSpool(join(stateDir, 'spool'), { log, quotaBytes: options.spoolBytes })
+    const daemon = await keepRunning({ ...options, stateDir }, enrolment, identity, agent, context, spool)
     // It may end before anybody looks.
     daemon.done.catch(() => {})
-    const { status, drain } = reportOn(daemon, agent, url, openIdentity(stateDir).publicKey)
-    const control = await openControlServer(stateDir, { status, drain }, { log, runtimeDir: readRuntimeDir() })
+    const status = reportOn(agent, enrolment.url, identity.publicKey, daemon.facts)
+    const control = await openControlServer(
+      stateDir,
+      { status, drain: () => void daemon.drain() },
+      { log, runtimeDir: readRuntimeDir() },
+    )
     const release = async () => {
       const farewellTo = await control?.close()
-      await seen.close()
       await unlock()
       farewellTo?.(daemon.drained() ? 'drained' : 'stopped')
     }
@@ -119,6 +128,43 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
+export type EnrolOptions = Pick<DaemonOptions, 'url' | 'token' | 'name' | 'labels' | 'stateDir' | 'log'>
+
+/**
+ * Enrols the agent of a state folder by a token, once: the same token given again changes nothing.
+ *
+ * @param options `stateDir` claimed, as an absolute path
+ * @throws `refused`, `usage` without a token and an address, `unavailable` where no coordinator answers
+ */
+export async function ensureEnrolled(options: EnrolOptions): Promise<EnrolmentState> {
+  const { stateDir, token: text, log } = options
+  const known = readEnrolment(stateDir)
+  const token = text === undefined ? undefined : parseToken(text)
+  if (known && (!token || fingerprintOf(known.coordinator) === token.coordinator)) {
+    return options.url === undefined || options.url === known.url ? known : { ...known, url: options.url }
+  }
+  const { url } = options
+  if (!token || url === undefined) {
+    throw new BitfleetError(
+      'usage',
+      'this agent has not enrolled: `bitfleet token create` on the coordinator makes a token, `bitfleet agent enroll URL` takes it',
+    )
+  }
+  const key = openIdentity(stateDir)
+  const { name, labels } = options
+  const enrolled = await enrolOverLine(await connectWebSocket(endpointOf(url)), { key, token, name, labels })
+  if (enrolled.sequence > 0) {
+    throw new BitfleetError(
+      'refused',
+      `agent ${key.id} has connected before, and ${stateDir} does not know how often; \`bitfleet agent reset\` and enrol with a new token`,
+    )
+  }
+  const state = { ...enrolled, url }
+  writeEnrolment(stateDir, state)
+  log(`enrolled as ${name} (${key.id}) with the coordinator ${fingerprintOf(state.coordinator)}`)
+  return state
+}
+
 export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'log'>
 
 /** Opens the identity of a state folder, and describes its machine. @param options `stateDir` as an absolute path */
@@ -130,8 +176,9 @@ export async function prepareAgent({
   config,
   cacheBytes,
   keepBytes,
-}: MachineOptions): Promise<{ agent: AgentRecord; context: ExecutionContext }> {
-  const { id } = openIdentity(stateDir)
+}: MachineOptions): Promise<{ identity: Identity; agent: AgentRecord; context: ExecutionContext }> {
+  const identity = openIdentity(stateDir)
+  const { id } = identity
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.
   rmSync(scratchRoot, { recursive: true, force: true })
@@ -157,36 +204,61 @@ export async function prepareAgent({
     libraryDigests: createLibraryDigests(),
     keepBytes: keepBytes ?? defaultKeepBytes,
   }
-  return { agent, context }
+  return { identity, agent, context }
 }
 
-function keepRunning(
-  { token, slots, log }: DaemonOptions,
-  url: string,
+async function keepRunning(
+  { stateDir, slots, log }: Pick<DaemonOptions, 'stateDir' | 'slots' | 'log'>,
+  enrolment: EnrolmentState,
+  identity: Identity,
   agent: AgentRecord,
   context: ExecutionContext,
   spool: Spool,
-  seen: SeenNonces,
 ) {
+  const url = endpointOf(enrolment.url)
+  const credentials = { key: identity, coordinator: enrolment.coordinator, renewals: createRenewals(stateDir) }
+  const inventory = inventoryDigest(agent)
+  const sign = (job: Pick<Job, 'id' | 'attempt' | 'nonce'>, result: ExecutionResult): ExecutionResult =>
+    withSignature({ ...job, agent: agent.id }, result, inventory, identity)
   const exchange = createArtifactExchange(context.cache)
   let connection: Connection | undefined
   /** The same, once the coordinator has welcomed this agent. */
   let line: Line | undefined
+  let coordinatorNow = Date.now
+  const spoolFolder = join(stateDir, 'spool')
+  const seen = await openSeenNonces(join(spoolFolder, 'nonces'), join(spoolFolder, 'drafts'), {
+    log,
+    now: () => coordinatorNow(),
+  })
   const queue: JobQueue = createJobQueue({
     slots,
     spool,
     seen,
     run: (job, signal) => runJob(job, signal, exchange, context),
+    seal: sign,
     offer: (key) => line?.offer(key),
-    // This protocol has no words for it: what is not taken is given again when the line ends.
-    refused: () => {},
-    ready: () => {},
+    refused: ({ id, attempt }, reason, later) => line?.refuse(id, attempt, reason, later),
+    ready: () => line?.ready(),
     log,
   })
+  const toldOf = new Set<Damaged>()
+  /** So that their jobs are made again, and not waited for. */
+  const tellDamaged = () => {
+    for (const one of spool.damaged()) {
+      if (line === undefined || toldOf.has(one) || one.job === undefined || one.attempt === undefined) continue
+      toldOf.add(one)
+      line.refuse(one.job, one.attempt, `its result was damaged on the disk of this agent: ${one.reason}`, false)
+    }
+  }
+  const read = async (key: JobKey) => {
+    const finished = await queue.read(key)
+    if (finished === undefined) tellDamaged()
+    return finished
+  }
   const stopping = new AbortController()
   const backoff = createBackoff()
   let everWelcomed = false
-  let contact: AgentStatus['connection'] = disconnected('it was not reached yet')
+  let contact: ConnectionStatus = disconnected('it was not reached yet')
 
   /** What turns the agent away before it could say who it is may be a proxy's bad minute, once it was let in before. */
   const connect = () =>
@@ -200,17 +272,19 @@ function keepRunning(
         connection = await connect()
         if (stopping.signal.aborted) return connection.close(farewell)
         const reason = await serveLine(connection, {
-          token,
+          credentials,
           agent,
           exchange,
-          queue,
+          queue: { ...queue, read },
           log,
           onWelcome(welcomed) {
             line = welcomed
             everWelcomed = true
+            coordinatorNow = () => welcomed.coordinatorNow()
             contact = { state: 'connected', since: new Date().toISOString() }
             backoff.reset()
             log(`connected to ${url}`)
+            tellDamaged()
           },
         })
         log(`line closed: ${reason}`)
@@ -239,16 +313,6 @@ function keepRunning(
   /** To end, whatever it has. */
   let told = false
   let drained = false
-  const drain = async () => {
-    draining = true
-    await queue.drain()
-    drained = !told
-    await end(0)
-  }
-  const stop = async (graceMs = 0) => {
-    told = true
-    await end(graceMs)
-  }
   const end = async (graceMs: number) => {
     if (stopping.signal.aborted) return await kept.catch(() => {})
     await queue.stop(graceMs)
@@ -257,39 +321,28 @@ function keepRunning(
     connection?.close(farewell)
     await kept.catch(() => {})
   }
-  const done = kept.catch(async (error: unknown) => {
-    await queue.stop()
-    throw error
-  })
+  const done = kept.then(
+    () => seen.close(),
+    async (error: unknown) => {
+      await queue.stop()
+      await seen.close()
+      throw error
+    },
+  )
   return {
-    stop,
-    drain,
+    async stop(graceMs = 0) {
+      told = true
+      await end(graceMs)
+    },
+    async drain() {
+      draining = true
+      await queue.drain()
+      drained = !told
+      await end(0)
+    },
     done,
     drained: () => drained,
     facts: () => ({ connection: contact, draining, slots, jobs: queue.counts(), spool: spool.usage() }),
-  }
-}
-
-function disconnected(reason: string): AgentStatus['connection'] {
-  return { state: 'disconnected', since: new Date().toISOString(), reason }
-}
-
-/** What the control socket answers. */
-function reportOn(daemon: ReturnType<typeof keepRunning>, agent: AgentRecord, url: string, publicKey: string) {
-  const startedAt = new Date().toISOString()
-  const { id, name, labels, software } = agent
-  const address = new URL(url)
-  // They may be secrets, and whoever looks at an agent needs none.
-  address.username = ''
-  address.password = ''
-  return {
-    status: (): AgentStatus => ({
-      ...{ pid: process.pid, startedAt, id, fingerprint: fingerprintOf(publicKey), name, labels, software },
-      coordinator: address.href,
-      ...daemon.facts(),
-      backends: agent.backends.map(({ id: backend, status, version }) => ({ id: backend, status, version })),
-    }),
-    drain: () => void daemon.drain(),
   }
 }
 

@@ -6,7 +6,8 @@ import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Execution, Note, Outcome } from '../../shared/execution.ts'
 import { type Facts, partFacts } from '../../shared/facts.ts'
-import type { Job } from '../../shared/messages.ts'
+import type { PlannedJob } from '../../shared/messages.ts'
+import type { SignedResult } from '../../shared/signed-result.ts'
 import { formatTrace } from '../../shared/trace.ts'
 import { runnerProtocolVersion, type RunnerEvent, type RunnerRequest } from '../runner/protocol.ts'
 import type { ArtifactCache } from './artifact-cache.ts'
@@ -34,8 +35,16 @@ export interface ExecutionResult {
   readonly execution: Execution
   /** The trace in its file form, where the execution completed. */
   readonly trace?: string
-  /** Digests of the tensors that the cache now holds of it. */
-  readonly kept: readonly Digest[]
+  /** The tensors that the cache now holds of it. */
+  readonly kept: readonly KeptTensor[]
+  /** What the agent says of it, once it has signed. */
+  readonly signed?: SignedResult
+}
+
+export interface KeptTensor {
+  readonly digest: Digest
+  /** In bytes. */
+  readonly length: number
 }
 
 /** Lines of stderr that stand in an outcome. */
@@ -48,7 +57,7 @@ const stderrLines = 10
  * @param inputs bytes of the user's own arrays, by digest
  */
 export async function runExecution(
-  job: Job,
+  job: PlannedJob,
   inputs: ReadonlyMap<string, Uint8Array>,
   context: ExecutionContext,
   cancelled?: AbortSignal,
@@ -113,7 +122,7 @@ function failed(error: unknown, stderr = ''): Outcome {
 }
 
 function requestOf(
-  job: Job,
+  job: PlannedJob,
   inputs: ReadonlyMap<string, Uint8Array>,
   folders: { tensors: string; inputs: string },
   keepBytes: number,
@@ -139,7 +148,7 @@ function requestOf(
 
 /** Makes what a runner said, and how it ended, into an execution; checks every digest it claimed for bytes it left. */
 async function conclude(
-  job: Job,
+  job: PlannedJob,
   end: RunnerEnd,
   start: RunnerStart,
   label: Execution['label'],
@@ -230,7 +239,7 @@ function noEffectNotes(knobs: Knobs, { settings, notes, version }: Said): Note[]
   })
 }
 
-function outcomeOf(job: Job, { events, interruption, exitCode, signal, ...log }: RunnerEnd): Outcome {
+function outcomeOf(job: PlannedJob, { events, interruption, exitCode, signal, ...log }: RunnerEnd): Outcome {
   const stderr = lastLines(log.stderr)
   if (interruption?.why === 'cancelled') return { status: 'cancelled' }
   if (interruption?.why === 'time') return { status: 'timed-out', limitMs: job.limits.timeMs, stderr }

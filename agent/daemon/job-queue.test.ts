@@ -7,7 +7,7 @@ import { openSeenNonces, type SeenNonces } from '../spool/seen-nonces.ts'
 import { openSpool, type Spool, type SpoolOptions } from '../spool/spool.ts'
 import { sampleJob, sampleResult } from '../../test/spool-samples.ts'
 import type { ExecutionResult } from './execution.ts'
-import { createJobQueue, type GivenJob, type JobQueueOptions } from './job-queue.ts'
+import { createJobQueue, type JobQueueOptions } from './job-queue.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'bitfleet-queue-'))
 const opened: SeenNonces[] = []
@@ -16,12 +16,10 @@ afterAll(async () => {
   rmSync(root, { recursive: true })
 })
 let folders = 0
-const later = '2100-01-01T00:00:00.000Z'
 vi.setConfig({ testTimeout: 60_000 })
 const patient = { timeout: 20_000 }
 const nonce = (n: number) => n.toString(16).padStart(32, '0')
-const signed = (id: string, n: number, attempt = 1): GivenJob =>
-  sampleJob(id, attempt, { agent: 'a-1', nonce: nonce(n), expiresAt: later })
+const signed = (id: string, n: number, attempt = 1) => sampleJob(id, attempt, { nonce: nonce(n) })
 const key = (job: string, attempt = 1): JobKey => ({ job, attempt })
 const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
 

@@ -7,11 +7,8 @@ import type { SeenNonces } from '../spool/seen-nonces.ts'
 import type { Spool } from '../spool/spool.ts'
 import { bareExecution, type ExecutionResult } from './execution.ts'
 
-/** A job with what a signed one carries besides: a nonce of its own, and until when it may be taken. */
-export type GivenJob = Job & { readonly nonce?: string; readonly expiresAt?: string }
-
 export interface Finished extends JobKey {
-  readonly given: GivenJob
+  readonly given: Job
   readonly result: ExecutionResult
 }
 
@@ -21,7 +18,7 @@ export interface JobQueue {
    * Takes a job, or refuses it. One that is known already is not run twice, and its result, if there is one, is offered
    * again.
    */
-  add(job: GivenJob): void
+  add(job: Job): void
   /** Ends every attempt of a job, running or waiting. */
   cancel(job: string): void
   /** The coordinator has it on disk: it is forgotten here. */
@@ -60,16 +57,15 @@ export interface QueueCounts {
 export interface JobQueueOptions {
   readonly slots: number
   readonly spool: Spool
-  /** Where jobs carry nonces. */
-  readonly seen?: SeenNonces
+  readonly seen: SeenNonces
   /** Makes one execution and never throws for what the execution does. */
-  run(job: GivenJob, signal: AbortSignal): Promise<ExecutionResult>
+  run(job: Job, signal: AbortSignal): Promise<ExecutionResult>
   /** The last word on every result before it is kept, also on those the queue makes itself: signs it. */
-  seal?(job: GivenJob, result: ExecutionResult): ExecutionResult
+  seal?(job: Job, result: ExecutionResult): ExecutionResult
   /** A result is there to be handed in; told again when its job is sent once more. */
   offer(key: JobKey): void
   /** A job is not taken. `later`: not now, and it may be given again after `ready`; else never. */
-  refused(job: GivenJob, reason: string, later: boolean): void
+  refused(job: Job, reason: string, later: boolean): void
   /** After a job was refused for want of room: there is room again. */
   ready(): void
   readonly log: (line: string) => void
@@ -80,7 +76,7 @@ export interface JobQueueOptions {
 type State = 'waiting' | 'running' | 'writing' | 'unwritten'
 
 interface Entry {
-  readonly job: GivenJob
+  readonly job: Job
   readonly controller: AbortController
   state: State
   /** From `writing` on. */
@@ -108,7 +104,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
   const whenDrained: (() => void)[] = []
 
   const inState = (...states: State[]) => [...entries.values()].filter(({ state }) => states.includes(state))
-  const noRoom = () => blocked ?? spool.fullness() ?? seen?.fullness()
+  const noRoom = () => blocked ?? spool.fullness() ?? seen.fullness()
   const refusing = () => (stopping ? 'this agent is stopping' : draining ? 'this agent is draining' : noRoom())
 
   /** After whatever may have made room, or been the last of all. */
@@ -120,7 +116,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
     if (entries.size === 0 && spool.usage().records === 0) for (const resolve of whenDrained.splice(0)) resolve()
   }
 
-  const refuse = (job: GivenJob, reason: string, later: boolean) => {
+  const refuse = (job: Job, reason: string, later: boolean) => {
     log(`${nameOf(job)} is not taken: ${reason}`)
     if (later) owesReady = true
     options.refused(job, reason, later)
@@ -181,7 +177,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
     if (entry.settled === 'rejected') await spool.reject(key)
   }
 
-  const sealed = (job: GivenJob, result: ExecutionResult) => options.seal?.(job, result) ?? result
+  const sealed = (job: Job, result: ExecutionResult) => options.seal?.(job, result) ?? result
 
   const settle = async (entry: Entry, made: ExecutionResult) => {
     const key = entryKey(entry)
@@ -202,17 +198,15 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
   const execute = async (entry: Entry) => {
     const { job, controller } = entry
     entry.state = 'running'
-    if (job.nonce !== undefined && job.expiresAt !== undefined && seen !== undefined) {
-      try {
-        await seen.add(job.nonce, job.expiresAt)
-      } catch (error) {
-        if (isBitfleetError(error)) {
-          entries.delete(keyOf(entryKey(entry)))
-          return refuse(job, messageOf(error), false)
-        }
-        block(error)
-        return giveBack(entry, blockedBy(error))
+    try {
+      await seen.add(job.nonce, job.expiresAt)
+    } catch (error) {
+      if (isBitfleetError(error)) {
+        entries.delete(keyOf(entryKey(entry)))
+        return refuse(job, messageOf(error), false)
       }
+      block(error)
+      return giveBack(entry, blockedBy(error))
     }
     if (controller.signal.aborted) return await settle(entry, cancelled())
     await settle(
@@ -269,9 +263,7 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
       const known = entries.get(keyOf(key))
       if (known?.state === 'unwritten' || (known === undefined && spool.has(key))) return options.offer(key)
       if (known !== undefined) return
-      const isRepeated =
-        job.nonce !== undefined &&
-        (seen?.has(job.nonce) || [...entries.values()].some((entry) => entry.job.nonce === job.nonce))
+      const isRepeated = seen.has(job.nonce) || [...entries.values()].some((entry) => entry.job.nonce === job.nonce)
       if (isRepeated) return refuse(job, 'this agent took a job of this nonce before', false)
       const reason = refusing()
       if (reason !== undefined) return refuse(job, reason, true)

@@ -7,12 +7,14 @@ import {
   bundleRunSchema,
   maxArtifactBytes,
   parseRecord,
+  signManifest,
   verifyBundle,
 } from '../../shared/bundle.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { CellRecord, ExecutionRecord } from '../../shared/cell.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
+import type { KeyPair } from '../../shared/keys.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import { type CrateFile, describeFile, formatRunCrate } from '../../shared/run-crate.ts'
 import { maxZipBytes, maxZipEntries, writeZip } from '../../shared/zip.ts'
@@ -39,11 +41,8 @@ export interface BundleFolder {
   /** Resolved: on disk, and never made again. */
   record(record: ExecutionRecord, traceText?: string): Promise<void>
   /** Packs all into a zip at `out`, which is there whole or not at all, and removes the folder. */
-  close(out: string, sign?: SignManifest): Promise<void>
+  close(out: string, key: KeyPair): Promise<void>
 }
-
-/** The one place of a signature: text for `signature.json`, made over the manifest's bytes. */
-export type SignManifest = (manifest: Uint8Array) => string
 
 /** Left for what is not tensors: records, metadata, the zip's directory. */
 const reservedBytes = 512 << 20
@@ -141,7 +140,7 @@ export async function openBundleFolder(folder: string, start: BundleStart): Prom
   }
   const recorded = new Set(list('executions'))
 
-  const finish = async (sign?: SignManifest) => {
+  const finish = async (key: KeyPair) => {
     const run = await readRun(folder)
     // Said once: packed again after a crash, the bundle has the same bytes.
     if (run.endedAt === undefined) {
@@ -171,7 +170,7 @@ export async function openBundleFolder(folder: string, start: BundleStart): Prom
     const made = [
       { name: bundleFiles.crate, content: async () => crate },
       { name: bundleFiles.manifest, content: async () => manifest },
-      ...(sign ? [{ name: bundleFiles.signature, content: async () => Buffer.from(sign(manifest)) }] : []),
+      { name: bundleFiles.signature, content: async () => Buffer.from(canonicalJson(signManifest(manifest, key))) },
     ]
     return [...names.map((file) => ({ name: file, content: () => readFile(path(file)) })), ...made]
   }
@@ -188,8 +187,8 @@ export async function openBundleFolder(folder: string, start: BundleStart): Prom
       await write(bundleFiles.execution(cell, repetition), canonicalJson(record))
       recorded.add(`${cell}.${repetition}.json`)
     },
-    async close(out, sign) {
-      const sources = await finish(sign)
+    async close(out, key) {
+      const sources = await finish(key)
       const draft = join(scratch, 'bundle.zip')
       await writeZip(draft, sources)
       // The folder goes only once what it became was read back.

@@ -2,7 +2,7 @@ import { maxRecordBytes } from '../../shared/bundle.ts'
 import { cellInputs, type CellRecord } from '../../shared/cell.ts'
 import type { Digest } from '../../shared/digest.ts'
 import type { Execution } from '../../shared/execution.ts'
-import type { Job, JobInput } from '../../shared/messages.ts'
+import type { JobInput, PlannedJob } from '../../shared/messages.ts'
 import { bareExecution, type ExecutionContext, type ExecutionResult, runExecution } from '../daemon/execution.ts'
 import type { BundleFolder } from './bundle-folder.ts'
 
@@ -58,7 +58,7 @@ function interleave(cells: readonly CellRecord[]): { cell: CellRecord; repetitio
   ).flat()
 }
 
-function jobOf(cell: CellRecord, repetition: number, inputs: readonly JobInput[]): Job {
+function jobOf(cell: CellRecord, repetition: number, inputs: readonly JobInput[]): PlannedJob {
   return {
     ...{ id: `once/${cell.id}/${repetition}`, attempt: 1, run: 'once', cell: cell.id, repetition },
     ...{ workload: cell.workload, workloadVersion: cell.workloadVersion, params: { ...cell.params } },
@@ -77,7 +77,7 @@ function fitting(
     const outcome = { status: 'failed', code: 'limit', message, stderr: '' } as const
     return { execution: bareExecution(execution.label, outcome) }
   }
-  const lost = kept.filter((digest) => !artifacts.has(digest)).length
+  const lost = kept.filter(({ digest }) => !artifacts.has(digest)).length
   if (lost === 0) return { execution, trace }
   const message = `${lost} tensors were digested and not kept: the bundle is full`
   return {

@@ -5,6 +5,7 @@ import { hostileTensors } from '../../test/hostile-bits.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { parseNpy } from '../../shared/npy.ts'
 import { parseEventStream, type ServerEvent } from '../client/event-stream.ts'
+import { createFleet } from '../fleet.ts'
 import type { Scheduler } from '../scheduler/index.ts'
 import { type ApiOptions, createApi } from './index.ts'
 
@@ -13,7 +14,8 @@ const apiToken = 'the token of the API'
 const bearer = { Authorization: `Bearer ${apiToken}` }
 
 function open(options: Partial<ApiOptions> = {}, scheduler: Scheduler = bench.start()) {
-  const services = { store: bench.store, scheduler, software: 'bitfleet 0.1.0' }
+  const fleet = createFleet(bench.registry, scheduler, bench.store)
+  const services = { store: bench.store, scheduler, fleet, software: 'bitfleet 0.1.0' }
   const api = createApi(services, { apiToken, loopback: true, hosts: [], maxArtifactBytes: 1 << 16, ...options })
   const request = (path: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {}) =>
     api.request(`http://127.0.0.1:7575${path}`, { ...init, headers: { Host: '127.0.0.1:7575', ...init.headers } })

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono'
 import { BitfleetError } from '../../shared/errors.ts'
-import { equalSecrets } from '../scheduler/greeting.ts'
+import { equalSecrets } from '../equal-secrets.ts'
 
 export interface GuardOptions {
   readonly apiToken: string

@@ -12,7 +12,7 @@ import { importedSchema, importSchema } from './schemas.ts'
 const maxRequestBytes = 1 << 20
 
 /** Bundles are uploaded as artifacts and then imported together: those of one plan become one run. */
-export function addImportRoutes(app: OpenAPIHono, { store, software }: Services): void {
+export function addImportRoutes(app: OpenAPIHono, { store, fleet, software }: Services): void {
   /** One import at a time: two of the same bundles would each begin the run. */
   let last: Promise<unknown> = Promise.resolve()
 
@@ -39,7 +39,8 @@ export function addImportRoutes(app: OpenAPIHono, { store, software }: Services)
       if (!bytes) throw new BitfleetError('not-found', `${title} is not here; upload ${digest} as an artifact first`)
       sources.push(createMemorySource(title, bytes))
     }
-    const done = last.then(async () => importBundles(store, await openBundles(sources), software))
+    const context = { software, find: fleet.find, by: 'api' }
+    const done = last.then(async () => importBundles(store, await openBundles(sources), context))
     last = done.catch(() => {})
     const runs = await done
     return c.json({ runs: runs.map((run) => ({ ...run, agents: [...run.agents] })) }, 200)

@@ -1,13 +1,14 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { Services } from '../services.ts'
+import { addAgentRoutes } from './agents.ts'
 import { answers, json } from './answers.ts'
 import { addArtifactRoutes } from './artifacts.ts'
 import { answerError } from './errors.ts'
 import { type GuardOptions, guard, securityHeaders } from './guards.ts'
 import { addImportRoutes } from './imports.ts'
 import { addRunRoutes } from './runs.ts'
-import { agentSchema, healthSchema } from './schemas.ts'
+import { healthSchema } from './schemas.ts'
 
 export interface ApiOptions extends GuardOptions {
   readonly log?: (message: string) => void
@@ -48,16 +49,7 @@ export function createApi(services: Services, options: ApiOptions): OpenAPIHono 
     c.json({ status: 'ok' as const, software: services.software, agents: services.scheduler.agents().length }, 200),
   )
 
-  const agents = createRoute({
-    ...{ method: 'get', path: '/api/agents', summary: 'Agents that are or were connected' },
-    responses: answers({ 200: json(z.object({ agents: z.array(agentSchema) }), 'agents by id') }),
-  })
-  app.openapi(agents, async (c) => {
-    const connected = new Set(services.scheduler.agents().map(({ id }) => id))
-    const known = await services.store.listAgents()
-    return c.json({ agents: known.map((agent) => ({ ...agent, connected: connected.has(agent.id) })) }, 200)
-  })
-
+  addAgentRoutes(app, services)
   addRunRoutes(app, services, heartbeatMs)
   addArtifactRoutes(app, services, maxArtifactBytes)
   addImportRoutes(app, services)

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { digestPattern } from '../../shared/digest.ts'
+import { labelsSchema } from '../../shared/enrolment.ts'
 import { errorCodes } from '../../shared/errors.ts'
 import { dtypes } from '../../shared/tensor.ts'
 
@@ -15,6 +16,10 @@ export const agentSchema = z
   .object({
     id: text,
     name: text,
+    standing: z.enum(['enrolled', 'pending', 'locked', 'revoked']),
+    reason: text.optional().openapi({ description: 'why it is locked or revoked' }),
+    enrolledAt: text,
+    lastSeen: text.optional().openapi({ description: 'when it last connected' }),
     connected: z.boolean(),
     labels: texts,
     software: text,
@@ -34,6 +39,35 @@ export const agentSchema = z
     slots: whole,
   })
   .openapi('Agent')
+
+export const agentParams = z.object({
+  id: z
+    .string()
+    .max(128)
+    .openapi({ param: { name: 'id', in: 'path' }, example: 'a-0123456789abcdef' }),
+})
+
+const dayMs = 86_400_000
+
+export const tokenSchema = z
+  .object({
+    ttlMs: z.number().int().min(1000).max(dayMs).optional().openapi({ description: 'ten minutes unless said' }),
+    labels: labelsSchema.optional().openapi({ description: 'labels that the agent gets' }),
+    needsApproval: z.boolean().optional().openapi({ description: 'the agent is given nothing before it is approved' }),
+  })
+  .openapi('TokenRequest')
+
+export const createdTokenSchema = z.object({ token: text, id: text, expiresAt: text }).openapi('Token')
+
+export const revokeSchema = z.object({ reason: z.string().min(1).max(1000) }).openapi('Revocation')
+
+export const labelsChangeSchema = z
+  .object({ set: labelsSchema.default({}), remove: z.array(z.string().max(64)).max(64).default([]) })
+  .openapi('LabelsChange')
+
+export const pruneSchema = z
+  .object({ unseenSince: z.iso.datetime().optional().openapi({ description: 'and those not connected since' }) })
+  .openapi('Prune')
 
 const runStates = ['running', 'comparing', 'done', 'cancelled', 'failed'] as const
 

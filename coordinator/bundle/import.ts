@@ -1,8 +1,10 @@
 import { type Bundle, bundleSetName } from '../../shared/bundle.ts'
-import type { Digest } from '../../shared/digest.ts'
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import { type Digest, digestOf } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import { compareRun } from '../compare/compare-run.ts'
+import { isBarred, type RegisteredAgent, standingSentence } from '../enrolment/index.ts'
 import { expandPlan, parsePlan } from '../plan/index.ts'
 import type { Artifacts, ExecutionRecord, RunData, RunRecord } from '../records.ts'
 import { assembleReport } from '../report/assemble.ts'
@@ -17,6 +19,7 @@ export interface BundledRun {
   readonly traceTexts: ReadonlyMap<string, string>
   readonly artifacts: Artifacts
   readonly tensors: readonly Digest[]
+  readonly bundles: readonly Bundle[]
 }
 
 export interface ImportedRun {
@@ -102,6 +105,7 @@ async function joinOne(bundles: readonly Bundle[]): Promise<BundledRun> {
     data: { run, cells, executions: executions.sort((a, b) => order(a) - order(b)) },
     ...{ traceTexts, artifacts },
     tensors: [...new Set(bundles.flatMap((bundle) => bundle.tensors))],
+    bundles,
   }
 }
 
@@ -148,19 +152,40 @@ export async function reportOf({ data, artifacts }: BundledRun, software: string
  * Brings bundles into a store, as runs that have ended and have their reports. What an earlier import left undone is
  * done; what is there stays. Agents of bundles take part in those runs and are not thereby known to the coordinator.
  *
- * @throws `conflict` as `joinBundles`; `digest-mismatch` for bytes that changed since the bundle was opened
+ * @throws `conflict` as `joinBundles`; `refused` for one of an agent that is revoked or locked here; `digest-mismatch` for bytes that changed since the bundle was opened
  */
 export async function importBundles(
   store: Store,
   bundles: readonly Bundle[],
-  software: string,
+  { software, find, by = 'coordinator' }: ImportContext,
 ): Promise<ImportedRun[]> {
+  for (const { title, agent } of bundles) {
+    const known = find(agent.id)
+    if (known && isBarred(known)) throw new BitfleetError('refused', `${title}: ${standingSentence(known)}`)
+  }
   const imported: ImportedRun[] = []
-  for (const joined of await joinBundles(bundles)) imported.push(await importRun(store, joined, software))
+  for (const joined of await joinBundles(bundles)) imported.push(await importRun(store, joined, software, by))
   return imported
 }
 
-async function importRun(store: Store, joined: BundledRun, software: string): Promise<ImportedRun> {
+export interface ImportContext {
+  readonly software: string
+  /** The agent of an id, where it is or was enrolled here: what is barred is not imported. */
+  readonly find: (agent: string) => RegisteredAgent | undefined
+  /** Who asks, for the audit. */
+  readonly by?: string
+}
+
+/** Manifest and signature stay with the run, so that who made its results can be checked for as long as it is kept. */
+async function keepSignature(store: Store, run: string, { manifest, signature, agent }: Bundle, by: string) {
+  const signed = Buffer.from(canonicalJson(signature))
+  const digests = { manifest: digestOf(manifest), signature: digestOf(signed) }
+  await store.putObject(manifest, digests.manifest)
+  await store.putObject(signed, digests.signature)
+  await store.append({ kind: 'import', by, run, agent: agent.id, ...digests })
+}
+
+async function importRun(store: Store, joined: BundledRun, software: string, by: string): Promise<ImportedRun> {
   const { run, cells, executions } = joined.data
   const known = await store.loadPlan(run.id).catch((error: unknown) => {
     if (isBitfleetError(error) && error.code === 'not-found') return undefined
@@ -176,12 +201,13 @@ async function importRun(store: Store, joined: BundledRun, software: string): Pr
   }
   if (!known) {
     const { endedAt: _, ...begun } = run
-    await store.createRun({ ...begun, state: 'running' }, cells)
+    await store.createRun({ ...begun, state: 'running' }, cells, by)
   }
   for (const record of executions) {
     const { trace } = record.execution
     await store.recordExecution(run.id, record, trace === undefined ? undefined : joined.traceTexts.get(trace))
   }
+  for (const bundle of joined.bundles) await keepSignature(store, run.id, bundle, by)
   await store.saveReport(run.id, await reportOf(joined, software))
   await store.setRunState(run.id, 'done', { endedAt: run.endedAt as string })
   return { ...result, imported: true }

@@ -63,6 +63,8 @@ export interface CoordinatorClient {
   getArtifact(run: string, digest: Digest): Promise<Uint8Array | undefined>
   /** A run's bytes, as the exports take them. */
   artifacts(run: string): Artifacts
+  /** Any other route: what it answers, held against a schema. With a body it is a POST. */
+  call<T>(path: string, schema: z.ZodType<T>, body?: unknown): Promise<T>
 }
 
 type ClientRequest = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
@@ -183,6 +185,14 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
       followEvents((init) => request(`${at(run)}/events`, { ...init, signal: signal ?? null }), signal),
     getReport: (run) => read(`${at(run)}/report.json`, reportSchema),
     getArtifact,
+    call: (path, schema, body) =>
+      read(
+        path,
+        schema,
+        body === undefined
+          ? {}
+          : { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } },
+      ),
     artifacts: (run) => ({
       tensor: (digest) => getArtifact(run, digest),
       async trace(digest) {

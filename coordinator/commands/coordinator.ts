@@ -11,17 +11,26 @@ export interface CoordinatorCommandOptions {
 export async function coordinatorStart({ store, host, port }: CoordinatorCommandOptions): Promise<number> {
   const config = readConfig()
   // Only where a parent process opened a channel to this one; heard from now on, as the parent may end while this starts.
-  const orphaned = new Promise((resolve) => process.once('disconnect', resolve))
+  let onOrphaned = () => {}
+  const orphaned = new Promise<void>((resolve) => {
+    onOrphaned = resolve
+  })
+  process.once('disconnect', onOrphaned)
   const coordinator = await startCoordinator({
     ...{ storeDir: store ?? config.storeDir, host, port, hosts: config.hosts },
     log: (message) => process.stderr.write(`${new Date().toISOString()} ${printable(message)}\n`),
+  }).catch((error: unknown) => {
+    // Nobody listening, the channel to a parent keeps this process no longer.
+    process.off('disconnect', onOrphaned)
+    throw error
   })
-  const { url, agentTokenFile } = coordinator
+  const { url, fingerprint } = coordinator
   process.stdout.write(
     `Coordinator at ${url}\n` +
-      `Agents' token: ${agentTokenFile}\n` +
-      'Start an agent on this machine with\n' +
-      `  bitfleet agent start --coordinator ${url} --token-file ${shellWord(agentTokenFile)}\n`,
+      `Its key: ${fingerprint}\n` +
+      'A machine joins with a token that is good for ten minutes and once:\n' +
+      `  bitfleet token create${store === undefined ? '' : ` --store ${shellWord(store)}`}\n` +
+      `  bitfleet agent enroll ${url}     # there, the token on standard input; then bitfleet agent start\n`,
   )
   await Promise.race([askedToStop(), orphaned])
   process.stderr.write('stopping\n')

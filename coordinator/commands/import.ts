@@ -8,7 +8,8 @@ import { writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
 import { visibleLine } from '../report/visible.ts'
 import { softwareName } from '../software.ts'
-import { openStore } from '../store/index.ts'
+import { createControlFold } from '../enrolment/index.ts'
+import { type JournalRecord, openStore } from '../store/index.ts'
 import type { RunOptions } from './find-report.ts'
 
 export interface ImportOptions extends RunOptions {
@@ -65,9 +66,14 @@ async function throughCoordinator(
 
 async function intoStore(files: readonly string[], options: ImportOptions): Promise<Imported> {
   // Its lock tells of a coordinator that could not be asked.
-  const store = await openStore(options.store ?? readConfig().storeDir)
+  const fold = createControlFold()
+  const visit = (record: JournalRecord) => fold.apply(record)
+  const store = await openStore(options.store ?? readConfig().storeDir, { visit })
   try {
-    const runs = await importBundles(store, await openBundles(files), softwareName())
+    const runs = await importBundles(store, await openBundles(files), {
+      software: softwareName(),
+      find: (id) => fold.state.agents.get(id),
+    })
     const reports: Report[] = []
     for (const { run } of runs) {
       const report = await store.loadReport(run)

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
+import { createdTokenSchema } from '../api/schemas.ts'
 import { connectCoordinator } from '../client/client.ts'
 import { watchToEnd } from '../client/progress.ts'
 import { parsePlan, collectInputs } from '../plan/index.ts'
@@ -15,6 +16,7 @@ import { exitCodeOf } from '../report/exit-code.ts'
 import { exportArtifacts, renderJson, writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
 import { renderText } from '../report/text.ts'
+import { writePrivate } from '../secret-files.ts'
 import { usesColor } from './terminal.ts'
 
 export interface LocalOptions {
@@ -64,6 +66,7 @@ export async function runLocally(
   const out = resolve(options.out)
   const storeDir = join(out, 'store')
   const logs = join(out, 'logs')
+  const tokenFile = join(logs, 'agent.token')
   await makeFolder(logs, 0o777, 'choose another with --out')
   const unlock = await takeLock(
     logs,
@@ -83,9 +86,10 @@ export async function runLocally(
     sides.push(coordinator)
     await until(coordinator, () => hasAddress(join(storeDir, 'coordinator.json'), coordinator))
     const client = await connectCoordinator({ storeDir })
-    const before = new Set((await client.listAgents()).map((agent) => agent.id))
+    const { token } = await client.call('/api/tokens', createdTokenSchema, {})
+    await writePrivate(tokenFile, `${token}\n`)
     const agent = startSide('agent', out, options.main, [
-      ...['agent', 'start', '--coordinator', client.url, '--token-file', join(storeDir, 'agent.token')],
+      ...['agent', 'start', '--coordinator', client.url, '--token-file', tokenFile],
       ...[
         '--name',
         'local',
@@ -96,7 +100,7 @@ export async function runLocally(
       ],
     ])
     sides.push(agent)
-    await until(agent, async () => (await client.listAgents()).some(({ id }) => !before.has(id)))
+    await until(agent, async () => (await client.listAgents()).length > 0)
 
     const runId = await client.submitRun({ plan: plan.text, fileName: plan.name, inputs, payloads })
     const ended = watchToEnd(client, runId, { signal: watching.signal })
@@ -118,6 +122,7 @@ export async function runLocally(
   } finally {
     watching.abort()
     await stop()
+    await rm(tokenFile, { force: true })
     interruption.dispose()
     await unlock()
   }

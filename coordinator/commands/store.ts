@@ -92,6 +92,34 @@ function deedOf(record: JournalRecord): string {
       return `went on with run ${record.run}`
     case 'report':
       return `made the report of run ${record.run}`
+    case 'import':
+      return `made run ${record.run} of a bundle that agent ${record.agent} signed`
+    case 'token-created':
+      return `made the token ${record.token.slice(0, 16)}, good until ${record.expiresAt}`
+    case 'agent-enrolled':
+      return `agent ${record.name} (${record.agent}) enrolled with the token ${record.token.slice(0, 16)}${record.standing === 'pending' ? ', and waits for approval' : ''}`
+    case 'enrolment-refused':
+      return `the token ${record.token.slice(0, 16)} was refused to the key ${record.key.slice(0, 16)}: ${record.reason}`
+    case 'agent-approved':
+      return `approved agent ${record.agent}`
+    case 'agent-renewed':
+      return `agent ${record.agent} connected, number ${record.connection}`
+    case 'agent-locked':
+      return `locked agent ${record.agent}: ${record.reason}`
+    case 'agent-labelled':
+      return `labelled agent ${record.agent}: ${Object.entries(record.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(', ')}`
+    case 'agent-revoked':
+      return `revoked agent ${record.agent}: ${record.reason}`
+    case 'agent-pruned':
+      return `forgot agent ${record.agent}`
+    case 'job-refused':
+      return `did not take attempt ${record.attempt} at ${record.job}: ${record.reason}`
+    case 'result-refused':
+      return `brought a result of ${record.job}, attempt ${record.attempt}, that was refused: ${record.reason}`
+    case 'result-quarantined':
+      return `brought a result of ${record.job}, attempt ${record.attempt}, that was set apart: ${record.reason}`
     case 'audit':
       return `${record.action} ${record.subject}${record.detail === undefined ? '' : `: ${record.detail}`}`
   }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -6,16 +6,22 @@ import { createTokenText, parseToken } from '../../shared/enrolment.ts'
 import { isSignedBy, signPayload } from '../../shared/envelope.ts'
 import { agentIdOf, fingerprintOf, type KeyPair } from '../../shared/keys.ts'
 import { fakeKey } from '../../test/fake-agent.ts'
-import { createMemoryLog, openControlLog } from './control-log.ts'
-import { type ControlRecord, foldControl } from './control-state.ts'
+import { type JournalBody, type JournalRecord, openStore } from '../store/index.ts'
+import { createControlFold } from './control-state.ts'
 import { createRegistry, type EnrolmentRequest } from './registry.ts'
 
 const key = fakeKey('the coordinator')
 const coordinator = fingerprintOf(key.publicKey)
 
 function open(now = () => Date.UTC(2026, 0, 1)) {
-  const records: ControlRecord[] = []
-  return { registry: createRegistry({ key, log: createMemoryLog(records), now }), records }
+  const records: JournalRecord[] = []
+  const append = async (body: JournalBody) => {
+    const place = { sequence: records.length, previous: '', at: new Date(now()).toISOString(), digest: '' }
+    const record: JournalRecord = { ...body, ...place }
+    records.push(record)
+    return record
+  }
+  return { registry: createRegistry({ key, append, now }), records }
 }
 
 function request(text: string, agent: KeyPair, changes: Partial<EnrolmentRequest['enrolment']> = {}): EnrolmentRequest {
@@ -31,11 +37,11 @@ const life = { ttlMs: 600_000, labels: {} }
 describe('a token', () => {
   it('used at once by 50 keys enrols one, and the 49 refusals are recorded', async () => {
     const { registry, records } = open()
-    const { token, id } = await registry.createToken(life)
+    const { token, id } = await registry.createToken(life, 'api')
     const keys = Array.from({ length: 50 }, (_, i) => fakeKey(`agent ${i}`))
     const uses = await Promise.allSettled(keys.map((each) => registry.enrol(request(token, each))))
     expect(uses.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-    const refused = records.filter((record) => record.type === 'enrolment-refused')
+    const refused = records.filter((record) => record.kind === 'enrolment-refused')
     expect(refused).toHaveLength(49)
     expect(new Set(refused.map((record) => record.key)).size).toBe(49)
     expect(refused.every((record) => record.token === id && record.reason.includes('used already'))).toBe(true)
@@ -44,7 +50,7 @@ describe('a token', () => {
 
   it('used again by the same key changes nothing and answers alike', async () => {
     const { registry, records } = open()
-    const { token } = await registry.createToken(life)
+    const { token } = await registry.createToken(life, 'api')
     const asked = request(token, fakeKey('one'))
     const first = await registry.enrol(asked)
     expect(isSignedBy(key.publicKey, 'bitfleet/enrolled@1', first.enrolled, first.signature)).toBe(true)
@@ -56,7 +62,7 @@ describe('a token', () => {
 
   it('stands nowhere in what is recorded', async () => {
     const { registry, records } = open()
-    const { token } = await registry.createToken(life)
+    const { token } = await registry.createToken(life, 'api')
     await registry.enrol(request(token, fakeKey('one')))
     expect(JSON.stringify(records)).not.toContain(token.slice(5, 48))
   })
@@ -64,7 +70,7 @@ describe('a token', () => {
   it('that expired, is unknown, or for another coordinator is refused', async () => {
     let now = 1e12
     const { registry, records } = open(() => now)
-    const { token } = await registry.createToken(life)
+    const { token } = await registry.createToken(life, 'api')
     const [one, foreign] = [fakeKey('one'), createTokenText(coordinator)]
     await expect(registry.enrol(request(foreign, one))).rejects.toMatchObject({ code: 'refused' })
     // Anybody can make such a token: it leaves nothing behind.
@@ -77,7 +83,7 @@ describe('a token', () => {
 
   it('whose use was tampered with is refused', async () => {
     const { registry } = open()
-    const { token } = await registry.createToken(life)
+    const { token } = await registry.createToken(life, 'api')
     const [one, thief] = [fakeKey('one'), fakeKey('thief')]
     const { enrolment, signatures } = request(token, one)
     const stolen = { ...enrolment, key: thief.publicKey }
@@ -95,7 +101,7 @@ describe('a token', () => {
 
   it('gives its labels to the agent', async () => {
     const { registry } = open()
-    const { token } = await registry.createToken({ ttlMs: 1000, labels: { site: 'lab-3' } })
+    const { token } = await registry.createToken({ ttlMs: 1000, labels: { site: 'lab-3' } }, 'api')
     await registry.enrol(request(token, fakeKey('one'), { labels: { site: 'elsewhere', rack: '1' } }))
     expect(registry.agents()[0]?.labels).toEqual({ site: 'lab-3', rack: '1' })
   })
@@ -104,7 +110,7 @@ describe('a token', () => {
 describe('a connection', () => {
   async function enrolled() {
     const { registry, records } = open()
-    const { token } = await registry.createToken(life)
+    const { token } = await registry.createToken(life, 'api')
     const { agent } = (await registry.enrol(request(token, fakeKey('one')))).enrolled
     const renew = (sequence: number, own: number, previous: number | '') =>
       registry.renew(
@@ -133,45 +139,60 @@ describe('a connection', () => {
     await renew(2, 12, 11)
     await expect(renew(...copy)).rejects.toThrow(/n \(a-[0-9a-f]{16}\) is locked: its state folder was copied/)
     expect(registry.find(agent)?.standing).toBe('locked')
-    expect(records.at(-1)).toMatchObject({ type: 'agent-locked', agent })
+    expect(records.at(-1)).toMatchObject({ kind: 'agent-locked', agent })
     await expect(renew(3, 13, 12)).rejects.toThrow(/locked/)
     // Neither an old nor a new token brings that key back.
     await expect(registry.enrol(request(token, fakeKey('one')))).rejects.toThrow(/locked/)
-    const fresh = await registry.createToken(life)
+    const fresh = await registry.createToken(life, 'api')
     await expect(registry.enrol(request(fresh.token, fakeKey('one')))).rejects.toThrow(/locked/)
   })
 
   it('of a revoked agent is refused', async () => {
     const { registry, agent, renew } = await enrolled()
-    await registry.revoke(agent, 'left the lab')
+    await registry.revoke(agent, 'left the lab', 'api')
     await expect(renew(1, 11, '')).rejects.toThrow(/revoked: left the lab/)
-    expect(await registry.prune(undefined, new Set())).toEqual([agent])
+    expect(await registry.prune(undefined, new Set(), 'api')).toEqual([agent])
     expect(registry.find(agent)).toBeUndefined()
   })
 })
 
-describe('the records', () => {
+describe('an agent that needs approval', () => {
+  it('waits for it, and takes work from then on', async () => {
+    const { registry } = open()
+    const { token } = await registry.createToken({ ...life, needsApproval: true }, 'api')
+    const { agent } = (await registry.enrol(request(token, fakeKey('one')))).enrolled
+    expect(registry.find(agent)?.standing).toBe('pending')
+    await registry.renew(agent, { sequence: 1, mark: mark(1), previous: '' }, `sha256:${'0'.repeat(64)}`)
+    await registry.approve(agent, 'api')
+    await registry.approve(agent, 'api')
+    expect(registry.find(agent)?.standing).toBe('enrolled')
+    await registry.revoke(agent, 'gone', 'api')
+    await expect(registry.approve(agent, 'api')).rejects.toMatchObject({ code: 'conflict' })
+    await expect(registry.approve('a-none', 'api')).rejects.toMatchObject({ code: 'not-found' })
+  })
+})
+
+describe('the journal', () => {
   let folder: string
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'bitfleet-control-'))
+    folder = await mkdtemp(join(tmpdir(), 'bitfleet-registry-'))
   })
   afterAll(() => rm(folder, { recursive: true }))
 
-  it('read again give the same state, without a last one that was cut short', async () => {
-    const path = join(folder, 'control.jsonl')
-    const { log } = await openControlLog(path)
-    const registry = createRegistry({ key, log })
-    const { token } = await registry.createToken(life)
+  it('read again gives the same state, without a last record that was cut short', async () => {
+    const store = await openStore(folder)
+    const registry = createRegistry({ key, append: (body) => store.append(body) })
+    const { token } = await registry.createToken(life, 'api')
     const { agent } = (await registry.enrol(request(token, fakeKey('one')))).enrolled
-    await registry.renew(agent, { sequence: 1, mark: mark(1), previous: '' }, 'sha256:x')
-    await registry.label(agent, { site: 'lab-3' })
+    await registry.renew(agent, { sequence: 1, mark: mark(1), previous: '' }, `sha256:${'1'.repeat(64)}`)
+    await registry.label(agent, { site: 'lab-3' }, 'api')
     const before = registry.agents()
-    await registry.close()
-    const whole = await readFile(path)
-    await writeFile(path, Buffer.concat([whole, Buffer.from('{"type":"agent-revo')]))
-    const again = await openControlLog(path)
-    expect([...foldControl(again.records).agents.values()]).toEqual(before)
-    await again.log.close()
-    expect(await readFile(path)).toEqual(whole)
+    await store.close()
+    await appendFile(join(folder, 'journal', 'journal.jsonl'), '{"kind":"agent-revo')
+    const fold = createControlFold()
+    const again = await openStore(folder, { visit: (record) => fold.apply(record) })
+    expect([...fold.state.agents.values()]).toEqual(before)
+    expect(fold.state.tokens.size).toBe(1)
+    await again.close()
   })
 })

@@ -1,16 +1,23 @@
 import { type Enrolled, type Enrolment, createTokenText, parseToken, type Renewal } from '../../shared/enrolment.ts'
 import { isSignedBy, signPayload } from '../../shared/envelope.ts'
+import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { agentIdOf, fingerprintOf, type KeyPair } from '../../shared/keys.ts'
-import type { ControlLog } from './control-log.ts'
-import { type ControlEvent, type ControlRecord, createControlFold, type RegisteredAgent } from './control-state.ts'
+import type { JournalBody, JournalRecord } from '../store/index.ts'
+import { type ControlFold, createControlFold, type RegisteredAgent } from './control-state.ts'
 
 export interface EnrolmentRequest {
   readonly enrolment: Enrolment
   readonly signatures: { readonly agent: string; readonly token: string }
 }
 
-/** Who may join, and what they must prove. Every change is on disk before it is told. */
+export interface TokenOptions {
+  readonly ttlMs: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly needsApproval?: boolean
+}
+
+/** Who may join, and what they must prove. Every change is on disk before it is told; `by` says who, for the audit. */
 export interface Registry {
   /** The coordinator's own: it signs challenges, enrolments and jobs. */
   readonly key: KeyPair
@@ -18,7 +25,7 @@ export interface Registry {
   agents(): RegisteredAgent[]
   find(agent: string): RegisteredAgent | undefined
   /** @returns the token's text, which is kept nowhere */
-  createToken(options: { ttlMs: number; labels: Readonly<Record<string, string>> }): Promise<CreatedToken>
+  createToken(options: TokenOptions, by: string): Promise<CreatedToken>
   /**
    * Spends a token for an agent's key; for the same key again it changes nothing and answers alike, so that a crash
    * between use and answer strands no machine.
@@ -32,16 +39,17 @@ export interface Registry {
    *
    * @throws `refused`
    */
-  renew(agent: string, renewal: Renewal, inventory: string): Promise<RegisteredAgent>
+  renew(agent: string, renewal: Renewal, inventory: Digest): Promise<RegisteredAgent>
+  /** @throws `not-found`; `conflict` unless it waits for approval */
+  approve(agent: string, by: string): Promise<RegisteredAgent>
   /** @throws `not-found` */
-  label(agent: string, labels: Readonly<Record<string, string>>): Promise<RegisteredAgent>
+  label(agent: string, labels: Readonly<Record<string, string>>, by: string): Promise<RegisteredAgent>
   /** For good; a machine comes back with another key. @throws `not-found` */
-  revoke(agent: string, reason: string): Promise<RegisteredAgent>
+  revoke(agent: string, reason: string, by: string): Promise<RegisteredAgent>
+  /** Tells of every agent that is approved, labelled, locked or revoked from now on, once that is on disk. */
+  subscribe(listener: (agent: RegisteredAgent) => void): void
   /** Forgets agents that are revoked or locked, or were not connected since. @returns their ids */
-  prune(unseenSince: Date | undefined, connected: ReadonlySet<string>): Promise<string[]>
-  /** For the audit alone. */
-  record(event: ControlEvent): Promise<void>
-  close(): Promise<void>
+  prune(unseenSince: Date | undefined, connected: ReadonlySet<string>, by: string): Promise<string[]>
 }
 
 export interface CreatedToken {
@@ -52,16 +60,22 @@ export interface CreatedToken {
 
 export interface RegistryOptions {
   readonly key: KeyPair
-  readonly log: ControlLog
-  readonly records?: Iterable<ControlRecord>
+  /** States a record in the journal; resolves with it once it is on disk. */
+  readonly append: (body: JournalBody) => Promise<JournalRecord>
+  /** The journal so far, folded. */
+  readonly fold?: ControlFold
   /** In ms since 1970. */
   readonly now?: () => number
 }
 
-export function createRegistry({ key, log, records = [], now = Date.now }: RegistryOptions): Registry {
+/** Refusals of one token that are recorded; who holds a token must not be able to fill the disk with it. */
+const maxRecordedRefusals = 100
+
+export function createRegistry(options: RegistryOptions): Registry {
+  const { key, now = Date.now } = options
+  const { state, apply } = options.fold ?? createControlFold()
   const fingerprint = fingerprintOf(key.publicKey)
-  const { state, apply } = createControlFold()
-  for (const record of records) apply(record)
+  const refusals = new Map<string, number>()
   /** Judging and recording happen one after the other: two that use a token at once do not both find it unspent. */
   let last: Promise<unknown> = Promise.resolve()
 
@@ -70,14 +84,17 @@ export function createRegistry({ key, log, records = [], now = Date.now }: Regis
     last = done.catch(() => {})
     return done
   }
-  const append = async (event: ControlEvent) => {
-    const record = { ...event, at: new Date(now()).toISOString() } as ControlRecord
-    await log.append(record)
-    apply(record)
+  const append = async (body: JournalBody) => apply(await options.append(body))
+  const listeners: ((agent: RegisteredAgent) => void)[] = []
+  /** States something of an agent that is known, and tells of it. */
+  const change = async (id: string, body: JournalBody) => {
+    await append(body)
+    for (const listener of listeners) listener(known(id))
   }
   const known = (id: string): RegisteredAgent => {
     const agent = state.agents.get(id)
-    if (!agent) throw new BitfleetError('not-found', `no agent ${id} is enrolled here`)
+    if (!agent)
+      throw new BitfleetError('not-found', `no agent ${id} is enrolled here; \`bitfleet agents list\` names them`)
     return agent
   }
   const answer = ({ id, key: agentKey, sequence }: RegisteredAgent) => {
@@ -88,12 +105,11 @@ export function createRegistry({ key, log, records = [], now = Date.now }: Regis
   /** Why an enrolment is refused, where its token is one of ours or was. */
   const refusalOf = (token: string, agent: string): string | undefined => {
     const found = state.tokens.get(token)
-    if (!found) return 'the token is not known here; was it pruned, or made by another coordinator?'
+    if (!found) return 'the token is not known here; was it made by another coordinator?'
     if (found.spentBy !== undefined) return 'the token was used already, by another key; each machine needs its own'
     if (Date.parse(found.expiresAt) <= now()) return `the token expired at ${found.expiresAt}`
     const before = state.agents.get(agent)
-    if (before && before.standing !== 'enrolled') return standingSentence(before)
-    return undefined
+    return before && isBarred(before) ? standingSentence(before) : undefined
   }
 
   return {
@@ -101,12 +117,12 @@ export function createRegistry({ key, log, records = [], now = Date.now }: Regis
     fingerprint,
     agents: () => [...state.agents.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
     find: (agent) => state.agents.get(agent),
-    createToken: ({ ttlMs, labels }) =>
+    createToken: ({ ttlMs, labels, needsApproval = false }, by) =>
       inTurn(async () => {
         const token = createTokenText(fingerprint)
         const { id } = parseToken(token)
         const expiresAt = new Date(now() + ttlMs).toISOString()
-        await append({ type: 'token-created', token: id, expiresAt, labels })
+        await append({ kind: 'token-created', by, token: id, expiresAt, labels, needsApproval })
         return { token, id, expiresAt }
       }),
     enrol: ({ enrolment, signatures }) =>
@@ -117,8 +133,13 @@ export function createRegistry({ key, log, records = [], now = Date.now }: Regis
           throw new BitfleetError('refused', 'the enrolment is not signed by its token')
         }
         const [token, agent] = [fingerprintOf(enrolment.token), agentIdOf(agentKey)]
+        const by = `agent:${agent}`
         const refuse = async (reason: string) => {
-          if (state.tokens.has(token)) await append({ type: 'enrolment-refused', token, key: agentKey, reason })
+          const count = (refusals.get(token) ?? 0) + 1
+          if (state.tokens.has(token) && count <= maxRecordedRefusals) {
+            refusals.set(token, count)
+            await append({ kind: 'enrolment-refused', by, token, key: agentKey, reason })
+          }
           throw new BitfleetError('refused', reason)
         }
         if (!isSignedBy(agentKey, 'bitfleet/enrolment@1', enrolment, signatures.agent)) {
@@ -127,18 +148,21 @@ export function createRegistry({ key, log, records = [], now = Date.now }: Regis
         if (enrolment.coordinator !== fingerprint) return await refuse('the enrolment is for another coordinator')
         const before = state.agents.get(agent)
         if (before && state.tokens.get(token)?.spentBy === agent) {
-          return before.standing === 'enrolled' ? answer(before) : await refuse(standingSentence(before))
+          return isBarred(before) ? await refuse(standingSentence(before)) : answer(before)
         }
         const reason = refusalOf(token, agent)
         if (reason !== undefined) return await refuse(reason)
-        const labels = { ...enrolment.labels, ...state.tokens.get(token)?.labels }
-        await append({ type: 'agent-enrolled', agent, key: agentKey, name: enrolment.name, labels, token })
+        const { labels, needsApproval = false } = state.tokens.get(token) ?? {}
+        await append({
+          ...{ kind: 'agent-enrolled', by, agent, key: agentKey, name: enrolment.name, token },
+          ...{ labels: { ...enrolment.labels, ...labels }, standing: needsApproval ? 'pending' : 'enrolled' },
+        })
         return answer(known(agent))
       }),
     renew: (id, renewal, inventory) =>
       inTurn(async () => {
         const agent = known(id)
-        if (agent.standing !== 'enrolled') throw new BitfleetError('refused', standingSentence(agent))
+        if (isBarred(agent)) throw new BitfleetError('refused', standingSentence(agent))
         const { sequence, mark, previous } = renewal
         const advances = sequence === agent.sequence + 1 && previous === agent.mark
         // The agent has not heard that its last one was taken.
@@ -147,42 +171,56 @@ export function createRegistry({ key, log, records = [], now = Date.now }: Regis
           const reason =
             `its state folder was copied: connection ${sequence} continues from another place ` +
             `than connection ${agent.sequence}, the last one taken`
-          await append({ type: 'agent-locked', agent: id, reason })
+          await change(id, { kind: 'agent-locked', by: 'coordinator', agent: id, reason })
           throw new BitfleetError('refused', standingSentence(known(id)))
         }
-        await append({ type: 'agent-renewed', agent: id, sequence, mark, inventory })
+        await append({ kind: 'agent-renewed', by: `agent:${id}`, agent: id, connection: sequence, mark, inventory })
         return known(id)
       }),
-    label: (id, labels) =>
+    approve: (id, by) =>
+      inTurn(async () => {
+        const agent = known(id)
+        if (isBarred(agent)) throw new BitfleetError('conflict', standingSentence(agent))
+        if (agent.standing === 'pending') await change(id, { kind: 'agent-approved', by, agent: id })
+        return known(id)
+      }),
+    label: (id, labels, by) =>
       inTurn(async () => {
         known(id)
-        await append({ type: 'agent-labelled', agent: id, labels })
+        await change(id, { kind: 'agent-labelled', by, agent: id, labels: { ...labels } })
         return known(id)
       }),
-    revoke: (id, reason) =>
+    revoke: (id, reason, by) =>
       inTurn(async () => {
-        if (known(id).standing !== 'revoked') await append({ type: 'agent-revoked', agent: id, reason })
+        if (known(id).standing !== 'revoked') await change(id, { kind: 'agent-revoked', by, agent: id, reason })
         return known(id)
       }),
-    prune: (unseenSince, connected) =>
+    subscribe: (listener) => void listeners.push(listener),
+    prune: (unseenSince, connected, by) =>
       inTurn(async () => {
-        const gone = [...state.agents.values()].filter(({ id, standing, enrolledAt, renewedAt = enrolledAt }) => {
-          if (connected.has(id)) return false
-          return standing !== 'enrolled' || (unseenSince !== undefined && Date.parse(renewedAt) < unseenSince.getTime())
+        const gone = [...state.agents.values()].filter((agent) => {
+          if (connected.has(agent.id)) return false
+          const seen = Date.parse(agent.renewedAt ?? agent.enrolledAt)
+          return isBarred(agent) || (unseenSince !== undefined && seen < unseenSince.getTime())
         })
-        for (const { id } of gone) await append({ type: 'agent-pruned', agent: id })
+        for (const { id } of gone) await append({ kind: 'agent-pruned', by, agent: id })
         return gone.map(({ id }) => id)
       }),
-    record: (event) => inTurn(() => append(event)),
-    close: () => inTurn(() => log.close()),
   }
 }
 
-/** Why an agent that is not in good standing is turned away, and what to do. */
+/** Whether it is turned away, whatever it proves. */
+export function isBarred({ standing }: RegisteredAgent): boolean {
+  return standing === 'locked' || standing === 'revoked'
+}
+
+/** How an agent stands, and what to do where that bars it. */
 export function standingSentence(agent: RegisteredAgent): string {
-  if (agent.standing === 'enrolled') return `agent ${agent.name} (${agent.id}) is enrolled`
+  const who = `agent ${agent.name} (${agent.id})`
+  if (agent.standing === 'enrolled') return `${who} is enrolled`
+  if (agent.standing === 'pending') return `${who} waits for approval: \`bitfleet agents approve ${agent.id}\``
   return (
-    `agent ${agent.name} (${agent.id}) is ${agent.standing}: ${agent.reason}; ` +
+    `${who} is ${agent.standing}: ${agent.reason}; ` +
     '`bitfleet agent reset` on each machine that has this key, then enrol again with a new token'
   )
 }

@@ -1,5 +1,6 @@
 import type { Execution } from '../../shared/execution.ts'
-import type { Job } from '../../shared/messages.ts'
+import type { SignedResult } from '../../shared/signed-result.ts'
+import type { PlannedJob } from '../../shared/messages.ts'
 import type { CellRecord, RunRecord, RunState } from '../records.ts'
 import type { RunUnderWay, Store } from '../store/index.ts'
 import { checkResult, failedExecution, type FindDescription } from './check-result.ts'
@@ -11,16 +12,28 @@ import type { CellProgress, RunProgress } from './run-progress.ts'
 export interface ActiveRun {
   readonly record: RunRecord
   readonly cancelled: boolean
-  next(agent: string): Job | undefined
+  next(agent: string): PlannedJob | undefined
   /**
    * What a result from an agent is: its job to be recorded; `late` for one recorded before; `not-yours` for another
    * agent's; undefined for no job of this run, or once comparing began.
    */
   claim(agent: string, job: string, attempt: number): QueuedJob | 'late' | 'not-yours' | undefined
   /** Puts a result on disk, or a failure where it does not hold what it claims. */
-  accept(job: QueuedJob, attempt: number, execution: Execution, body: Uint8Array | undefined): Promise<void>
+  accept(
+    job: QueuedJob,
+    attempt: number,
+    execution: Execution,
+    body: Uint8Array | undefined,
+    signed?: SignedResult,
+  ): Promise<void>
+  /** An agent came back with an attempt in hand. @returns whether it may go on with it */
+  adopt(agent: string, job: string, attempt: number): boolean
   /** An agent went away with the job. */
   lost(job: string): void
+  /** The job waits until its agent takes jobs again. */
+  postpone(job: string): void
+  /** An agent does not take the job, or its result is not taken: it is made again, or failed where it was too often. */
+  refused(job: string, attempt: number, reason: string): Promise<void>
   /** An agent will not come back. */
   abandon(agent: string): void
   /** @returns jobs still running */
@@ -64,6 +77,34 @@ export function createActiveRun(
     events.push({ type: 'execution', cell: cell.id, repetition, attempt: Math.max(given, 1), status: 'missing' })
   }
 
+  const accept: ActiveRun['accept'] = async (job, attempt, execution, body, signed) => {
+    const { cell, repetition } = job
+    const given = attempt <= job.given
+    const { execution: checked, traceText } = given
+      ? checkResult(cell, inputs, execution, body, findDescription)
+      : { execution: failedExecution('protocol', `attempt ${attempt} of ${job.id} was never given to this agent`) }
+    const status = checked.outcome.status
+    writing++
+    // Ended from now on, so that a duplicate that comes while this one is being written is late.
+    queue.end(job.id, status)
+    try {
+      await store.recordExecution(
+        record.id,
+        { cell: cell.id, repetition, attempt, execution: checked, ...(signed && { signed }) },
+        traceText,
+        signed ? `agent:${cell.agent}` : 'coordinator',
+      )
+    } catch (error) {
+      // Not on disk, so not acknowledged: the agent sends it again, or the job is given once more.
+      queue.reopen(job.id)
+      throw error
+    } finally {
+      writing--
+    }
+    const trace = checked.trace === undefined ? {} : { trace: checked.trace }
+    events.push({ type: 'execution', cell: cell.id, repetition, attempt, status, ...trace })
+  }
+
   return {
     record,
     get cancelled() {
@@ -77,32 +118,19 @@ export function createActiveRun(
       if (job.state.state === 'ended' && job.state.status !== 'missing') return 'late'
       return attempt >= 1 ? job : undefined
     },
-    async accept(job, attempt, execution, body) {
-      const { cell, repetition } = job
-      const given = attempt <= job.given
-      const { execution: checked, traceText } = given
-        ? checkResult(cell, inputs, execution, body, findDescription)
-        : { execution: failedExecution('protocol', `attempt ${attempt} of ${job.id} was never given to this agent`) }
-      const status = checked.outcome.status
-      writing++
-      // Ended from now on, so that a duplicate that comes while this one is being written is late.
-      queue.end(job.id, status)
-      try {
-        await store.recordExecution(
-          record.id,
-          { cell: cell.id, repetition, attempt, execution: checked },
-          traceText,
-          `agent:${cell.agent}`,
-        )
-      } catch (error) {
-        // Not on disk, so not acknowledged: the agent sends it again, or the job is given once more.
-        queue.reopen(job.id)
-        throw error
-      } finally {
-        writing--
-      }
-      const trace = checked.trace === undefined ? {} : { trace: checked.trace }
-      events.push({ type: 'execution', cell: cell.id, repetition, attempt, status, ...trace })
+    accept,
+    adopt(agent, id, attempt) {
+      if (comparing || cancelled || queue.find(id)?.cell.agent !== agent) return false
+      return queue.adopt(id, attempt)
+    },
+    postpone: (id) => queue.postpone(id),
+    async refused(id, attempt, reason) {
+      const job = queue.find(id)
+      if (job?.state.state !== 'running') return
+      if (cancelled) return queue.end(id, 'cancelled')
+      if (!queue.lost(id)) return
+      queue.reopen(id)
+      await accept(job, attempt, failedExecution('refused', reason), undefined)
     },
     lost(id) {
       const job = queue.find(id)

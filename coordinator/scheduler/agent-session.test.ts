@@ -1,8 +1,10 @@
 import { describe, expect, it, vi } from 'vitest'
-import { createFakeAgent } from '../../test/fake-agent.ts'
+import { createFakeAgent, fakeKey } from '../../test/fake-agent.ts'
 import { createMemoryLine } from '../../test/memory-line.ts'
-import { agentRecord, schedulerHarness, token } from '../../test/scheduler-harness.ts'
+import { agentRecord, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { digestOf } from '../../shared/digest.ts'
+import type { KeyPair } from '../../shared/keys.ts'
+import type { AgentRecord } from '../../shared/messages.ts'
 import { createTensor } from '../../shared/tensor.ts'
 
 const bench = schedulerHarness()
@@ -17,39 +19,106 @@ describe('a hello', () => {
     expect(await far.closed).toBe(reason)
     return reason
   }
-  const hello = { type: 'hello', protocol: 1, token, agent: agentRecord('a-1') }
+  const hello = { type: 'hello', protocol: 2, oldest: 2, agent: 'a-1', nonce: '1'.repeat(32) }
 
   it.each([
-    ['another token', { ...hello, token: 'guess' }, /token/],
-    ['another protocol', { ...hello, protocol: 2, agent: 'whatever that has' }, /protocol 1, the agent speaks 2/],
-    ['no agent', { ...hello, agent: {} }, /malformed at agent/],
-    ['an id that is a path', { ...hello, agent: { ...agentRecord('a-1'), id: '../x' } }, /agent id/],
-    ['text that is none', { ...hello, agent: { ...agentRecord('a-1'), name: '\ud800' } }, /surrogate/],
+    ['an older protocol', { type: 'hello', protocol: 1, token: 'x', agent: {} }, /protocol 2, the agent speaks 1/],
+    ['a newer protocol', { ...hello, protocol: 5, oldest: 4, who: 'new' }, /protocol 2, the agent speaks 5/],
+    ['a nonce that is none', { ...hello, nonce: 'x' }, /nonce/],
     ['something else first', { type: 'want', digest: digestOf('x') }, /hello/],
   ])('with %s is refused in a sentence', async (_, message, sentence) => {
-    const reason = await refusalOf(message)
-    expect(reason).toMatch(sentence)
-    expect(reason).not.toContain(token)
+    expect(await refusalOf(message)).toMatch(sentence)
+  })
+
+  it('of an agent that speaks newer protocols too is taken', async () => {
+    await bench.enrol(agentRecord('a-1'))
+    const [near, far] = createMemoryLine()
+    void bench.start().serve(near)
+    const fake = createFakeAgent(far, agentRecord('a-1'))
+    await fake.hello({ protocol: 7, oldest: 1 })
+    await fake.prove()
+    expect(await fake.next('welcome')).toMatchObject({ protocol: 2, standing: 'enrolled' })
   })
 
   it('that does not come closes the line', async () => {
     const [near, far] = createMemoryLine()
     void bench.start({ helloMs: 10 }).serve(near)
     const silent = createFakeAgent(far, agentRecord('a-1'))
-    expect(await far.closed).toMatch(/no hello/)
+    expect(await far.closed).toMatch(/no proof/)
     // Late is not refused: the agent may try again.
     expect(silent.received).toEqual([])
   })
 
+  it('without a proof closes the line, too', async () => {
+    const [near, far] = createMemoryLine()
+    void bench.start({ helloMs: 20 }).serve(near)
+    await createFakeAgent(far, agentRecord('a-1')).hello()
+    expect(await far.closed).toMatch(/no proof/)
+  })
+})
+
+describe('a proof', () => {
+  async function prove(agent: AgentRecord, changes: Record<string, unknown>, key?: KeyPair): Promise<string> {
+    await bench.enrol(agent)
+    const [near, far] = createMemoryLine()
+    void bench.start().serve(near)
+    const fake = createFakeAgent(far, agent, key)
+    await fake.hello()
+    await fake.prove([], changes)
+    return (await fake.next('refused')).reason
+  }
+
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ['another agent’s record', { agent: agentRecord('a-2') }, /another agent than the hello/],
+    [
+      'a record changed after it was signed',
+      { agent: { ...agentRecord('a-1'), slots: 9 } },
+      /not enrolled .* with this key/,
+    ],
+    ['no signature', { signature: '0'.repeat(128) }, /not enrolled .* with this key/],
+    ['a record that is none', { agent: {} }, /agent/],
+    ['text that is none', { agent: { ...agentRecord('a-1'), name: '\ud800' } }, /surrogate/],
+  ])('with %s is refused', async (_, changes, sentence) => {
+    expect(await prove(agentRecord('a-1'), changes)).toMatch(sentence)
+  })
+
+  it('by another key is refused, and so is one of an agent nobody enrolled', async () => {
+    expect(await prove(agentRecord('a-1'), {}, fakeKey('an impostor'))).toMatch(/not enrolled here with this key/)
+    const [near, far] = createMemoryLine()
+    void bench.start().serve(near)
+    const stranger = createFakeAgent(far, agentRecord('a-stranger'))
+    await stranger.hello()
+    await stranger.prove()
+    expect((await stranger.next('refused')).reason).toMatch(/not enrolled/)
+  })
+
+  it('heard on another line is worth nothing there', async () => {
+    const scheduler = bench.start()
+    const agent = agentRecord('a-replayed')
+    await bench.enrol(agent)
+    const [near, far] = createMemoryLine()
+    void scheduler.serve(near)
+    const sent: unknown[] = []
+    const listener = { ...far, send: (message: unknown) => (sent.push(message), far.send(message)) }
+    await createFakeAgent(listener, agent).comeIn()
+    const [nearAgain, thief] = createMemoryLine()
+    void scheduler.serve(nearAgain)
+    const replay = createFakeAgent(thief, agent)
+    for (const message of sent) await thief.send(message)
+    expect((await replay.next('refused')).reason).toMatch(/not enrolled here with this key/)
+  })
+
   it('is not refused for what passes: the agent finds the line closed, and may try again', async () => {
     const scheduler = bench.start()
+    await bench.enrol(agentRecord('a-1'))
     const saving = vi.spyOn(bench.store, 'saveAgent').mockRejectedValueOnce(new Error('no space left'))
     const [near, far] = createMemoryLine()
     void scheduler.serve(near)
     const turnedAway = createFakeAgent(far, agentRecord('a-1'))
-    await far.send(hello)
+    await turnedAway.hello()
+    await turnedAway.prove()
     expect(await far.closed).toMatch(/no space left/)
-    expect(turnedAway.received).toEqual([])
+    expect(turnedAway.received.map(({ message }) => message.type)).toEqual(['challenge'])
     saving.mockRestore()
     await bench.connect(scheduler, agentRecord('a-1'))
     expect(scheduler.agents()).toHaveLength(1)

@@ -6,32 +6,51 @@ import {
   type AgentRecord,
   agentMessageSchema,
   type CoordinatorMessage,
-  type Job,
+  type HeldJob,
+  type PlannedJob,
   protocolVersion,
+  resultSchema,
 } from '../../shared/messages.ts'
+import type { SignedResult } from '../../shared/signed-result.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { createArtifactExchange } from './artifact-exchange.ts'
 import { failedExecution } from './check-result.ts'
-import { readHello } from './greeting.ts'
+import { type Admitted, type HandshakeOptions, shakeHands } from './handshake.ts'
+import type { JobEnvelopes } from './job-envelope.ts'
+import { createLeases, type Leases } from './leases.ts'
 
 /** One agent on one line. */
 export interface AgentSession {
   readonly agent: AgentRecord
-  /** Jobs it was given and has not answered. */
-  readonly running: ReadonlyMap<string, Job>
+  readonly standing: Admitted['standing']
+  /** Jobs it was given, or came with, and has not answered. */
+  readonly leases: Leases
+  /** What it had in hand when it came. */
+  readonly holding: readonly HeldJob[]
   /** Gives a job; a line that breaks shows in the session's end. */
-  give(job: Job): void
+  give(job: PlannedJob): void
   cancel(job: string): void
   fetch(digest: Digest): Promise<Uint8Array | undefined>
   close(reason: string): void
 }
 
-export interface SentResult {
+export interface SentResult extends SignedResult {
   readonly job: string
   readonly attempt: number
   readonly execution: Execution
+  /** The execution as it came, which is what was signed. */
+  readonly said: unknown
   /** The trace in its file form. */
   readonly body?: Uint8Array
+}
+
+/** A job that an agent does not take. */
+export interface Refusal {
+  readonly job: string
+  readonly attempt: number
+  readonly reason: string
+  /** It may be given again, once the agent says that it is ready. */
+  readonly later: boolean
 }
 
 export interface SessionHandlers {
@@ -39,27 +58,31 @@ export interface SessionHandlers {
   admit(agent: AgentRecord): Promise<void>
   /** Once it is: it may be given jobs from now on. */
   joined(session: AgentSession): void
-  /** Resolves once the result is on disk, or is one that never will be; then the agent may forget it. */
-  result(session: AgentSession, result: SentResult): Promise<void>
-  /** After the last result, with the jobs it leaves unanswered. */
+  /**
+   * Resolves once the result is on disk, or is one that never will be; then the agent may forget it.
+   *
+   * @returns why it is rejected, where it is
+   */
+  result(session: AgentSession, result: SentResult): Promise<string | undefined>
+  refused(session: AgentSession, refusal: Refusal): Promise<void>
+  /** After a refusal for later: it takes jobs again. */
+  ready(session: AgentSession): void
+  /** After the last result, with the leases it leaves. */
   ended(session: AgentSession, reason: string): void
   /** The object behind a digest. */
   read(digest: Digest): Promise<Uint8Array | undefined>
   warn(message: string): void
 }
 
-export interface SessionOptions {
-  readonly token: string
+export interface SessionOptions extends HandshakeOptions {
+  readonly envelopes: JobEnvelopes
   readonly coordinator: string
-  readonly helloMs?: number
   readonly maxArtifactBytes?: number
   readonly fetchIdleMs?: number
 }
 
-type Received = { readonly message: unknown; readonly body?: Uint8Array }
-
 /** What must hold of a result for it to be answered at all. */
-const resultHeadSchema = z.object({ type: z.literal('result'), job: z.string(), attempt: z.number().int() })
+const resultHeadSchema = resultSchema.omit({ execution: true })
 
 /** Talks to one agent until its line closes. Never rejects: a peer's mistakes end its line and nothing else. */
 export async function serveAgent(
@@ -71,8 +94,11 @@ export async function serveAgent(
   const send = (message: CoordinatorMessage, body?: Uint8Array) => connection.send(message, body)
   let session: AgentSession | undefined
   try {
-    const agent = await firstMessage(frames, options)
-    const running = new Map<string, Job>()
+    const admitted = await shakeHands(frames, send, options)
+    // It enrolled, and that was all.
+    if (!admitted) return connection.close('enrolled')
+    const { agent, standing, holding } = admitted
+    const leases = createLeases()
     /** Users' arrays of jobs it was given: all that an agent may ask for. */
     const granted = new Set<Digest>()
     const exchange = createArtifactExchange(send, {
@@ -83,12 +109,12 @@ export async function serveAgent(
     void connection.closed.then(() => exchange.end())
     const broken = (error: unknown) => connection.close(messageOf(error))
     session = {
-      agent,
-      running,
-      give(job) {
-        running.set(job.id, job)
+      ...{ agent, standing, leases, holding },
+      give(planned) {
+        const { job, signature } = options.envelopes.seal(planned, agent.id)
+        leases.grant(job.id, job.attempt)
         for (const { digest } of job.inputs) granted.add(digest)
-        send({ type: 'job', job }).catch(broken)
+        send({ type: 'job', job, signature }).catch(broken)
       },
       cancel(job) {
         send({ type: 'cancel', job }).catch(broken)
@@ -97,17 +123,33 @@ export async function serveAgent(
       close: (reason) => connection.close(reason),
     }
     await handlers.admit(agent)
-    await send({ type: 'welcome', protocol: protocolVersion, coordinator: options.coordinator })
+    const { labels } = agent
+    await send({ type: 'welcome', protocol: protocolVersion, coordinator: options.coordinator, standing, labels })
     handlers.joined(session)
 
     for (let next = await frames.next(); !next.done; next = await frames.next()) {
       const { message, body } = next.value
       const parsed = readMessage(message)
       switch (parsed.type) {
-        case 'result':
-          if (running.get(parsed.job)?.attempt === parsed.attempt) running.delete(parsed.job)
-          await handlers.result(session, { ...parsed, ...(body === undefined ? {} : { body }) })
-          await send({ type: 'acknowledged', job: parsed.job, attempt: parsed.attempt })
+        case 'result': {
+          const { job, attempt } = parsed
+          leases.end(job, attempt)
+          const said = (message as { execution?: unknown }).execution
+          const result = { ...parsed, said, ...(body === undefined ? {} : { body }) }
+          const rejected = await handlers.result(session, result)
+          if (rejected === undefined) await send({ type: 'acknowledged', job, attempt })
+          else await send({ type: 'rejected', job, attempt, reason: rejected })
+          break
+        }
+        case 'refuse':
+          leases.end(parsed.job, parsed.attempt)
+          await handlers.refused(session, parsed)
+          break
+        case 'ready':
+          handlers.ready(session)
+          break
+        case 'holding':
+          leases.renew(parsed.jobs)
           break
         case 'want': {
           const { digest } = parsed
@@ -120,8 +162,8 @@ export async function serveAgent(
         case 'missing':
           exchange.missing(parsed.digest)
           break
-        case 'hello':
-          throw new BitfleetError('protocol', 'a second hello on one line')
+        default:
+          throw new BitfleetError('protocol', `a second "${parsed.type}" on one line`)
       }
     }
   } catch (error) {
@@ -134,30 +176,11 @@ export async function serveAgent(
 }
 
 /**
- * An agent that reads `refused` gives up, so it is said of what will not change by itself: its token, its release, what
+ * An agent that reads `refused` gives up, so it is said of what will not change by itself: its key, its release, what
  * it says of itself. One that was late, or met a failing store, finds the line closed and tries again.
  */
 function isForGood(error: unknown): boolean {
   return isBitfleetError(error) && ['refused', 'protocol', 'format'].includes(error.code)
-}
-
-async function firstMessage(
-  frames: AsyncIterator<Received>,
-  { token, helloMs = 5000 }: SessionOptions,
-): Promise<AgentRecord> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new BitfleetError('unavailable', `no hello came within ${helloMs / 1000} s`))
-    }, helloMs)
-  })
-  try {
-    const first = await Promise.race([frames.next(), late])
-    if (first.done) throw new BitfleetError('unavailable', 'the line closed before a hello')
-    return readHello(first.value.message, token)
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /**

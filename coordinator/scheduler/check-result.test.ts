@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { completedWith } from '../../test/fake-agent.ts'
+import { completedWith, createFakeAgent } from '../../test/fake-agent.ts'
+import { createMemoryLine } from '../../test/memory-line.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { f32 } from '../../test/synthetic-run.ts'
 import type { Job } from '../../shared/messages.ts'
+import { type JournalRecord, journalPath, readJournal, type Store } from '../store/index.ts'
 import { checkResult } from './check-result.ts'
 
 const bench = schedulerHarness()
@@ -49,11 +51,6 @@ describe('a lie', () => {
       'protocol',
     ],
     ['by a trace that is not canonical', (job) => ({ ...honest(job), body: Buffer.from('{"seq": 0}\n') }), 'protocol'],
-    [
-      'by text that no record can hold',
-      (job) => ({ ...honest(job), execution: { ...honest(job).execution, log: '\ud800' } }),
-      'protocol',
-    ],
     ['by an execution that is none', () => ({ execution: { outcome: 'fine' } }), 'protocol'],
     [
       'by a failure that brings bits',
@@ -87,7 +84,7 @@ describe('a lie', () => {
     expect(check([spec], completedWith([['sum', f32([5])]]))).toMatchObject({ code: 'protocol' })
   })
 
-  it('about a job it was never given is a failure, and about another agent’s ends its line', async () => {
+  it('about a job it was never given, or another agent’s, is refused, recorded, and changes nothing', async () => {
     const scheduler = bench.start()
     const [liar, victim] = [
       await bench.connect(scheduler, agentRecord('a-1')),
@@ -95,16 +92,61 @@ describe('a lie', () => {
     ]
     const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
     const [own, others] = [(await liar.next('job')).job, (await victim.next('job')).job]
-    await liar.answer({ id: own.id, attempt: 7 }, honest(own))
-    await liar.next('acknowledged')
-    await liar.answer(others, completedWith([['sum', f32([9], [])]]))
-    expect(await liar.line.closed).toContain("another agent's")
+    await liar.answer({ ...own, attempt: 7 }, honest(own))
+    expect((await liar.next('rejected')).reason).toMatch(/nonce is not the one/)
+    for (const agent of ['a-1', 'a-2']) {
+      await liar.answer({ ...others, agent }, completedWith([['sum', f32([9], [])]]))
+      expect((await liar.next('rejected')).reason).toMatch(agent === 'a-1' ? /nonce/ : /signed for agent a-2/)
+    }
     await victim.answer(others, honest(others))
+    await liar.answer(own, honest(own))
     const report = await bench.finish(scheduler, id)
-    expect(report.cells.map(({ agent, status, code }) => `${agent} ${status} ${code}`).sort()).toEqual([
-      'a-1 failed protocol',
-      'a-2 completed undefined',
+    expect(report.verdict).toBe('identical')
+    const refusals = await journalOf(bench.store, 'result-refused')
+    expect(refusals.slice(-3).map(({ agent, job }) => [agent, job])).toEqual([
+      ['a-1', own.id],
+      ['a-1', others.id],
+      ['a-1', others.id],
     ])
+  })
+
+  it('that was tampered with on its way is refused, and the job is made again until it was too often', async () => {
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const { job } = await agent.next('job')
+      expect(job.attempt).toBe(attempt)
+      const result = honest(job)
+      const flipped = { ...result.execution, log: 'one word more' }
+      await agent.answer(job, result, attempt === 2 ? { signature: 'f'.repeat(128) } : { execution: flipped })
+      expect((await agent.next('rejected')).reason).toMatch(attempt === 2 ? /signature/ : /signed for an execution/)
+    }
+    const report = await bench.finish(scheduler, id)
+    expect(report.cells.map(({ status, code, message }) => [status, code, message])).toEqual([
+      ['failed', 'refused', expect.stringMatching(/its result is refused: it is signed for an execution/)],
+    ])
+  })
+
+  it('of an agent that was revoked meanwhile is set apart, and part of no run', async () => {
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-gone'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await agent.next('job')
+    await bench.registry.revoke('a-gone', 'sold', 'api')
+    await agent.answer(job, honest(job))
+    expect((await agent.next('rejected')).reason).toMatch(/is revoked: sold/)
+    expect(await agent.line.closed).toMatch(/is revoked: sold/)
+    const report = await bench.finish(scheduler, id)
+    expect(report.cells.map(({ status }) => status)).toEqual(['missing'])
+    const [apart] = await journalOf(bench.store, 'result-quarantined')
+    expect(apart).toMatchObject({ agent: 'a-gone', job: job.id, attempt: 1 })
+    const [near, far] = createMemoryLine()
+    void scheduler.serve(near)
+    const back = createFakeAgent(far, agentRecord('a-gone'))
+    await back.hello()
+    await back.prove()
+    expect((await back.next('refused')).reason).toMatch(/is revoked: sold; .*agent reset/)
   })
 
   it('about bytes leaves them out, and asks another agent that had them', async () => {
@@ -124,3 +166,11 @@ describe('a lie', () => {
     expect(report.comparisons[0]?.divergences[0]).toMatchObject({ bits: ['40800000', '40900000'] })
   })
 })
+
+async function journalOf<Kind extends JournalRecord['kind']>(store: Store, kind: Kind) {
+  const found: Extract<JournalRecord, { kind: Kind }>[] = []
+  await readJournal(journalPath(store.dir), ({ record }) => {
+    if (record.kind === kind) found.push(record as Extract<JournalRecord, { kind: Kind }>)
+  })
+  return found
+}

@@ -1,6 +1,6 @@
 import { cellInputs } from '../../shared/cell.ts'
 import type { Outcome } from '../../shared/execution.ts'
-import type { Job } from '../../shared/messages.ts'
+import type { PlannedJob } from '../../shared/messages.ts'
 import type { CellRecord, RunRecord } from '../records.ts'
 import type { RunCounts } from './run-events.ts'
 
@@ -23,8 +23,12 @@ export interface QueuedJob {
 /** The jobs of one run. Knows no agent and no line: only who may have what, and what became of it. */
 export interface JobQueue {
   /** The next job for an agent, now running with one more attempt. */
-  next(agent: string): Job | undefined
+  next(agent: string): PlannedJob | undefined
   find(job: string): QueuedJob | undefined
+  /** An agent came back with an attempt in hand that some process gave it. @returns whether it may go on with it */
+  adopt(job: string, attempt: number): boolean
+  /** A running job waits again, its attempt not counted: its agent does not take jobs just now. */
+  postpone(job: string): void
   /**
    * A running job whose agent was lost waits again, before others; after `maxAttempts` it is missing.
    *
@@ -44,7 +48,7 @@ export interface JobQueue {
   jobs(): Iterable<QueuedJob>
 }
 
-type Entry = { -readonly [Key in keyof QueuedJob]: QueuedJob[Key] }
+type Entry = { -readonly [Key in keyof QueuedJob]: QueuedJob[Key] } & { postponed: number }
 
 export function jobId(run: string, cell: string, repetition: number): string {
   return `${run}/${cell}/${repetition}`
@@ -65,7 +69,7 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], ear
     for (const cell of ordered) {
       if (repetition >= cell.repetitions) continue
       const id = jobId(run.id, cell.id, repetition)
-      entries.set(id, { id, cell, repetition, given: before, state: { state: 'waiting' } })
+      entries.set(id, { id, cell, repetition, given: before, postponed: 0, state: { state: 'waiting' } })
     }
   }
   /** For each agent its waiting jobs, the next one last. */
@@ -112,10 +116,23 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], ear
       return jobOf(run, entry)
     },
     find: (job) => entries.get(job),
+    adopt(job, attempt) {
+      const entry = entries.get(job)
+      if (!entry || entry.state.state === 'ended') return false
+      entry.given = Math.max(entry.given, attempt)
+      set(entry, { state: 'running' })
+      return true
+    },
+    postpone(job) {
+      const entry = entries.get(job)
+      if (entry?.state.state !== 'running') return
+      entry.postponed++
+      wait(entry)
+    },
     lost(job) {
       const entry = entries.get(job)
       if (entry?.state.state !== 'running') return false
-      const missing = entry.given - before >= maxAttempts
+      const missing = entry.given - entry.postponed - before >= maxAttempts
       if (missing) set(entry, { state: 'ended', status: 'missing' })
       else wait(entry)
       return missing
@@ -152,7 +169,7 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], ear
   }
 }
 
-function jobOf(run: RunRecord, { id, cell, repetition, given }: Entry): Job {
+function jobOf(run: RunRecord, { id, cell, repetition, given }: Entry): PlannedJob {
   return {
     ...{ id, attempt: given, run: run.id, cell: cell.id, repetition },
     ...{ workload: cell.workload, workloadVersion: cell.workloadVersion, params: { ...cell.params } },

@@ -4,6 +4,7 @@ import { completedWith, type FakeResult } from '../../test/fake-agent.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { f32 } from '../../test/synthetic-run.ts'
 import type { Job } from '../../shared/messages.ts'
+import { createFleet } from '../fleet.ts'
 
 const bench = schedulerHarness()
 
@@ -113,6 +114,24 @@ describe('a lost connection', () => {
     expect((await second.next('acknowledged')).attempt).toBe(2)
   })
 
+  it('of an agent that comes back with its job leaves it the job, and asks for no second attempt', async () => {
+    const scheduler = bench.start()
+    const first = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await first.next('job')
+    first.line.close('the cable')
+    const held = [
+      { job: job.id, attempt: 1 },
+      { job: 'of/nobody/0', attempt: 1 },
+    ]
+    const second = await bench.connect(scheduler, agentRecord('a-1'), held)
+    expect((await second.next('cancel')).job).toBe('of/nobody/0')
+    await second.answer(job, honest(job))
+    await bench.finish(scheduler, id)
+    expect(second.received.filter(({ message }) => message.type === 'job')).toEqual([])
+    expect((await bench.store.loadRun(id)).executions.map(({ attempt }) => attempt)).toEqual([1])
+  })
+
   it('announced by the agent, which cancels what it runs, brings the job back too', async () => {
     const scheduler = bench.start()
     const leaving = await bench.connect(scheduler, agentRecord('a-1'))
@@ -138,6 +157,7 @@ describe('a lost connection', () => {
       expect((await next.next('job')).job.attempt).toBe(attempt)
       next.line.close()
     }
+    await bench.connect(scheduler, agentRecord('a-1'))
     const report = await bench.finish(scheduler, id)
     expect(report.cells.map(({ status }) => status)).toEqual(['missing'])
     expect(report.verdict).toBe('incomplete')
@@ -166,6 +186,84 @@ describe('a lost connection', () => {
     await bench.connect(scheduler, agentRecord('a-1'))
     expect(await older.line.closed).toBe('this agent connected again')
     expect(scheduler.agents().map(({ id }) => id)).toEqual(['a-1'])
+  })
+})
+
+describe('a lease', () => {
+  it('that the agent does not renew ends, and the job is given again under the next number', async () => {
+    const scheduler = bench.start({ leaseMs: 200 })
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await agent.next('job')
+    expect((await agent.next('cancel')).job).toBe(job.id)
+    const again = (await agent.next('job')).job
+    expect([again.id, again.attempt]).toEqual([job.id, 2])
+    expect(again.nonce).not.toBe(job.nonce)
+    await agent.answer(again, honest(again))
+    expect((await bench.finish(scheduler, id)).verdict).toBe('identical')
+  })
+
+  it('lasts for as long as it is renewed', async () => {
+    const scheduler = bench.start({ leaseMs: 300 })
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await agent.next('job')
+    for (let i = 0; i < 12; i++) {
+      await agent.send({ type: 'holding', jobs: [{ job: job.id, attempt: 1 }] })
+      await new Promise((resolve) => setTimeout(resolve, 60))
+    }
+    expect(agent.received.filter(({ message }) => message.type === 'cancel')).toEqual([])
+    await agent.answer(job, honest(job))
+    await bench.finish(scheduler, id)
+  })
+})
+
+describe('a job that an agent refuses', () => {
+  it('for now waits until the agent is ready, however often, and no attempt is lost', async () => {
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    for (let i = 0; i < 5; i++) {
+      const { job } = await agent.next('job')
+      await agent.send({ type: 'refuse', job: job.id, attempt: job.attempt, reason: 'no space left', later: true })
+      await agent.send({ type: 'ready' })
+    }
+    const { job } = await agent.next('job')
+    await agent.answer(job, honest(job))
+    expect((await bench.finish(scheduler, id)).verdict).toBe('identical')
+  })
+
+  it('for good is given twice more, and then failed with the reason', async () => {
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    for (let i = 0; i < 3; i++) {
+      const { job } = await agent.next('job')
+      await agent.send({ type: 'refuse', job: job.id, attempt: job.attempt, reason: 'it expired', later: false })
+    }
+    const report = await bench.finish(scheduler, id)
+    expect(report.cells.map(({ status, code, message }) => [status, code, message])).toEqual([
+      ['failed', 'refused', 'the agent does not take the job: it expired'],
+    ])
+  })
+})
+
+describe('an agent that waits for approval', () => {
+  it('is given nothing, and counts as none, until it is approved', async () => {
+    const scheduler = bench.start()
+    const agent = agentRecord('a-pending')
+    await bench.enrol(agent, 'pending')
+    const waiting = await bench.connect(scheduler, agent)
+    expect([scheduler.agents(), [...scheduler.connected()]]).toEqual([[], ['a-pending']])
+    await expect(scheduler.submit({ plan: planOf(1), inputs: [] })).rejects.toMatchObject({ code: 'unavailable' })
+    const fleet = createFleet(bench.registry, scheduler, bench.store)
+    await fleet.approve('a-pending', 'api')
+    await waiting.line.closed
+    const approved = await bench.connect(scheduler, agent)
+    approved.work(honest)
+    await bench.finish(scheduler, (await scheduler.submit({ plan: planOf(1), inputs: [] })).id)
+    const member = (await fleet.list()).find(({ id }) => id === 'a-pending')
+    expect(member).toMatchObject({ standing: 'enrolled', connected: true, record: { id: 'a-pending' } })
   })
 })
 

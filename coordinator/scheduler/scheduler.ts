@@ -9,8 +9,11 @@ import type { Artifacts, RunData, RunRecord } from '../records.ts'
 import type { Report } from '../report/format.ts'
 import type { Store } from '../store/index.ts'
 import { type ActiveRun, createActiveRun } from './active-run.ts'
-import { type AgentSession, type SentResult, serveAgent, type SessionOptions } from './agent-session.ts'
+import { isBarred, standingSentence } from '../enrolment/index.ts'
+import { type AgentSession, type Refusal, type SentResult, serveAgent, type SessionOptions } from './agent-session.ts'
 import type { FindDescription } from './check-result.ts'
+import { refusalOfStatement } from './check-statement.ts'
+import { createJobEnvelopes } from './job-envelope.ts'
 import { createRunArtifacts } from './run-artifacts.ts'
 import type { RunEvent } from './run-events.ts'
 import { readProgress, type RunProgress } from './run-progress.ts'
@@ -29,8 +32,10 @@ export interface RunRequest {
 export interface Scheduler {
   /** Talks to one agent until its line closes. */
   serve(connection: Connection): Promise<void>
-  /** Connected agents, ordered by id. */
+  /** Connected agents that may be given work, ordered by id. */
   agents(): AgentRecord[]
+  /** Ids of all that are connected, those that wait for approval among them. */
+  connected(): ReadonlySet<string>
   /**
    * @param by who asks, for the audit
    * @throws `usage` for what is wrong with the plan; `unavailable` where no agent fits; `not-found` for missing bytes
@@ -53,7 +58,7 @@ export interface Scheduler {
   stop(): Promise<void>
 }
 
-export interface SchedulerOptions extends SessionOptions {
+export interface SchedulerOptions extends Omit<SessionOptions, 'envelopes'> {
   readonly store: Store
   /** Compares a run whose executions have ended. */
   readonly buildReport: (data: RunData, artifacts: Artifacts) => Promise<Report>
@@ -63,6 +68,8 @@ export interface SchedulerOptions extends SessionOptions {
   readonly absenceMs?: number
   /** How long a cancelled run waits for what is running. */
   readonly cancelMs?: number
+  /** How long a job is an agent's without a word of it, on a monotonic clock. */
+  readonly leaseMs?: number
 }
 
 /** More than any machine runs at a time; what an agent says is not taken on trust. */
@@ -70,13 +77,19 @@ const maxSlots = 1024
 
 const maxRecent = 4
 
+/** How long a dismissed agent's line is read on, for the results that are on their way. */
+const dismissalMs = 1000
+
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { store, log = () => {}, absenceMs = 120_000, cancelMs = 15_000 } = options
+  const { store, registry, log = () => {}, absenceMs = 120_000, cancelMs = 15_000, leaseMs = 60_000 } = options
+  const envelopes = createJobEnvelopes(registry.key)
   const sessions = new Map<string, AgentSession>()
   /** Agents that are stopping: they are given nothing more. */
   const leaving = new WeakSet<AgentSession>()
   /** Agents that went away, until their jobs are given up. */
   const absences = new Map<string, NodeJS.Timeout>()
+  /** Jobs that agents had when they went away: theirs still, until they come back without them or are given up. */
+  const carried = new Map<string, Set<string>>()
   /** In the order of submission, which is the order they are served in. */
   const active = new Map<string, ActiveRun>()
   /** Of runs that have ended and were asked for lately: an export asks for every tensor of one. */
@@ -89,9 +102,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     sessions.get(agent)?.fetch(digest)
 
   const fill = (session: AgentSession) => {
-    if (sessions.get(session.agent.id) !== session || leaving.has(session)) return
+    if (sessions.get(session.agent.id) !== session || leaving.has(session) || session.standing === 'pending') return
     for (const run of active.values()) {
-      while (session.running.size < Math.min(session.agent.slots, maxSlots)) {
+      while (session.leases.size < Math.min(session.agent.slots, maxSlots)) {
         const job = run.next(session.agent.id)
         if (!job) break
         session.give(job)
@@ -143,29 +156,106 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     run.enter(state, failure)
   }
 
-  const takeResult = async (session: AgentSession, { job, attempt, execution, body }: SentResult) => {
-    const run = active.get(job.slice(0, job.indexOf('/')))
-    const claim = run?.claim(session.agent.id, job, attempt)
+  const runOf = (job: string) => active.get(job.slice(0, job.indexOf('/')))
+
+  const loseJob = (job: string) => {
+    const run = runOf(job)
+    run?.lost(job)
+    if (run) settle(run)
+  }
+
+  const takeResult = async (session: AgentSession, sent: SentResult): Promise<string | undefined> => {
+    const { id } = session.agent
+    const { job, attempt, execution, body } = sent
+    const signed = { statement: sent.statement, signature: sent.signature }
+    const registered = registry.find(id)
+    if (!registered || isBarred(registered)) {
+      const reason = registered ? standingSentence(registered) : `agent ${id} is not enrolled here any more`
+      await store.quarantine(id, signed, execution, reason)
+      loseJob(job)
+      runOf(job)?.abandon(id)
+      return reason
+    }
+    const refusal = refusalOfStatement(signed, sent, registered, envelopes.nonceOf(id, job, attempt))
+    const run = runOf(job)
+    const claim = run?.claim(id, job, attempt)
+    if (refusal !== undefined) {
+      await store.append({ kind: 'result-refused', by: `agent:${id}`, agent: id, job, attempt, reason: refusal })
+      log(`agent ${id}: result of ${job}, attempt ${attempt}, is refused: ${refusal}`)
+      if (claim !== undefined && typeof claim !== 'string' && claim.given === attempt) {
+        await run?.refused(job, attempt, `its result is refused: ${refusal}`)
+      }
+      fill(session)
+      if (run) settle(run)
+      return refusal
+    }
     if (!run || !claim) {
       fill(session)
-      return log(`agent ${session.agent.id}: result of ${job}, which is not under way, was dropped`)
+      log(`agent ${id}: result of ${job}, which is not under way, was dropped`)
+      return undefined
     }
-    if (claim === 'not-yours') {
-      throw new BitfleetError('protocol', `job ${job} is another agent's`)
-    }
+    if (claim === 'not-yours') throw new BitfleetError('protocol', `job ${job} is another agent's`)
     // Nobody asked for that: the agent is stopping, and its job waits for it to come back.
     if (claim !== 'late' && execution.outcome.status === 'cancelled' && !run.cancelled) {
       leaving.add(session)
-      run.lost(job)
-      return settle(run)
+      run.postpone(job)
+      settle(run)
+      return undefined
     }
     // The next job starts while this one is being written.
     fill(session)
-    if (claim !== 'late') await run.accept(claim, attempt, execution, body)
+    if (claim !== 'late') await run.accept(claim, attempt, execution, body, signed)
     // A second attempt may be under way for what an earlier one has just brought.
-    if (session.running.has(job)) session.cancel(job)
+    if (session.leases.attemptOf(job) !== undefined) session.cancel(job)
     settle(run)
+    return undefined
   }
+
+  const takeRefusal = async (session: AgentSession, { job, attempt, reason, later }: Refusal) => {
+    const { id } = session.agent
+    const run = runOf(job)
+    const claim = run?.claim(id, job, attempt)
+    const mine = claim !== undefined && typeof claim !== 'string' && claim.given === attempt
+    log(`agent ${id} does not take ${job}, attempt ${attempt}: ${reason}`)
+    if (later) {
+      // It takes none just now; the job waits for it.
+      leaving.add(session)
+      if (mine) run?.postpone(job)
+    } else {
+      await store.append({ kind: 'job-refused', by: `agent:${id}`, agent: id, job, attempt, reason })
+      if (mine) await run?.refused(job, attempt, `the agent does not take the job: ${reason}`)
+    }
+    if (run) settle(run)
+    fill(session)
+  }
+
+  /** An agent that comes back goes on with what it has in hand; what it no longer has is made again. */
+  const takeUp = (session: AgentSession) => {
+    const { id } = session.agent
+    const before = carried.get(id) ?? new Set<string>()
+    carried.delete(id)
+    for (const { job, attempt } of session.holding) {
+      if (runOf(job)?.adopt(id, job, attempt)) {
+        session.leases.grant(job, attempt)
+        before.delete(job)
+      } else session.cancel(job)
+    }
+    for (const job of before) loseJob(job)
+  }
+
+  const sweep = setInterval(
+    () => {
+      for (const session of sessions.values()) {
+        for (const job of session.leases.expire(leaseMs)) {
+          log(`agent ${session.agent.id} said nothing of ${job} for ${leaseMs / 1000} s; it is given again`)
+          session.cancel(job)
+          loseJob(job)
+        }
+        fill(session)
+      }
+    },
+    Math.max(50, leaseMs / 4),
+  ).unref()
 
   const handlers = {
     admit: (agent: AgentRecord) => store.saveAgent(agent),
@@ -175,25 +265,34 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       sessions.set(id, session)
       clearTimeout(absences.get(id))
       absences.delete(id)
-      log(`agent ${id} connected`)
+      log(`agent ${id} connected${session.standing === 'pending' ? ', and waits for approval' : ''}`)
+      takeUp(session)
       fill(session)
     },
     result: takeResult,
+    refused: takeRefusal,
+    ready(session: AgentSession) {
+      leaving.delete(session)
+      fill(session)
+    },
     ended(session: AgentSession, reason: string) {
       const { id } = session.agent
-      for (const job of session.running.keys()) {
-        const run = active.get(job.slice(0, job.indexOf('/')))
-        run?.lost(job)
-        if (run) settle(run)
-      }
+      const jobs = session.leases.jobs()
       if (stopped) return
       if (sessions.get(id) === session) {
         sessions.delete(id)
-        absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+        carried.set(id, new Set(jobs))
+        const registered = registry.find(id)
+        // One that may not come back is not waited for.
+        if (!registered || isBarred(registered)) giveUp(id)
+        else absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+      } else {
+        // Another line of this agent took its place; what that one does not hold is lost.
+        const successor = sessions.get(id)
+        for (const job of jobs) if (successor?.leases.attemptOf(job) === undefined) loseJob(job)
+        if (successor) fill(successor)
       }
       log(`agent ${id} gone: ${reason}`)
-      const successor = sessions.get(id)
-      if (successor) fill(successor)
     },
     read: (digest: Parameters<Store['getObject']>[0]) => store.getObject(digest),
     warn: log,
@@ -201,11 +300,32 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const giveUp = (agent: string) => {
     absences.delete(agent)
+    for (const job of carried.get(agent) ?? []) runOf(job)?.lost(job)
+    carried.delete(agent)
     for (const run of active.values()) {
       run.abandon(agent)
       settle(run)
     }
   }
+
+  /** Turns an agent away for good; what it still brings is quarantined. */
+  const dismiss = (id: string, reason: string) => {
+    const session = sessions.get(id)
+    for (const run of active.values()) {
+      run.abandon(id)
+      settle(run)
+    }
+    if (!session) return giveUp(id)
+    leaving.add(session)
+    for (const job of session.leases.jobs()) session.cancel(job)
+    setTimeout(() => session.close(reason), dismissalMs)
+  }
+
+  registry.subscribe((agent) => {
+    if (isBarred(agent)) dismiss(agent.id, standingSentence(agent))
+    // It comes back at once, and then as it stands now.
+    else sessions.get(agent.id)?.close('come again: the coordinator has news of this agent')
+  })
 
   const awaitAgents = ({ record }: ActiveRun) => {
     for (const { id } of record.agents) {
@@ -215,11 +335,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   return {
     serve(connection) {
-      const served = serveAgent(connection, options, handlers).finally(() => serving.delete(served))
+      const served = serveAgent(connection, { ...options, envelopes }, handlers).finally(() => serving.delete(served))
       serving.add(served)
       return served
     },
     agents: () => connectedAgents(sessions),
+    connected: () => new Set(sessions.keys()),
     async resume() {
       const runs = (await store.listRuns()).filter(({ state }) => state === 'running' || state === 'comparing')
       // As they were submitted.
@@ -290,6 +411,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     async stop() {
       stopped = true
+      clearInterval(sweep)
       for (const timer of absences.values()) clearTimeout(timer)
       for (const session of sessions.values()) session.close('the coordinator is stopping')
       await Promise.all(serving)
@@ -300,7 +422,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 }
 
 function connectedAgents(sessions: ReadonlyMap<string, AgentSession>): AgentRecord[] {
-  return [...sessions.values()].map(({ agent }) => agent).sort((a, b) => (a.id < b.id ? -1 : 1))
+  return [...sessions.values()]
+    .filter(({ standing }) => standing === 'enrolled')
+    .map(({ agent }) => agent)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** A run of a plan on the agents there are now. */

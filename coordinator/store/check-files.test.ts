@@ -2,11 +2,16 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { ExecutionRecord } from '../../shared/cell.ts'
 import { digestOf } from '../../shared/digest.ts'
+import type { SignedResult } from '../../shared/signed-result.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
+import { coordinatorKey } from '../../test/fake-agent.ts'
 import { createApi } from '../api/index.ts'
+import { createControlFold, createRegistry, type Registry } from '../enrolment/index.ts'
+import { createFleet } from '../fleet.ts'
 import { createScheduler, type Scheduler } from '../scheduler/index.ts'
-import { checkFiles, journalPath, openStore, reindexStore, type Store } from './index.ts'
+import { checkFiles, journalPath, openStore, readJournal, reindexStore, type Store } from './index.ts'
 
 // Many runs of a store in one test.
 vi.setConfig({ testTimeout: 60_000 })
@@ -98,13 +103,26 @@ describe('fsck', () => {
     expect(unnoticed).toContain('of nobody')
   })
 
-  it('asks further checks of every record, and names what they find', async () => {
+  it('checks the signature of every result, and names those that are forged', async () => {
     const dir = await copyStore()
-    const { problems } = await checkFiles(dir, [
-      (record) => (record.record === 'execution@1' ? 'is not signed' : undefined),
-    ])
-    expect(problems.length).toBe(6)
-    expect(new Set(problems.map(({ what }) => what))).toEqual(new Set(['is not signed']))
+    const store = await openStore(dir)
+    const [honestly] = (await store.loadRun(runs[0] as string)).executions
+    const { statement, signature } = (honestly as ExecutionRecord).signed as SignedResult
+    const forged: [Partial<ExecutionRecord>, RegExp][] = [
+      [{ signed: { statement, signature: 'f'.repeat(128) } }, /of no key of agent a-1/],
+      [{ signed: { statement: { ...statement, nonce: 'x' }, signature } }, /of no key of agent a-1/],
+      [{ signed: { statement: { ...statement, agent: 'a-none' }, signature } }, /names no key of agent a-none/],
+      [{ attempt: 9 }, /for attempt 1/],
+      [{ execution: { ...(honestly as ExecutionRecord).execution, log: 'more' } }, /an execution of digest/],
+    ]
+    for (const [i, [changes]] of forged.entries()) {
+      const record = { ...(honestly as ExecutionRecord), ...changes, repetition: 90 + i }
+      await store.recordExecution(runs[0] as string, record)
+    }
+    await store.close()
+    const { problems } = await checkFiles(dir)
+    expect(problems).toHaveLength(forged.length)
+    for (const [, what] of forged) expect(problems.map((problem) => problem.what).join('\n')).toMatch(what)
   })
 
   it('mentions a torn end of the journal, and does not count it as damage', async () => {
@@ -122,9 +140,17 @@ describe('fsck', () => {
   })
 })
 
+/** As a process that opens the store has it. */
+async function registryOf(store: Store): Promise<Registry> {
+  const fold = createControlFold()
+  await readJournal(journalPath(store.dir), ({ record }) => fold.apply(record))
+  return createRegistry({ key: coordinatorKey, fold, append: (body) => store.append(body) })
+}
+
 /** What the API says of all that it can be asked about. */
 async function answers(store: Store, scheduler: Scheduler): Promise<Record<string, string>> {
-  const api = createApi({ store, scheduler, software: 'test' }, { apiToken: 'x', loopback: true, hosts: [] })
+  const fleet = createFleet(await registryOf(store), scheduler, store)
+  const api = createApi({ store, scheduler, fleet, software: 'test' }, { apiToken: 'x', loopback: true, hosts: [] })
   const said: Record<string, string> = {}
   const ask = async (path: string) => {
     const response = await api.request(`http://127.0.0.1${path}`, { headers: { Host: '127.0.0.1' } })
@@ -147,18 +173,18 @@ async function answers(store: Store, scheduler: Scheduler): Promise<Record<strin
 describe('reindex', () => {
   it('makes an index of which every answer is the same', async () => {
     // The agent has left: connected or not is no matter of the index.
-    const schedulerOf = (store: Store) =>
+    const schedulerOf = async (store: Store) =>
       createScheduler({
-        ...{ store, token: 'x', coordinator: 'test', findDescription: () => undefined },
+        ...{ store, registry: await registryOf(store), coordinator: 'test', findDescription: () => undefined },
         buildReport: () => Promise.reject(new Error('there is nothing to compare')),
       })
-    const before = await answers(bench.store, schedulerOf(bench.store))
+    const before = await answers(bench.store, await schedulerOf(bench.store))
     expect(Object.values(before).filter((text) => text.startsWith('200')).length).toBeGreaterThan(8)
     const dir = await copyStore()
     const made = await reindexStore(dir)
     expect(made).toMatchObject({ runs: 2, agents: 1 })
     const store = await openStore(dir)
-    expect(await answers(store, schedulerOf(store))).toEqual(before)
+    expect(await answers(store, await schedulerOf(store))).toEqual(before)
     await store.close()
     // Again, from an index that is there.
     expect(await reindexStore(dir)).toEqual(made)

@@ -9,6 +9,7 @@ import { reportSchema } from '../report/format.ts'
 import { createContentFiles } from './content-files.ts'
 import { journalPath } from './file-store.ts'
 import { type JournalRecord, readJournal } from './journal.ts'
+import { type AgentKeys, createAgentKeys, importProblem, signatureProblem } from './check-signatures.ts'
 import { formatRecord, parseRecord, type StoredRecord } from './records.ts'
 
 /** Something wrong with a file, and what to do. */
@@ -32,17 +33,14 @@ export interface FilesCheck {
   readonly notes: readonly string[]
 }
 
-/** A further check of a record whose digest holds: of a signature, say. @returns what is wrong with it */
-export type RecordCheck = (record: StoredRecord) => string | undefined | Promise<string | undefined>
-
 /**
  * Reads every file of a store that counts and recomputes what can be: the journal's chain, the digest of every record
- * and object, the prefix digests of every trace, and that all that the journal names is there. Changes nothing, and may
+ * and object, the prefix digests of every trace, every signature, and that all that the journal names is there. Changes nothing, and may
  * run beside a coordinator. `db/` is an index and is not looked at.
  *
  * @throws `not-found` if this is no store
  */
-export async function checkFiles(dir: string, recordChecks: readonly RecordCheck[] = []): Promise<FilesCheck> {
+export async function checkFiles(dir: string): Promise<FilesCheck> {
   const problems: FileProblem[] = []
   const notes: string[] = []
   const checked = { journal: 0, records: 0, objects: 0, traces: 0, bytes: 0 }
@@ -59,11 +57,16 @@ export async function checkFiles(dir: string, recordChecks: readonly RecordCheck
   const named = { records: new Map<Digest, string>(), objects: new Map<Digest, string>() }
   const traces = new Map<Digest, string>()
   const reports = new Map<Digest, string>()
+  const keys = createAgentKeys()
+  const imports: Extract<JournalRecord, { kind: 'import' }>[] = []
   const note = ({ record }: { record: JournalRecord }) => {
     checked.journal++
+    keys.note(record)
     if (record.kind === 'agent') named.records.set(record.record, `agent ${record.agent}`)
     if (record.kind === 'run') named.records.set(record.record, `run ${record.run}`)
     if (record.kind === 'execution') named.records.set(record.record, `an execution of run ${record.run}`)
+    if (record.kind === 'import') imports.push(record)
+    if (record.kind === 'result-quarantined') named.records.set(record.record, `a result of agent ${record.agent}`)
     if (record.kind === 'report') reports.set(record.report, `the report of run ${record.run}`)
   }
   await readJournal(journal, note).catch((error: unknown) => {
@@ -107,7 +110,7 @@ export async function checkFiles(dir: string, recordChecks: readonly RecordCheck
     checked.records++
     found.records.add(name)
     if (!(await verify(path, name, remedies.records))) continue
-    const record = await readRecord(path, recordChecks)
+    const record = await readRecord(path, keys)
     if (typeof record === 'string') {
       problems.push({ file: path, what: record, remedy: remedies.records })
       continue
@@ -127,6 +130,10 @@ export async function checkFiles(dir: string, recordChecks: readonly RecordCheck
   }
   for (const digest of traces.keys()) named.objects.set(digest, 'a trace')
   for (const [digest, what] of reports) named.objects.set(digest, what)
+  for (const { manifest, signature, agent } of imports) {
+    named.objects.set(manifest, `the manifest of a bundle of agent ${agent}`)
+    named.objects.set(signature, `the signature of a bundle of agent ${agent}`)
+  }
   for await (const { path, name } of objects.list()) {
     checked.objects++
     found.objects.add(name)
@@ -153,20 +160,22 @@ export async function checkFiles(dir: string, recordChecks: readonly RecordCheck
     const report = reportSchema.safeParse(JSON.parse(await readFile(path, 'utf8')))
     if (!report.success) problems.push({ file: path, what: `is ${whose}, and no report`, remedy: remedies.objects })
   }
+  for (const { manifest, signature, agent } of imports) {
+    const [path, signed] = [objects.pathOf(manifest), objects.pathOf(signature)]
+    if (damaged.has(path) || damaged.has(signed)) continue
+    const what = importProblem(await readFile(path), await readFile(signed), agent)
+    if (what) problems.push({ file: signed, what, remedy: remedies.objects })
+  }
   return { checked, problems, notes }
 }
 
 /** Whose digest holds; a text says what else is wrong with it. */
-async function readRecord(path: string, checks: readonly RecordCheck[]): Promise<StoredRecord | string> {
+async function readRecord(path: string, keys: AgentKeys): Promise<StoredRecord | string> {
   try {
     const bytes = await readFile(path)
     const record = parseRecord(bytes)
     if (digestOf(formatRecord(record)) !== digestOf(bytes)) return 'is not in canonical form'
-    for (const check of checks) {
-      const what = await check(record)
-      if (what !== undefined) return what
-    }
-    return record
+    return signatureProblem(record, keys) ?? record
   } catch (error) {
     return messageOf(error)
   }

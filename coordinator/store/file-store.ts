@@ -106,9 +106,13 @@ async function openLocked(
     log(`the last record of the journal was cut short by a crash; it was moved to ${journal.tornFile}`)
 
   /** What was written a moment ago needs no reading. */
-  const append = async (body: JournalBody, fresh: ReadonlyMap<Digest, StoredRecord> = new Map()): Promise<void> => {
+  const append = async (
+    body: JournalBody,
+    fresh: ReadonlyMap<Digest, StoredRecord> = new Map(),
+  ): Promise<JournalRecord> => {
     const line = await journal.append(body)
     await writer.enter(line, fresh)
+    return line.record
   }
   const keep = async (record: StoredRecord): Promise<Digest> => {
     const text = formatRecord(record)
@@ -259,6 +263,11 @@ async function openLocked(
     },
 
     append: (entry) => append(entry),
+    async quarantine(agent, result, execution, reason) {
+      const record = await keep({ record: 'quarantined@1', agent, result, execution })
+      const { job, attempt } = result.statement
+      await append({ kind: 'result-quarantined', by: `agent:${agent}`, agent, job, attempt, reason, record })
+    },
     async close() {
       await closeFiles()
       await unlock()

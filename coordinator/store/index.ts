@@ -1,4 +1,4 @@
-export { checkFiles, type FileProblem, type FilesCheck, type RecordCheck } from './check-files.ts'
+export { checkFiles, type FileProblem, type FilesCheck } from './check-files.ts'
 export { journalPath, openStore, type StoreOptions } from './file-store.ts'
 export type { JournalBody } from './journal-body.ts'
 export { type JournalRecord, readJournal } from './journal.ts'

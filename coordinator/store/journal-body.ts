@@ -1,11 +1,16 @@
 import { z } from 'zod'
 import { digestSchema } from '../../shared/execution.ts'
+import { publicKeyPattern } from '../../shared/keys.ts'
 
 /** What the journal's first line says it is. */
 export const journalFormat = 'bitfleet/journal@1'
 
 /** Who did it: `agent:ID`, `api` for whoever holds the API token, `coordinator` itself. */
 const by = z.string()
+const agent = z.string()
+const labels = z.record(z.string(), z.string())
+const hex = z.string().regex(/^[0-9a-f]{64}$/)
+const publicKey = z.string().regex(publicKeyPattern)
 
 /**
  * What a journal records. Small things stand in it; large ones in record files of their own, written before, that it
@@ -33,6 +38,48 @@ export const journalBodySchema = z.discriminatedUnion('kind', [
   /** A process found the run under way and goes on with it. */
   z.strictObject({ kind: z.literal('resume'), by, run: z.string() }),
   z.strictObject({ kind: z.literal('report'), by, run: z.string(), report: digestSchema }),
+  /** A bundle that the run was made of: digests of its manifest and of its signature among the objects. */
+  z.strictObject({
+    ...{ kind: z.literal('import'), by, run: z.string(), agent },
+    ...{ manifest: digestSchema, signature: digestSchema },
+  }),
+
+  /** A token is known by the fingerprint of its public key; it stands nowhere itself. */
+  z.strictObject({
+    ...{ kind: z.literal('token-created'), by, token: hex, expiresAt: z.iso.datetime(), labels },
+    needsApproval: z.boolean(),
+  }),
+  /** Spends the token, if it was not: one record, so that no crash can part the two. */
+  z.strictObject({
+    ...{ kind: z.literal('agent-enrolled'), by, agent, key: publicKey, name: z.string(), labels, token: hex },
+    standing: z.enum(['enrolled', 'pending']),
+  }),
+  z.strictObject({ kind: z.literal('enrolment-refused'), by, token: hex, key: publicKey, reason: z.string() }),
+  z.strictObject({ kind: z.literal('agent-approved'), by, agent }),
+  /** It connected for the `connection`th time, with the inventory of this digest. */
+  z.strictObject({
+    ...{ kind: z.literal('agent-renewed'), by, agent, connection: z.number().int().positive() },
+    ...{ mark: z.string(), inventory: digestSchema },
+  }),
+  z.strictObject({ kind: z.literal('agent-locked'), by, agent, reason: z.string() }),
+  z.strictObject({ kind: z.literal('agent-labelled'), by, agent, labels }),
+  z.strictObject({ kind: z.literal('agent-revoked'), by, agent, reason: z.string() }),
+  z.strictObject({ kind: z.literal('agent-pruned'), by, agent }),
+  /** An agent did not take a job. */
+  z.strictObject({
+    ...{ kind: z.literal('job-refused'), by, agent, job: z.string(), attempt: z.number().int() },
+    reason: z.string(),
+  }),
+  /** The coordinator did not take a result. */
+  z.strictObject({
+    ...{ kind: z.literal('result-refused'), by, agent, job: z.string(), attempt: z.number().int() },
+    reason: z.string(),
+  }),
+  /** A result of an agent that may not bring any: kept apart, and part of no run. */
+  z.strictObject({
+    ...{ kind: z.literal('result-quarantined'), by, agent, job: z.string(), attempt: z.number().int() },
+    ...{ reason: z.string(), record: digestSchema },
+  }),
   /** Anything else that somebody may want to know was done, and by whom. */
   z.strictObject({
     ...{ kind: z.literal('audit'), by, action: z.string(), subject: z.string() },

@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
+import type { Execution } from '../../shared/execution.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
+import type { SignedResult } from '../../shared/signed-result.ts'
 import type { CellRecord, ExecutionRecord, RunRecord } from '../records.ts'
 
 /**
@@ -21,10 +23,17 @@ export type StoredRecord =
       /** Object digest of the trace's file form. */
       readonly trace?: Digest
     }
+  /** A result that is part of no run, as it was sent. */
+  | {
+      readonly record: 'quarantined@1'
+      readonly agent: string
+      readonly result: SignedResult
+      readonly execution: Execution
+    }
 
 export type RecordKind = StoredRecord['record']
 
-const recordKinds: readonly RecordKind[] = ['agent@1', 'cells@1', 'run@1', 'execution@1']
+const recordKinds: readonly RecordKind[] = ['agent@1', 'cells@1', 'run@1', 'execution@1', 'quarantined@1']
 
 export function formatRecord(record: StoredRecord): string {
   return canonicalJson(record)

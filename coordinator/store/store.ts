@@ -1,9 +1,11 @@
 import type { Digest } from '../../shared/digest.ts'
-import type { Outcome } from '../../shared/execution.ts'
+import type { Execution, Outcome } from '../../shared/execution.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
+import type { SignedResult } from '../../shared/signed-result.ts'
 import type { Artifacts, CellRecord, ExecutionRecord, RunData, RunRecord, RunState } from '../records.ts'
 import type { Report } from '../report/format.ts'
 import type { JournalBody } from './journal-body.ts'
+import type { JournalRecord } from './journal.ts'
 
 /** A run as a list shows it. */
 export interface RunSummary {
@@ -98,8 +100,10 @@ export interface Store {
   /** Undefined while there is none. @throws `not-found` for no such run */
   loadReport(run: string): Promise<Report | undefined>
 
-  /** States anything else that must not be forgotten; resolves once it is on disk. */
-  append(body: JournalBody): Promise<void>
+  /** States anything else that must not be forgotten; resolves, with the record, once it is on disk. */
+  append(body: JournalBody): Promise<JournalRecord>
+  /** Keeps a result that is part of no run, and why. */
+  quarantine(agent: string, result: SignedResult, execution: Execution, reason: string): Promise<void>
 
   close(): Promise<void>
 }

@@ -1,10 +1,19 @@
 import type { ChildProcess } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Report } from '../../coordinator/report/format.ts'
-import { bitfleet, cleanUp, end, type Ended, folder, start, until } from './bitfleet.ts'
+import {
+  bitfleet,
+  cleanUp,
+  end,
+  type Ended,
+  folder,
+  start,
+  startAgent as startWithToken,
+  startCoordinator as startIt,
+  until,
+} from './bitfleet.ts'
 
 // An agent and its coordinator, each ended in the middle of things; what an agent made is handed in all the same.
 
@@ -18,44 +27,24 @@ interface Status {
 
 let dir: string
 let store: string
-let port: number
+let port = '0'
 let coordinator: ChildProcess
 let agent: ChildProcess
 const processes: ChildProcess[] = []
 const env = () => ({ BITFLEET_STATE: join(dir, 'state') })
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
 async function startCoordinator(): Promise<void> {
-  coordinator = start(['coordinator', '--store', store, '--port', String(port)])
+  const started = await startIt(store, ['--port', port])
+  coordinator = started.child
+  port = new URL(started.url).port
   processes.push(coordinator)
-  await until('the coordinator', () =>
-    fetch(`http://127.0.0.1:${port}/api/agents`).then(
-      ({ ok }) => ok,
-      () => false,
-    ),
-  )
 }
 
 async function startAgent(...more: string[]): Promise<void> {
-  agent = start(
-    [
-      'agent',
-      'start',
-      '--coordinator',
-      `http://127.0.0.1:${port}`,
-      '--token-file',
-      join(store, 'agent.token'),
-      ...more,
-    ],
-    { env: env() },
-  )
+  // Once it has enrolled, it needs no token.
+  agent = existsSync(join(dir, 'state/agents/default/enrolment.json'))
+    ? start(['agent', 'start', ...more], { env: env() })
+    : await startWithToken(store, `http://127.0.0.1:${port}`, more, { env: env() })
   processes.push(agent)
   await until('the agent', async () => (await status()).code === 0)
 }
@@ -75,8 +64,11 @@ async function startRun(name: string, executions: number, n: number): Promise<()
   expect({ code, stderr }).toMatchObject({ code: 0 })
   const run = /\b\d{8}-\d{6}-[0-9a-f]+/.exec(stdout + stderr)?.[0] as string
   return async () => {
-    const api = `http://127.0.0.1:${port}/api/runs/${run}`
-    await until(`run ${run}`, async () => ((await (await fetch(api)).json()) as { state: string }).state === 'done')
+    // Waits for its end.
+    await until(`run ${run}`, async () => {
+      const { stdout: text } = await bitfleet(['report', run, '--store', store, '--format', 'json'])
+      return text !== '' && (JSON.parse(text) as Report).run.state === 'done'
+    })
     return JSON.parse((await bitfleet(['report', run, '--store', store, '--format', 'json'])).stdout) as Report
   }
 }
@@ -87,7 +79,6 @@ const spooled = () => readdirSync(join(dir, 'state/agents/default/spool/results'
 beforeAll(async () => {
   dir = folder()
   store = join(dir, 'store')
-  port = await freePort()
   await startCoordinator()
   await startAgent()
 })

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -105,6 +105,46 @@ export async function until(what: string, ready: () => boolean | Promise<boolean
     if (performance.now() > deadline) throw new Error(`${what}: not within ${limitMs} ms`)
     await delay(50)
   }
+}
+
+/** Starts a coordinator and waits until it listens. @returns its process and address */
+export async function startCoordinator(
+  store: string,
+  argv: readonly string[] = ['--port', '0'],
+  options: Start = {},
+): Promise<{ child: ChildProcess; url: string; log: () => string }> {
+  const address = join(store, 'coordinator.json')
+  rmSync(address, { force: true })
+  const child = start(['coordinator', '--store', store, ...argv], options)
+  let log = ''
+  child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  await until('the coordinator', () => {
+    if (child.exitCode !== null) throw new Error(`the coordinator ended with ${child.exitCode}:\n${log}`)
+    return existsSync(address)
+  })
+  const { url } = JSON.parse(readFileSync(address, 'utf8')) as { url: string }
+  return { child, url, log: () => log }
+}
+
+/** A token for one machine. */
+export async function createToken(store: string, argv: readonly string[] = []): Promise<string> {
+  const { stdout, stderr, code } = await bitfleet(['token', 'create', '--store', store, ...argv])
+  if (code !== 0) throw new Error(`bitfleet token create: ${code}\n${stderr}`)
+  return stdout.trim()
+}
+
+/** Starts an agent that enrols with a token of its own. */
+export async function startAgent(
+  store: string,
+  url: string,
+  argv: readonly string[] = [],
+  options: Start = {},
+): Promise<ChildProcess> {
+  const BITFLEET_TOKEN = await createToken(store)
+  return start(['agent', 'start', '--coordinator', url, ...argv], {
+    ...options,
+    env: { BITFLEET_TOKEN, ...options.env },
+  })
 }
 
 /** Ends a process by its id and waits for it. */

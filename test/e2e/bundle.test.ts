@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Report } from '../../coordinator/report/format.ts'
 import { sha256Hex } from '../../shared/digest.ts'
-import { bitfleet, cleanUp, end, folder, readReport, start, until } from './bitfleet.ts'
+import { bitfleet, cleanUp, end, folder, readReport, start, startAgent, startCoordinator, until } from './bitfleet.ts'
 
 // Two machines that never meet: agents of two names, each with a state and settings of its own, and no coordinator.
 
@@ -100,9 +100,8 @@ describe('machines with no network', () => {
   })
 
   it('become the same run through a coordinator, and compare with what it ran itself', async () => {
-    const coordinator = start(['coordinator', '--store', at('live'), '--port', '0'])
+    const { child: coordinator, url } = await startCoordinator(at('live'))
     try {
-      await until('the coordinator', () => existsSync(join(at('live'), 'coordinator.json')))
       const argv = ['import', at('two.bundle'), at('one.bundle'), '--store', at('live'), '--json']
       const [first, again] = [await bitfleet(argv), await bitfleet(argv)]
       expect(first.code, first.stderr).toBe(0)
@@ -113,11 +112,7 @@ describe('machines with no network', () => {
       const imported = await bitfleet(['report', run, '--format', 'json', '--store', at('live')])
       expect(JSON.parse(imported.stdout) as Report).toEqual(readReport(at('report')))
 
-      const agent = start(
-        ['agent', 'start', '--name', 'live', '--coordinator', urlOf(at('live'))].concat(
-          ...['--token-file', join(at('live'), 'agent.token')],
-        ),
-      )
+      const agent = await startAgent(at('live'), url, ['--name', 'live'])
       try {
         await until('the agent', async () => {
           const ended = await bitfleet(['run', planFile, '--watch', '--store', at('live'), '--json'])
@@ -203,7 +198,3 @@ describe('machines with no network', () => {
     expect(joined.code).toBe(0)
   })
 })
-
-function urlOf(store: string): string {
-  return (JSON.parse(readFileSync(join(store, 'coordinator.json'), 'utf8')) as { url: string }).url
-}

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Report } from '../../coordinator/report/format.ts'
 import { createStream } from '../../shared/random/stream.ts'
-import { bitfleet, cleanUp, end, folder, start, until } from './bitfleet.ts'
+import { bitfleet, cleanUp, end, folder, start, startAgent, until } from './bitfleet.ts'
 
 // The coordinator is killed at seeded points of runs that are under way, and started again. `npm run test:faults` kills
 // a hundred times; a seed that failed is given again by BITFLEET_FAULT_SEED.
@@ -91,9 +91,7 @@ beforeAll(async () => {
   dir = folder()
   store = join(dir, 'store')
   await startCoordinator()
-  agent = start(['agent', 'start', '--coordinator', url, '--token-file', join(store, 'agent.token')], {
-    env: { BITFLEET_STATE: join(dir, 'state') },
-  })
+  agent = await startAgent(store, url, [], { env: { BITFLEET_STATE: join(dir, 'state') } })
   await until('the agent', async () => (await (await fetch(`${url}/api/agents`)).text()).includes('"connected":true'))
 })
 afterAll(async () => {

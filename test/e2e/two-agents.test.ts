@@ -1,12 +1,24 @@
 import type { ChildProcess } from 'node:child_process'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { formatNpy, parseNpy } from '../../shared/npy.ts'
 import { digestOf } from '../../shared/digest.ts'
 import type { Report } from '../../coordinator/report/format.ts'
 import { tensorFromBits } from '../../shared/tensor.ts'
-import { bitfleet, cleanUp, end, folder, readExport, readReport, start, until } from './bitfleet.ts'
+import {
+  bitfleet,
+  cleanUp,
+  createToken,
+  end,
+  folder,
+  readExport,
+  readReport,
+  start,
+  startAgent,
+  startCoordinator,
+  until,
+} from './bitfleet.ts'
 
 // Two agents started by hand, one of them with other settings in its environment, and a coordinator between them.
 
@@ -15,41 +27,31 @@ let store: string
 let url: string
 const processes: ChildProcess[] = []
 
-function agent(name: string, env: Record<string, string>): ChildProcess {
-  const child = start(
-    [
-      'agent',
-      'start',
-      '--coordinator',
-      url,
-      '--token-file',
-      join(store, 'agent.token'),
-      '--name',
-      name,
-      '--label',
-      `which=${name}`,
-    ],
-    { env: { BITFLEET_STATE: join(dir, 'state'), ...env } },
-  )
-  processes.push(child)
-  return child
+const stateOf = () => ({ BITFLEET_STATE: join(dir, 'state') })
+
+async function agent(name: string, env: Record<string, string>): Promise<void> {
+  const argv = ['--name', name, '--label', `which=${name}`]
+  processes.push(await startAgent(store, url, argv, { env: { ...stateOf(), ...env } }))
 }
 
 const agents = async () => {
-  const response = await fetch(`${url}/api/agents`)
-  return (await response.json()) as { name?: string; connected?: boolean }[]
+  const { stdout } = await bitfleet(['agents', 'list', '--json', '--store', store])
+  return JSON.parse(stdout) as { id: string; name: string; connected: boolean; standing: string; labels: object }[]
 }
 
 beforeAll(async () => {
   dir = folder()
   store = join(dir, 'store')
-  processes.push(start(['coordinator', '--store', store, '--port', '0']))
-  const address = join(store, 'coordinator.json')
-  await until('the coordinator', () => existsSync(address))
-  url = (JSON.parse(readFileSync(address, 'utf8')) as { url: string }).url
-  agent('plain', {})
-  agent('other', { GLIBC_TUNABLES: 'glibc.cpu.hwcaps=-FMA', OPENBLAS_NUM_THREADS: '1', NOT_FOR_RUNNERS: 'secret' })
-  await until('two agents', async () => JSON.stringify(await agents()).split('"which"').length > 2)
+  const coordinator = await startCoordinator(store)
+  processes.push(coordinator.child)
+  url = coordinator.url
+  await agent('plain', {})
+  await agent('other', {
+    GLIBC_TUNABLES: 'glibc.cpu.hwcaps=-FMA',
+    OPENBLAS_NUM_THREADS: '1',
+    NOT_FOR_RUNNERS: 'secret',
+  })
+  await until('two agents', async () => (await agents()).filter(({ connected }) => connected).length === 2)
 })
 
 afterAll(async () => {
@@ -122,26 +124,32 @@ factors:
     expect(digestOf(exported.bytes)).toBe(digestOf(hostile.bytes))
   })
 
-  it('refuses an agent without the token, and says so', async () => {
-    const wrong = join(dir, 'wrong.token')
-    writeFileSync(wrong, 'no-such-token\n')
-    const { code, stderr } = await bitfleet([
-      'agent',
-      'start',
-      '--coordinator',
-      url,
-      '--token-file',
-      wrong,
-      '--name',
-      'stranger',
-    ])
-    expect(code).toBe(2)
-    expect(stderr).toMatch(/token/)
-    expect(stderr).not.toContain('no-such-token')
+  it('refuses an agent with a token that is none, unknown, or used already', async () => {
+    const enroll = (token: string) =>
+      bitfleet(['agent', 'enroll', url, '--name', 'stranger'], { env: stateOf(), input: token })
+    const none = await enroll('no-such-token\n')
+    expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/this is no token/)])
+    expect(none.stderr).not.toContain('no-such-token')
+    const token = await createToken(store)
+    const fingerprint = token.slice(-64)
+    const unknown = await enroll(`bft1_${'A'.repeat(43)}_${fingerprint}`)
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringMatching(/token is not known here/)])
+    const other = await enroll(`${token.slice(0, -64)}${'0'.repeat(64)}`)
+    expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/enrolment is for another coordinator/)])
+    expect((await enroll(token)).code).toBe(0)
+    const again = await bitfleet(['agent', 'enroll', url, '--name', 'thief'], { env: stateOf(), input: token })
+    expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/used already, by another key/)])
+    const audit = await bitfleet(['audit', '--store', store])
+    expect(audit.stdout).toMatch(/was refused to the key [0-9a-f]{16}: the token was used already/)
+    expect(audit.stdout).not.toContain(token.slice(5, 48))
   })
 
-  it('keeps its tokens to their owner', () => {
-    for (const name of ['agent.token', 'api.token']) expect(statSync(join(store, name)).mode & 0o777).toBe(0o600)
+  it('keeps its keys and tokens to their owner, and no secret among its arguments', async () => {
+    const modes = ['coordinator.key', 'api.token'].map((name) => statSync(join(store, name)).mode & 0o777)
+    const key = statSync(join(dir, 'state', 'agents', 'plain', 'key.pem')).mode & 0o777
+    expect([...modes, key]).toEqual([0o600, 0o600, 0o600])
+    const argv = processes.map(({ pid }) => readFileSync(`/proc/${pid}/cmdline`, 'utf8')).join()
+    expect(argv).not.toContain('bft1_')
   })
 
   it('refuses a second coordinator on the same store', async () => {
@@ -151,11 +159,50 @@ factors:
   })
 
   it('refuses a second agent of the same name and state, and names the remedy', async () => {
-    const { code, stderr } = await bitfleet(
-      ['agent', 'start', '--coordinator', url, '--token-file', join(store, 'agent.token'), '--name', 'plain'],
-      { env: { BITFLEET_STATE: join(dir, 'state') } },
-    )
+    const { code, stderr } = await bitfleet(['agent', 'start', '--name', 'plain'], { env: stateOf() })
     expect(code).toBe(2)
     expect(stderr).toMatch(/--name/)
   })
+
+  it('finds out that a state folder was copied, and locks both', async () => {
+    await agent('original', {})
+    const row = async () => (await agents()).find(({ name }) => name === 'original')
+    await until('the original', async () => (await row())?.connected === true)
+    const original = processes.at(-1) as ChildProcess
+    const said = outputOf(original)
+    cpSync(join(dir, 'state', 'agents', 'original'), join(dir, 'copied', 'agents', 'original'), {
+      recursive: true,
+      filter: (path) => !/lock\.\d+$/.test(path),
+    })
+    const copy = start(['agent', 'start', '--name', 'original'], { env: { BITFLEET_STATE: join(dir, 'copied') } })
+    processes.push(copy)
+    // The copy goes on in the chain of connections, and so is taken; the original then comes back to its own place.
+    await until('the end of the original', () => original.exitCode !== null)
+    await until('the end of the copy', () => copy.exitCode !== null)
+    expect([original.exitCode, copy.exitCode]).toEqual([2, 2])
+    expect(said()).toMatch(/is locked: its state folder was copied/)
+    expect(await row()).toMatchObject({ standing: 'locked', connected: false })
+  })
+
+  it('revokes one: its line closes, it ends and says why, and does not come back', async () => {
+    const { id } = (await agents()).find(({ name }) => name === 'other') as { id: string }
+    const other = processes[2] as ChildProcess
+    const said = outputOf(other)
+    const revoked = await bitfleet(['agents', 'revoke', id, '--reason', 'sold', '--store', store])
+    expect([revoked.code, revoked.stdout]).toEqual([0, expect.stringMatching(/revoked/)])
+    await until('its end', () => other.exitCode !== null, 5_000)
+    expect(other.exitCode).toBe(2)
+    expect(said()).toMatch(/is revoked: sold/)
+    const back = await bitfleet(['agent', 'start', '--name', 'other'], { env: stateOf() })
+    expect([back.code, back.stderr]).toEqual([2, expect.stringMatching(/is revoked: sold; `bitfleet agent reset`/)])
+    const list = await bitfleet(['agents', 'list', '--store', store])
+    expect(list.stdout).toMatch(/other +revoked/)
+    expect((await bitfleet(['agents', 'prune', '--store', store])).stdout.split('\n')).toContain(id)
+  })
 })
+
+function outputOf(child: ChildProcess): () => string {
+  let text = ''
+  child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  return () => text
+}

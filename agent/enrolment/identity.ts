@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { BitfleetError, messageOf } from '../shared/errors.ts'
-import { agentIdOf, type KeyPair, openKeyFile } from '../shared/keys.ts'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { agentIdOf, type KeyPair, openKeyFile } from '../../shared/keys.ts'
 
 /** An agent is its key; a name is only what people call it. */
 export interface Identity extends KeyPair {

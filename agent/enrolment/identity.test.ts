@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { sha256Hex } from '../shared/digest.ts'
+import { sha256Hex } from '../../shared/digest.ts'
 import { openIdentity } from './identity.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'bitfleet-identity-'))

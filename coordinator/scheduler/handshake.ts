@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import { type Digest, digestOf } from '../../shared/digest.ts'
+import { isSignedBy, signPayload } from '../../shared/envelope.ts'
+import { BitfleetError } from '../../shared/errors.ts'
+import { partFacts } from '../../shared/facts.ts'
+import {
+  type AgentMessage,
+  type AgentProof,
+  type AgentRecord,
+  agentMessageSchema,
+  type CoordinatorMessage,
+  type CoordinatorProof,
+  type HeldJob,
+  inventoryDigest,
+  oldestProtocol,
+  protocolVersion,
+} from '../../shared/messages.ts'
+import { isBarred, type Registry, standingSentence } from '../enrolment/index.ts'
+
+/** An agent that has proved its key. */
+export interface Admitted {
+  readonly agent: AgentRecord
+  /** Digest of the inventory it came with. */
+  readonly inventory: Digest
+  readonly holding: readonly HeldJob[]
+  readonly standing: 'enrolled' | 'pending'
+}
+
+export interface HandshakeOptions {
+  readonly registry: Registry
+  /** How long a line may take to prove whose it is. */
+  readonly helloMs?: number
+  readonly now?: () => Date
+}
+
+type Frames = AsyncIterator<{ readonly message: unknown }>
+type Send = (message: CoordinatorMessage) => Promise<void>
+
+const rangeSchema = z.object({ type: z.string(), protocol: z.number() })
+
+/**
+ * The first words of a line: an enrolment, which is all such a line is for, or a hello, our proof and the agent's.
+ *
+ * @returns undefined after an enrolment
+ * @throws `protocol` for another protocol or what is malformed; `refused` for whoever may not come in; `unavailable`
+ *   for whoever is late. The messages are for the agent's log and hold no secret.
+ */
+export async function shakeHands(frames: Frames, send: Send, options: HandshakeOptions): Promise<Admitted | undefined> {
+  const { registry, helloMs = 5000, now = () => new Date() } = options
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new BitfleetError('unavailable', `no proof of whose line this is came within ${helloMs / 1000} s`))
+    }, helloMs)
+  })
+  const next = async (): Promise<AgentMessage> => {
+    const frame = await Promise.race([frames.next(), late])
+    if (frame.done) throw new BitfleetError('unavailable', 'the line closed before an agent proved itself')
+    return readMessage(frame.value.message)
+  }
+  try {
+    const first = await next()
+    if (first.type === 'enrol') {
+      await send({ type: 'enrolled', ...(await registry.enrol(first)) })
+      return undefined
+    }
+    if (first.type !== 'hello') throw new BitfleetError('protocol', 'the first message of an agent is its hello')
+    return await challenge(first, next, send, registry, now)
+  } finally {
+    clearTimeout(timer)
+    late.catch(() => {})
+  }
+}
+
+async function challenge(
+  { agent: id, nonce: agentNonce }: Extract<AgentMessage, { type: 'hello' }>,
+  next: () => Promise<AgentMessage>,
+  send: Send,
+  registry: Registry,
+  now: () => Date,
+): Promise<Admitted> {
+  const known = registry.find(id)
+  // Barred agents prove themselves like others, so that nobody learns of them by asking.
+  const nonce = randomBytes(16).toString('hex')
+  const proof: CoordinatorProof = { agent: id, agentNonce, at: now().toISOString(), by: 'coordinator', nonce }
+  const { key } = registry
+  const signature = signPayload('bitfleet/challenge@1', proof, key)
+  await send({ type: 'challenge', protocol: protocolVersion, proof, key: key.publicKey, signature })
+
+  const answer = await next()
+  if (answer.type !== 'proof') throw new BitfleetError('protocol', 'the answer to a challenge is a proof')
+  if (answer.agent.id !== id) throw new BitfleetError('protocol', 'the proof is of another agent than the hello')
+  const signed: AgentProof = {
+    ...{ agent: id, agentNonce, by: 'agent', nonce, renewal: answer.renewal },
+    record: digestOf(canonicalJson(answer.agent)),
+  }
+  if (!known || !isSignedBy(known.key, 'bitfleet/challenge@1', signed, answer.signature)) {
+    throw new BitfleetError(
+      'refused',
+      `agent ${id} is not enrolled here with this key; \`bitfleet agent enroll\` with a token of this coordinator`,
+    )
+  }
+  if (isBarred(known)) throw new BitfleetError('refused', standingSentence(known))
+  // What names a machine or moves by itself explains nothing, whatever the agent calls it.
+  const { facts, attributes } = partFacts(answer.agent.facts)
+  const inventory = inventoryDigest(answer.agent)
+  const { standing, labels } = await registry.renew(id, answer.renewal, inventory)
+  const agent = {
+    ...answer.agent,
+    labels: { ...labels },
+    facts,
+    attributes: { ...answer.agent.attributes, ...attributes },
+  }
+  return { agent, inventory, holding: answer.holding, standing: standing === 'pending' ? 'pending' : 'enrolled' }
+}
+
+function readMessage(message: unknown): AgentMessage {
+  const parsed = agentMessageSchema.safeParse(message)
+  const range = rangeSchema.safeParse(message).data
+  const opens = range?.type === 'hello' || range?.type === 'enrol'
+  if (opens) {
+    const { oldest = range.protocol } = message as { oldest?: number }
+    if (range.protocol < oldestProtocol || !(oldest <= protocolVersion)) {
+      throw new BitfleetError(
+        'protocol',
+        `this coordinator speaks protocol ${protocolVersion}, the agent speaks ${range.protocol}; install the same release on both`,
+      )
+    }
+  }
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new BitfleetError(
+    'protocol',
+    `not a message of protocol ${protocolVersion}: ${issue?.path.join('.')}: ${issue?.message}`,
+  )
+}
