@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander'
-import { ca, does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
+import { byteCount, ca, does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
 
 const name = () => new Option('--name <name>', 'what to call this agent; several on one machine need different names')
 const labels = () => new Option('--label <key=value...>', 'labels that plans aim at').default([])
-const state = () => new Option('--state <dir>', "where this agent's key and cache are kept")
+const state = () => new Option('--state <dir>', "where this agent's key, cache and spool are kept")
 
 // The agent's commands, once for `bitfleet agent …` and for the agent's own single file. Every command is loaded when
 // it is called, so that the daemon stays free of what it does not use.
@@ -31,12 +31,48 @@ export function addAgentCommands(agent: Command): void {
     .addOption(name())
     .addOption(labels())
     .option('--slots <number>', 'executions at a time', wholeNumber, 1)
+    .option('--spool-bytes <number>', 'results not acknowledged beyond which it takes no more jobs', byteCount)
+    .option('--grace <seconds>', 'how long running executions may go on after SIGTERM', wholeNumber, 20)
     .addOption(state())
     .addOption(tokenFile('an enrolment'))
     .addOption(ca())
     .action(
       does(async ({ label, state, ...options }) =>
         (await import('./commands/agent.ts')).agentStart({ ...options, labels: label, stateDir: state }),
+      ),
+    )
+  agent
+    .command('status')
+    .description('how the agent of this machine is; exit 0 connected, 1 running and not connected, 3 not running')
+    .addOption(name())
+    .addOption(state())
+    .addOption(json())
+    .action(
+      does(async ({ state: stateDir, ...options }) =>
+        (await import('./commands/agent-status.ts')).agentStatus({ ...options, stateDir }),
+      ),
+    )
+  agent
+    .command('drain')
+    .description('have it take nothing new, finish and hand in what it has, and end')
+    .option('--wait', 'until it has ended')
+    .addOption(name())
+    .addOption(state())
+    .action(
+      does(async ({ state: stateDir, ...options }) =>
+        (await import('./commands/agent-drain.ts')).agentDrain({ ...options, stateDir }),
+      ),
+    )
+  agent
+    .command('reset')
+    .description('remove its key, enrolment, cache and spool, after saying what that is')
+    .option('--discard-results', 'also results that the coordinator has not acknowledged')
+    .option('--yes', 'ask nothing')
+    .addOption(name())
+    .addOption(state())
+    .action(
+      does(async ({ state: stateDir, ...options }) =>
+        (await import('./commands/agent-reset.ts')).agentReset({ ...options, stateDir }),
       ),
     )
 }

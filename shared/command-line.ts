@@ -23,6 +23,14 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
+/** Parses bytes, plain or with KiB, MiB, GiB or TiB: `1073741824`, `512MiB`. @throws CommanderError for anything else */
+export function byteCount(text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,15})(|KiB|MiB|GiB|TiB)$/.exec(text) ?? []
+  const bytes = Number(digits) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(unit)
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw new CommanderError(2, 'bitfleet.number', `error: "${text}" is not a number of bytes, such as 512MiB`)
+}
+
 /**
  * Runs the program that the command line asks for; the exit code is the command's, or 2 for an error of use or of the
  * system, which is said on standard error.

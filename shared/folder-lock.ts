@@ -54,6 +54,23 @@ export async function takeLock(folder: string, remedy: string): Promise<() => Pr
   }
 }
 
+/**
+ * The process that holds a folder's lock, as far as can be told from this machine; changes nothing, so that looking keeps
+ * nobody out. Undefined where nobody holds it.
+ */
+export async function lockHolder(folder: string): Promise<{ readonly pid: number; readonly host: string } | undefined> {
+  const last = (await lockNumbers(folder).catch(() => [])).at(-1)
+  const text =
+    last === undefined ? released : await readFile(join(folder, `lock.${last}`), 'utf8').catch(() => released)
+  try {
+    const { pid, host, started } = JSON.parse(text) as Holder
+    if (host !== hostname()) return { pid, host }
+    return isAlive(pid) && (await startOf(pid)) === started ? { pid, host } : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** What a lock holds that nobody holds. */
 const released = ''
 

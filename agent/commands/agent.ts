@@ -21,9 +21,15 @@ export interface AgentStartOptions {
   readonly stateDir?: string
   /** In place of `BITFLEET_CA_FILE`. */
   readonly ca?: string
+  /** Quota of the results that wait for their acknowledgement, in bytes. */
+  readonly spoolBytes?: number
+  /** How long running executions may go on once the agent is told to end, in seconds; 20 where it is left out. */
+  readonly grace?: number
 }
 
-export type AgentEnrollOptions = Omit<AgentStartOptions, 'coordinator' | 'slots'>
+const defaultGraceSeconds = 20
+
+export type AgentEnrollOptions = Omit<AgentStartOptions, 'coordinator' | 'slots' | 'spoolBytes' | 'grace'>
 
 /** `bitfleet agent enroll URL`: makes this machine's key, and has the coordinator take it for a token. Once. */
 export async function agentEnroll(url: string, options: AgentEnrollOptions): Promise<number> {
@@ -53,11 +59,15 @@ export async function agentStart(options: AgentStartOptions): Promise<number> {
   const config = readAgentConfig()
   const log = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
   let daemon: Daemon | undefined
-  let asked = 0
-  const stop = () => {
-    if (++asked > 1) process.exit(130)
-    log('stopping; once more to end at once')
-    void daemon?.stop()
+  const graceSeconds = options.grace ?? defaultGraceSeconds
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    // Service managers repeat themselves; a person at a terminal means it.
+    if (stopping && signal === 'SIGINT') process.exit(130)
+    if (stopping) return
+    stopping = true
+    log(`stopping: what runs may go on for ${graceSeconds} s; Ctrl-C ends it at once`)
+    void daemon?.stop(graceSeconds * 1000)
   }
   // Started by `local` or `demo`, it does not outlive them, not even where they end while it starts.
   let isOrphan = false
@@ -92,6 +102,7 @@ async function daemonOptions(
     url: options.coordinator,
     token: await readToken(options.tokenFile, config.token, log, false),
     ...agentPlace(options, config),
+    spoolBytes: options.spoolBytes,
     config,
     network: createNetwork(withAuthority(config.network, options.ca)),
     log,

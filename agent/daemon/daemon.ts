@@ -11,16 +11,22 @@ import type { Network } from '../../shared/network/network.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
 import { type AgentConfig, readSoftware } from '../config.ts'
+import { readRuntimeDir } from '../control/config.ts'
+import { type ConnectionStatus, disconnected, reportOn } from '../control/report.ts'
+import { openControlServer } from '../control/server.ts'
 import { enrolOverLine } from '../enrolment/enrol.ts'
 import { createRenewals, type EnrolmentState, readEnrolment, writeEnrolment } from '../enrolment/enrolment-file.ts'
 import { type Identity, openIdentity } from '../enrolment/identity.ts'
 import { readInventory } from '../inventory/index.ts'
+import type { JobKey } from '../spool/file-name.ts'
+import { openSeenNonces } from '../spool/seen-nonces.ts'
+import { type Damaged, openSpool, type Spool } from '../spool/spool.ts'
 import { openArtifactCache } from './artifact-cache.ts'
 import { type ArtifactExchange, createArtifactExchange } from './artifact-exchange.ts'
 import { createBackoff } from './backoff.ts'
 import { describeBackends, runnerArguments } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
-import { createJobQueue } from './job-queue.ts'
+import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
 import { withSignature } from './sign-result.ts'
@@ -42,12 +48,21 @@ export interface DaemonOptions {
   readonly log: (line: string) => void
   readonly cacheBytes?: number
   readonly keepBytes?: number
+  /** Quota of the results that wait for their acknowledgement, in bytes. */
+  readonly spoolBytes?: number
 }
 
 export interface Daemon {
   readonly agent: AgentRecord
-  /** Cancels what runs, reports it where the coordinator can be reached, and closes the line. */
-  stop(): Promise<void>
+  /**
+   * Lets what runs go on for a while, cancels it then, reports it where the coordinator can be reached, and closes the
+   * line.
+   *
+   * @param graceMs 0 where it is left out
+   */
+  stop(graceMs?: number): Promise<void>
+  /** Takes no more jobs, finishes and hands in what it has, and stops. */
+  drain(): Promise<void>
   /** Resolves when stopped; rejects with `refused` where the coordinator turns this agent away. */
   readonly done: Promise<void>
 }
@@ -88,14 +103,28 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const { name } = enrolment
     const { identity, agent, context } = await prepareAgent({ ...options, name, stateDir })
     log(`agent ${agent.name} (${agent.id}) with ${readyBackends(agent)}`)
-    const daemon = keepRunning({ ...options, stateDir }, enrolment, identity, agent, context)
-    const done = daemon.done.then(unlock, async (error: unknown) => {
+    const spool = await openSpool(join(stateDir, 'spool'), { log, quotaBytes: options.spoolBytes })
+    const daemon = await keepRunning({ ...options, stateDir }, enrolment, identity, agent, context, spool)
+    // It may end before anybody looks.
+    daemon.done.catch(() => {})
+    const status = reportOn(agent, enrolment.url, identity.publicKey, daemon.facts)
+    const control = await openControlServer(
+      stateDir,
+      { status, drain: () => void daemon.drain() },
+      { log, runtimeDir: readRuntimeDir() },
+    )
+    const release = async () => {
+      const farewellTo = await control?.close()
       await unlock()
+      farewellTo?.(daemon.drained() ? 'drained' : 'stopped')
+    }
+    const done = daemon.done.then(release, async (error: unknown) => {
+      await release()
       throw error
     })
     // Whoever started it looks at `done` when it likes.
     done.catch(() => {})
-    return { agent, stop: daemon.stop, done }
+    return { agent, stop: daemon.stop, drain: daemon.drain, done }
   } catch (error) {
     await unlock()
     throw error
@@ -186,12 +215,13 @@ export async function prepareAgent({
   return { identity, agent, context }
 }
 
-function keepRunning(
+async function keepRunning(
   { stateDir, slots, network, log }: Pick<DaemonOptions, 'stateDir' | 'slots' | 'network' | 'log'>,
   enrolment: EnrolmentState,
   identity: Identity,
   agent: AgentRecord,
   context: ExecutionContext,
+  spool: Spool,
 ) {
   const url = endpointOf(enrolment.url)
   const credentials = { key: identity, coordinator: enrolment.coordinator, renewals: createRenewals(stateDir) }
@@ -202,18 +232,41 @@ function keepRunning(
   let connection: Connection | undefined
   /** The same, once the coordinator has welcomed this agent. */
   let line: Line | undefined
-  const queue = createJobQueue(
+  let coordinatorNow = Date.now
+  const spoolFolder = join(stateDir, 'spool')
+  const seen = await openSeenNonces(join(spoolFolder, 'nonces'), join(spoolFolder, 'drafts'), {
+    log,
+    now: () => coordinatorNow(),
+  })
+  const queue: JobQueue = createJobQueue({
     slots,
-    (job, signal) => runJob(job, signal, exchange, context),
-    sign,
-    (finished) => {
-      log(`${finished.job} (attempt ${finished.attempt}): ${finished.result.execution.outcome.status}`)
-      line?.sendResult(finished)
-    },
-  )
+    spool,
+    seen,
+    run: (job, signal) => runJob(job, signal, exchange, context),
+    seal: sign,
+    offer: (key) => line?.offer(key),
+    refused: ({ id, attempt }, reason, later) => line?.refuse(id, attempt, reason, later),
+    ready: () => line?.ready(),
+    log,
+  })
+  const toldOf = new Set<Damaged>()
+  /** So that their jobs are made again, and not waited for. */
+  const tellDamaged = () => {
+    for (const one of spool.damaged()) {
+      if (line === undefined || toldOf.has(one) || one.job === undefined || one.attempt === undefined) continue
+      toldOf.add(one)
+      line.refuse(one.job, one.attempt, `its result was damaged on the disk of this agent: ${one.reason}`, false)
+    }
+  }
+  const read = async (key: JobKey) => {
+    const finished = await queue.read(key)
+    if (finished === undefined) tellDamaged()
+    return finished
+  }
   const stopping = new AbortController()
   const backoff = createBackoff()
   let everWelcomed = false
+  let contact: ConnectionStatus = disconnected('it was not reached yet')
 
   /** What turns the agent away before it could say who it is may be a proxy's bad minute, once it was let in before. */
   const connect = () =>
@@ -230,20 +283,24 @@ function keepRunning(
           credentials,
           agent,
           exchange,
-          queue,
-          sign: ({ job, ...rest }, result) => sign({ id: job, ...rest }, result),
+          queue: { ...queue, read },
           log,
           onWelcome(welcomed) {
             line = welcomed
             everWelcomed = true
+            coordinatorNow = () => welcomed.coordinatorNow()
+            contact = { state: 'connected', since: new Date().toISOString() }
             backoff.reset()
             log(`connected to ${url}`)
+            tellDamaged()
           },
         })
         log(`line closed: ${reason}`)
+        contact = disconnected(reason)
       } catch (error) {
         if (isBitfleetError(error) && (error.code === 'refused' || error.code === 'usage')) throw error
         log(messageOf(error))
+        contact = disconnected(messageOf(error))
       } finally {
         line = undefined
         connection = undefined
@@ -255,24 +312,46 @@ function keepRunning(
   /** Waits, not for ever, while there is a line and the coordinator has not acknowledged all. */
   const untilHandedIn = async () => {
     const deadline = performance.now() + farewellMs
-    const owing = () => line !== undefined && queue.unacknowledged().length > 0
+    const owing = () => line !== undefined && queue.counts().owed > 0
     while (owing() && performance.now() < deadline) await delay(20)
   }
 
   const kept = keepLine()
-  const stop = async () => {
+  let draining = false
+  /** To end, whatever it has. */
+  let told = false
+  let drained = false
+  const end = async (graceMs: number) => {
     if (stopping.signal.aborted) return await kept.catch(() => {})
-    await queue.stop()
+    await queue.stop(graceMs)
     await untilHandedIn()
     stopping.abort()
     connection?.close(farewell)
     await kept.catch(() => {})
   }
-  const done = kept.catch(async (error: unknown) => {
-    await queue.stop()
-    throw error
-  })
-  return { stop, done }
+  const done = kept.then(
+    () => seen.close(),
+    async (error: unknown) => {
+      await queue.stop()
+      await seen.close()
+      throw error
+    },
+  )
+  return {
+    async stop(graceMs = 0) {
+      told = true
+      await end(graceMs)
+    },
+    async drain() {
+      draining = true
+      await queue.drain()
+      drained = !told
+      await end(0)
+    },
+    done,
+    drained: () => drained,
+    facts: () => ({ connection: contact, draining, slots, jobs: queue.counts(), spool: spool.usage() }),
+  }
 }
 
 /** Fetches what a job needs, then makes its execution. */

@@ -9,19 +9,22 @@ import {
 } from '../../shared/messages.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import type { ArtifactExchange } from './artifact-exchange.ts'
-import { bareExecution, type ExecutionResult } from './execution.ts'
+import type { JobKey } from '../spool/file-name.ts'
+import { createOutbox } from '../spool/outbox.ts'
 import { type Credentials, introduce } from './introduce.ts'
 import type { Finished, JobQueue } from './job-queue.ts'
 import { judgeJob } from './judge-job.ts'
 
 /** A line on which the coordinator has welcomed this agent. */
 export interface Line {
-  /** Neither waits: what the line loses is said again on the next one. */
-  sendResult(finished: Finished): void
-  /** A job that is not taken; `later`, it may be given again once the agent is `ready`. */
+  /** Hands a result in when its turn comes; what the line loses is sent again on the next one. */
+  offer(key: JobKey): void
+  /** A job that is not taken; `later`, it may be given again once the agent is `ready`. What the line loses is lost. */
   refuse(job: string, attempt: number, reason: string, later: boolean): void
   /** Takes jobs again. */
   ready(): void
+  /** The coordinator's clock, in ms since 1970; also once the line is closed. */
+  coordinatorNow(): number
 }
 
 export interface LineContext {
@@ -29,8 +32,6 @@ export interface LineContext {
   readonly agent: AgentRecord
   readonly exchange: ArtifactExchange
   readonly queue: JobQueue
-  /** Signs a result that is made in place of one too large for a line. */
-  sign(finished: Finished, result: ExecutionResult): ExecutionResult
   readonly log: (line: string) => void
   onWelcome(line: Line): void
 }
@@ -63,15 +64,21 @@ export async function serveLine(connection: Connection, context: LineContext): P
   let renewing: NodeJS.Timeout | undefined
   let welcomed = false
 
-  const line: Line = {
-    sendResult(finished) {
-      sendResult(send, finished, context).catch((error: unknown) => {
-        if (!hasCode(error, 'unavailable')) log(`result of ${finished.job}: ${messageOf(error)}`)
-      })
+  const outbox = createOutbox<Finished>({
+    read: (key) => queue.read(key),
+    async send({ job, attempt, result: { execution, trace, signed } }) {
+      if (!signed) return log(`result of ${job}: it has no signature, and is not sent`)
+      const body = trace === undefined ? undefined : new TextEncoder().encode(trace)
+      await send({ type: 'result', job, attempt, execution, ...signed }, body)
     },
+    log,
+  })
+  const line: Line = {
+    offer: (key) => outbox.offer(key),
     refuse: (job, attempt, reason, later) =>
-      say({ type: 'refuse', job, attempt, reason: reason.slice(0, 2000), later }),
+      say({ type: 'refuse', job: job.slice(0, 512), attempt, reason: reason.slice(0, 2000), later }),
     ready: () => say({ type: 'ready' }),
+    coordinatorNow: () => introduction.coordinatorNow(),
   }
 
   const welcome = ({ standing }: Extract<CoordinatorMessage, { type: 'welcome' }>) => {
@@ -83,7 +90,7 @@ export async function serveLine(connection: Connection, context: LineContext): P
     exchange.useLine(send)
     renewing = setInterval(() => say({ type: 'holding', jobs: queue.holding() }), renewMs)
     // Made while there was no line, or lost with the last one.
-    for (const finished of queue.unacknowledged()) line.sendResult(finished)
+    for (const key of queue.owed()) outbox.offer(key)
   }
 
   const handle = async (message: CoordinatorMessage, body?: Uint8Array) => {
@@ -102,8 +109,10 @@ export async function serveLine(connection: Connection, context: LineContext): P
       case 'cancel':
         return queue.cancel(message.job)
       case 'acknowledged':
+        outbox.answered(message)
         return queue.acknowledge(message.job, message.attempt)
       case 'rejected':
+        outbox.answered(message)
         log(`the coordinator rejects the result of ${message.job}, attempt ${message.attempt}: ${message.reason}`)
         return queue.reject(message.job, message.attempt)
       case 'want':
@@ -132,6 +141,7 @@ export async function serveLine(connection: Connection, context: LineContext): P
   } finally {
     clearTimeout(late)
     clearInterval(renewing)
+    outbox.close()
     exchange.useLine(undefined)
   }
 }
@@ -145,32 +155,6 @@ function otherProtocol(message: unknown): BitfleetError {
       ? `the coordinator speaks protocol ${protocol}, this agent speaks ${protocolVersion}; install the same release on both`
       : `the coordinator answered with ${describe(message)}, which protocol ${protocolVersion} does not have`,
   )
-}
-
-/** A result too large for any frame becomes a failure that says so: it must be answered one way or another. */
-async function sendResult(
-  send: (message: AgentMessage, body?: Uint8Array) => Promise<void>,
-  finished: Finished,
-  { sign, log }: LineContext,
-) {
-  const { job, attempt, result } = finished
-  const say = async ({ execution, trace, signed }: ExecutionResult) => {
-    if (!signed) return log(`result of ${job}: it has no signature, and is not sent`)
-    const body = trace === undefined ? undefined : new TextEncoder().encode(trace)
-    await send({ type: 'result', job, attempt, execution, ...signed }, body)
-  }
-  try {
-    await say(result)
-  } catch (error) {
-    if (!hasCode(error, 'limit')) throw error
-    const outcome = {
-      status: 'failed',
-      code: 'limit',
-      message: `its result is too large: ${messageOf(error)}`,
-      stderr: '',
-    } as const
-    await say(sign(finished, { execution: bareExecution(result.execution.label, outcome), kept: [] }))
-  }
 }
 
 function hasCode(error: unknown, code: ErrorCode): boolean {

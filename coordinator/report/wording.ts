@@ -48,12 +48,6 @@ export function duration(ms: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
 }
 
-export function bytesText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`
-  if (bytes < 1 << 20) return `${(bytes / 1024).toFixed(1)} KiB`
-  return bytes < 1 << 30 ? `${(bytes / (1 << 20)).toFixed(1)} MiB` : `${(bytes / (1 << 30)).toFixed(1)} GiB`
-}
-
 function valueText(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'file' in value) return String(value.file)
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
