@@ -100,7 +100,10 @@ describe.skipIf(skip)('a coordinator over TLS', () => {
     const environment = { HTTPS_PROXY: process.env.HTTPS_PROXY, BITFLEET_CA_FILE: process.env.BITFLEET_CA_FILE }
     Object.assign(process.env, { HTTPS_PROXY: httpsProxy.value, BITFLEET_CA_FILE: authority.cert })
     try {
-      const client = await connectCoordinator({ url: coordinator.url, storeDir: join(folder, 'elsewhere') })
+      const client = await connectCoordinator({
+        ...{ url: coordinator.url, storeDir: join(folder, 'elsewhere') },
+        tokenFile: coordinator.apiTokenFile,
+      })
       expect((await client.listAgents()).map(({ name }) => name)).toEqual(['far'])
     } finally {
       for (const [name, value] of Object.entries(environment)) {

@@ -25,7 +25,10 @@ const homes: [RegExp, readonly string[]][] = [
   [/^(hono|@hono\/)/, ['coordinator/']],
   [/^systeminformation$/, ['agent/inventory/']],
   [/^(d3-scale|d3-scale-chromatic)$/, ['coordinator/report/']],
-  [/^commander$/, ['shared/command-line.ts', 'agent/main.ts', 'coordinator/commands/completion.ts']],
+  [
+    /^commander$/,
+    ['shared/command-line.ts', 'agent/command-line.ts', 'agent/main.ts', 'coordinator/commands/completion.ts'],
+  ],
   [/^yaml$/, ['coordinator/plan/']],
 ]
 
