@@ -119,7 +119,11 @@ export async function runLocally(
       process.stderr.write(`Web:    bitfleet coordinator --store ${storeDir} serves it again, under /runs/${runId}\n`)
     } else {
       const link = await createPeopleClient(client).createLink(`/runs/${runId}`)
-      process.stderr.write(`Web:    ${link.url}\n        signs you in once, within 5 minutes; served until Ctrl-C\n`)
+      process.stderr.write(
+        `Web:    ${link.url}\n` +
+          '        signs you in once, within 5 minutes; served until Ctrl-C\n' +
+          `        bitfleet people link --store ${storeDir} makes another\n`,
+      )
       await Promise.race([interruption.asked, ...sides.map(diedEarly)])
     }
   } finally {

@@ -37,7 +37,7 @@ export function Account({ identity, problem, changed }: AccountProps) {
                   Password now
                   <input name="current" type="password" autocomplete="current-password" required />
                 </label>
-                <div class="field">
+                <div class="entry">
                   <label for="new-password">New password</label>
                   <input
                     id="new-password"

@@ -118,7 +118,7 @@ function Manage({ member, path, labelText }: { member: FleetMember; path: string
             </form>
           ) : null}
           <form class="fields" method="post" action={`${path}/label`}>
-            <div class="field">
+            <div class="entry">
               <label for="labels">Labels</label>
               <textarea id="labels" name="labels" aria-describedby="labels-hint" spellcheck={false}>
                 {labelText}
@@ -133,7 +133,7 @@ function Manage({ member, path, labelText }: { member: FleetMember; path: string
             <details class="fold">
               <summary>Revoke this agent</summary>
               <form class="fields" method="post" action={`${path}/revoke`}>
-                <div class="field">
+                <div class="entry">
                   <label for="reason">Reason</label>
                   <input id="reason" name="reason" maxlength={200} aria-describedby="reason-hint" required />
                   <span class="hint" id="reason-hint">
