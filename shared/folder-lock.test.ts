@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { takeLock } from './folder-lock.ts'
+import { lockHolder, takeLock } from './folder-lock.ts'
 
 const remedy = 'stop it'
 const folders: string[] = []
@@ -28,6 +28,24 @@ describe('the lock of a folder', () => {
     await release()
     await release()
     await (await takeLock(folder, remedy))()
+  })
+
+  it('is looked at without being touched', async () => {
+    const folder = await createFolder()
+    expect(await lockHolder(join(folder, 'absent'))).toBeUndefined()
+    expect(await lockHolder(folder)).toBeUndefined()
+    const release = await takeLock(folder, remedy)
+    const before = await readdir(folder)
+    expect(await lockHolder(folder)).toEqual({ pid: process.pid, host: hostname() })
+    await release()
+    expect(await lockHolder(folder)).toBeUndefined()
+    expect(await readdir(folder)).toEqual(before)
+    await writeFile(join(folder, 'lock.9'), JSON.stringify({ pid: process.pid, host: hostname(), started: 'long ago' }))
+    expect(await lockHolder(folder)).toBeUndefined()
+    await writeFile(join(folder, 'lock.10'), 'half')
+    expect(await lockHolder(folder)).toBeUndefined()
+    await writeFile(join(folder, 'lock.11'), JSON.stringify({ pid: 1, host: 'elsewhere', started: '1' }))
+    expect(await lockHolder(folder)).toEqual({ pid: 1, host: 'elsewhere' })
   })
 
   it('is given back in silence where its folder is gone', async () => {

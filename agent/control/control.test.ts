@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -133,7 +134,7 @@ describe('the control socket', () => {
     const other = createServer((socket) => socket.end(answer))
     await new Promise<void>((resolve) => other.listen(path, resolve))
     cleanups.push(() => other.close())
-    writeFileSync(join(stateDir, 'control.json'), JSON.stringify({ socket: path }))
+    writeFileSync(join(stateDir, 'control.json'), JSON.stringify({ socket: 'socket' }))
     await expect((await clientOf(stateDir)).ask({ command: 'status' })).rejects.toMatchObject({ code: 'unavailable' })
     answer = '{"status":{"pid":1}}\n'
     await expect((await clientOf(stateDir)).ask({ command: 'status' })).rejects.toMatchObject({ code: 'protocol' })
@@ -153,6 +154,12 @@ describe('the place of the control socket', () => {
     expect(lstatSync(join(runtimeDir, 'bitfleet')).mode & 0o777).toBe(0o700)
     expect(await readSocketPath(stateDir)).toBe(server?.path)
     expect(await (await clientOf(stateDir)).ask({ command: 'status' })).toEqual({ status })
+    // By a link to the folder too, and not from a copy of it.
+    symlinkSync(stateDir, join(root, 'link'))
+    expect(await readSocketPath(join(root, 'link'))).toBe(server?.path)
+    const copy = fresh()
+    cpSync(join(stateDir, 'control.json'), join(copy, 'control.json'))
+    expect(await connectControl(copy)).toBeUndefined()
     // Another agent of this user has another.
     const other = await serverOf(fresh(join('deep', `${long}2`)), { runtimeDir })
     expect(other.server?.path).not.toBe(server?.path)

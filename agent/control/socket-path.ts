@@ -1,7 +1,7 @@
-import { lstatSync, mkdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, isAbsolute, join, relative } from 'node:path'
 import { z } from 'zod'
 import { sha256Hex } from '../../shared/digest.ts'
 
@@ -20,13 +20,18 @@ export interface SocketPlaces {
  * or its file system takes no sockets, in a folder of this user's for sockets or for temporary files.
  */
 export function socketPaths(stateDir: string, { runtimeDir, temporary = [tmpdir(), '/tmp'] }: SocketPlaces) {
-  const short = `${sha256Hex(stateDir).slice(0, 16)}.sock`
+  const short = shortName(stateDir)
   const user = process.getuid?.() ?? 0
   return [
     { folder: join(stateDir, 'control'), name: 'socket' },
     ...(runtimeDir === undefined ? [] : [{ folder: join(runtimeDir, 'bitfleet'), name: short }]),
     ...temporary.map((folder) => ({ folder: join(folder, `bitfleet-${user}`), name: short })),
   ].filter(({ folder, name }) => Buffer.byteLength(join(folder, name)) <= maxPathBytes)
+}
+
+/** The same by whatever path one comes to the state folder. */
+function shortName(stateDir: string): string {
+  return `${sha256Hex(realpathSync(stateDir)).slice(0, 16)}.sock`
 }
 
 /**
@@ -52,7 +57,9 @@ const recordSchema = z.object({ socket: z.string() })
 /** Notes where the socket is, for those who look for it from the state folder. */
 export async function recordSocketPath(stateDir: string, socket: string): Promise<void> {
   const draft = `${recordFile(stateDir)}.new`
-  await writeFile(draft, `${JSON.stringify({ socket })}\n`, { mode: 0o600 })
+  const inside = relative(stateDir, socket)
+  const text = JSON.stringify({ socket: inside.startsWith('..') ? socket : inside })
+  await writeFile(draft, `${text}\n`, { mode: 0o600 })
   await rename(draft, recordFile(stateDir))
 }
 
@@ -60,10 +67,12 @@ export async function forgetSocketPath(stateDir: string): Promise<void> {
   await rm(recordFile(stateDir), { force: true })
 }
 
-/** @returns undefined where no agent has noted one, or not in full */
+/** @returns undefined where no agent of this folder has noted one: a copy of the folder has the original's note */
 export async function readSocketPath(stateDir: string): Promise<string | undefined> {
   try {
-    return recordSchema.parse(JSON.parse(await readFile(recordFile(stateDir), 'utf8'))).socket
+    const { socket } = recordSchema.parse(JSON.parse(await readFile(recordFile(stateDir), 'utf8')))
+    if (!isAbsolute(socket)) return join(stateDir, socket)
+    return basename(socket) === shortName(stateDir) ? socket : undefined
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -389,6 +389,66 @@ describe('an agent', () => {
     expect((await line.next('result')).message.job).toBe('of that hour')
     await line.give(job('before it', {}, { expiresAt: new Date(hourAgo - 60_000).toISOString() }))
     expect((await line.next('refuse')).message.reason).toMatch(/expired/)
+  })
+
+  it('hands in after a restart what it made before, takes no job twice, and tells of what was damaged', async () => {
+    const { url, welcome } = await coordinator()
+    const stateDir = join(folder, 'restarted')
+    const first = await agent(url, { stateDir })
+    const line = await welcome()
+    const [made, lost] = [job('made', { deed: 'none' }), job('lost', { deed: 'none' })]
+    await line.give(made)
+    const { message: result } = await line.next('result')
+    await line.give(lost)
+    await line.next('result')
+    await first.stop()
+    await first.done
+    writeFileSync(join(stateDir, 'spool', 'results', 'lost@1.result'), 'overwritten')
+
+    await agent(url, { stateDir })
+    const again = await welcome()
+    expect(again.proof.holding).toEqual([{ job: 'made', attempt: 1 }])
+    expect((await again.next('refuse')).message).toMatchObject({
+      ...{ job: 'lost', attempt: 1, later: false },
+      reason: expect.stringMatching(/damaged on the disk of this agent/),
+    })
+    // To the letter, with its signature.
+    expect((await again.next('result')).message).toEqual(result)
+    await again.say({ type: 'acknowledged', job: 'made', attempt: 1 })
+    await again.give(made)
+    expect((await again.next('refuse')).message).toMatchObject({
+      ...{ job: 'made', later: false },
+      reason: expect.stringMatching(/nonce before/),
+    })
+  })
+
+  it('takes no jobs over its quota, and says when it takes them again; drains when it is told to', async () => {
+    const { url, welcome } = await coordinator()
+    const daemon = await agent(url, { spoolBytes: 1 })
+    const line = await welcome()
+    await line.give(job('one', { deed: 'none' }))
+    await line.next('result')
+    await line.give(job('two'))
+    expect((await line.next('refuse')).message).toMatchObject({
+      ...{ job: 'two', attempt: 1, later: true },
+      reason: expect.stringMatching(/spool of this agent is full/),
+    })
+    await line.say({ type: 'acknowledged', job: 'one', attempt: 1 })
+    await line.next('ready')
+    await line.give(job('three', { deed: 'none' }))
+    // Answered after the job was taken.
+    await line.say({ type: 'want', digest: digestOf('never made') })
+    await line.next('missing')
+    const drained = daemon.drain()
+    await line.next('result')
+    await line.give(job('four'))
+    expect((await line.next('refuse')).message).toMatchObject({
+      ...{ job: 'four', later: true },
+      reason: 'this agent is draining',
+    })
+    await line.say({ type: 'rejected', job: 'three', attempt: 1, reason: 'a test' })
+    await drained
+    await daemon.done
   })
 
   it('goes on in the chain of its connections, and says one again that was not answered', async () => {

@@ -172,7 +172,8 @@ factors:
     const said = outputOf(original)
     cpSync(join(dir, 'state', 'agents', 'original'), join(dir, 'copied', 'agents', 'original'), {
       recursive: true,
-      filter: (path) => !/lock\.\d+$/.test(path),
+      // No socket can be copied.
+      filter: (path) => !/(lock\.\d+|control\/socket)$/.test(path),
     })
     const copy = start(['agent', 'start', '--name', 'original'], { env: { BITFLEET_STATE: join(dir, 'copied') } })
     processes.push(copy)
