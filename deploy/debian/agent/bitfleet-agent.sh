@@ -1,0 +1,44 @@
+#!/bin/sh
+# Starts the agent's single file with a Node.js that can run it. As root it acts for the service: as its user, in its
+# state folder. As anyone else it acts for that person.
+set -eu
+
+self=$(readlink -f -- "$0")
+root=$(cd -- "$(dirname -- "$self")/../.." && pwd)
+root=${root%/}
+state=$root/var/lib/bitfleet-agent
+settings=$root/etc/bitfleet/agent.env
+
+# Of the settings only NODE is looked for here, and as text: the file is not a script. systemd has read it already.
+if [ -z "${NODE:-}" ] && [ -r "$settings" ]; then
+  NODE=$(sed -n 's/^NODE=//p' "$settings" | tail -n 1)
+fi
+NODE=${NODE:-node}
+
+if ! version=$("$NODE" --version 2>/dev/null); then
+  echo "bitfleet-agent: $NODE cannot be run; install Node.js 20.19 or newer, or name one by NODE=/path/to/node in /etc/bitfleet/agent.env" >&2
+  exit 2
+fi
+plain=${version#v}
+major=${plain%%.*}
+rest=${plain#*.}
+minor=${rest%%.*}
+case $major$minor in
+  '' | *[!0-9]*) major=0 minor=0 ;;
+esac
+if [ "$major" -lt 20 ] || { [ "$major" -eq 20 ] && [ "$minor" -lt 19 ]; }; then
+  echo "bitfleet-agent: $NODE is $version; Bitfleet needs Node.js 20.19 or newer: name one by NODE=/path/to/node in /etc/bitfleet/agent.env" >&2
+  exit 2
+fi
+
+file=$root/usr/lib/bitfleet/bitfleet-agent.mjs
+if [ "$(id -u)" -eq 0 ] && [ -z "${BITFLEET_STATE:-}" ] && [ -d "$state" ]; then
+  # Files that root would make in the service's state, the service could not read.
+  owner=$(stat -c %u -- "$state")
+  group=$(stat -c %g -- "$state")
+  export BITFLEET_STATE="$state" HOME="$state"
+  if [ "$owner" -ne 0 ]; then
+    exec setpriv --reuid "$owner" --regid "$group" --clear-groups "$NODE" "$file" "$@"
+  fi
+fi
+exec "$NODE" "$file" "$@"
