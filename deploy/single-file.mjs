@@ -72,7 +72,7 @@ function packagesOf(moduleIds) {
   const folders = moduleIds
     .map((id) => /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1])
     .filter((folder) => folder !== undefined)
-  return [...new Set(folders)].sort()
+  return [...new Set(folders)].sort(byName)
 }
 
 /**
@@ -87,12 +87,17 @@ export function licencesOf(folders) {
       if (typeof license !== 'string') throw new Error(`${name} does not say what licence it is under`)
       const texts = readdirSync(folder)
         .filter((entry) => /^(licen[cs]e|notice|copying)/i.test(entry) && statSync(join(folder, entry)).isFile())
-        .sort()
+        .sort(byName)
         .map((entry) => readFileSync(join(folder, entry), 'utf8').trim())
       const head = `${name} ${packageVersion}, ${license}, https://www.npmjs.com/package/${name}`
       return [head, '='.repeat(head.length), ...texts, ''].join('\n')
     })
     .join('\n')
+}
+
+/** The same order wherever it is built. */
+export function byName(a, b) {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -1,8 +1,9 @@
 // Which files a runner needs: what its modules import, found as Node.js finds it, and what they open without importing.
 import { existsSync, readdirSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { rolldown } from 'rolldown'
+import { byName } from '../single-file.mjs'
 
 /** Processes and threads that are started by file, below dist/. */
 const entries = ['agent/runner/main.js', 'agent/backends/js/race-worker.js']
@@ -61,10 +62,10 @@ export async function runnerFiles(root) {
     if (names.length === 0) throw new Error(`${folder} holds nothing like ${pattern}; npm ci && npm run build`)
     for (const name of names) files.add(join(folder, name))
   }
-  const packages = [...new Set([...files].map(packageOf).filter((folder) => folder !== undefined))].sort()
+  const packages = [...new Set([...files].map(packageOf).filter((folder) => folder !== undefined))].sort(byName)
   // Node.js reads them to find a package's main file, and backends their versions.
   for (const folder of packages) files.add(join(folder, 'package.json'))
-  return { files: [...files].sort(), packages, strangers: [...strangers].sort() }
+  return { files: [...files].sort(byName), packages, strangers: [...strangers].sort(byName) }
 }
 
 function packageOf(file) {
