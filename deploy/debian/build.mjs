@@ -1,5 +1,5 @@
 // Makes the two Debian packages under dist/: `bitfleet-agent`, the daemon in one file, and `bitfleet-runners`, what
-// computes, with its libraries. The same sources give the same bytes: npm run build && npm run build:deb
+// computes, with its libraries. The same sources give the same bytes: npm run build && npm run build:deb [-- FOLDER]
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -181,8 +181,8 @@ function sourceDate() {
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   if (!existsSync(join(root, 'dist', 'agent', 'main.js'))) throw new Error('dist/ is not there: npm run build')
-  const { agent, runners } = await buildPackages()
+  const { agent, runners } = await buildPackages(process.argv[2] === undefined ? undefined : resolve(process.argv[2]))
   for (const file of [agent, runners]) {
-    process.stdout.write(`${relative(process.cwd(), file)}: ${statSync(file).size} bytes\n`)
+    process.stdout.write(`${file}: ${statSync(file).size} bytes\n`)
   }
 }

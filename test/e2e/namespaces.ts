@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmdirSync, statSync } from 'node:fs'
+import { mkdtempSync, rmdirSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-// Hosts on one machine: each has network, processes and mounts of its own, and may have the machine's file system to
+// Hosts on one machine: each has name, network, processes and mounts of its own, and may have the machine's file system to
 // change as it likes without anything of it reaching the machine. A host is held by a process that ends with its
 // standard input, and with it ends all that runs there and every mount and link, even where a test is killed.
 
@@ -52,26 +52,37 @@ export function whyNoHosts(): string | undefined {
     if (spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0) return `${tool} is not installed`
   }
   if (statSync(process.execPath).dev !== statSync('/').dev) return 'Node.js is not on the file system of /'
-  const made = spawnSync('unshare', ['--net', '--mount', '--pid', '--fork', 'ip', 'link', 'add', 'hub', 'type', 'bridge'])
+  const made = spawnSync('unshare', [
+    '--net',
+    '--mount',
+    '--pid',
+    '--fork',
+    'ip',
+    'link',
+    'add',
+    'hub',
+    'type',
+    'bridge',
+  ])
   return made.status === 0 ? undefined : `namespaces or bridges are not to be had: ${made.stderr.toString().trim()}`
 }
 
 /** A switch in a namespace of its own; hosts are plugged into it. */
 export async function createNetwork(): Promise<Network> {
   const holders: Holder[] = []
-  const hold = async () => {
-    const holder = await createHolder()
+  const takeHolder = async (name: string) => {
+    const holder = await createHolder(name)
     holders.push(holder)
     return holder
   }
-  const hub = await hold()
+  const hub = await takeHolder('hub')
   const inHub = (...argv: string[]) => must(['nsenter', `--target=${hub.pid}`, '--net', ...argv])
   inHub('ip', 'link', 'add', 'hub', 'type', 'bridge')
   inHub('ip', 'link', 'set', 'hub', 'up')
   const ports = new Map<Host, string>()
 
   const addHost = async (name: string, { ownFiles = false } = {}): Promise<Host> => {
-    const holder = await hold()
+    const holder = await takeHolder(name)
     const number = ports.size + 1
     const port = `port${number}`
     const address = `10.77.0.${number}`
@@ -107,14 +118,15 @@ interface Holder {
   close(): Promise<void>
 }
 
-async function createHolder(): Promise<Holder> {
+const namespaces = ['--net', '--mount', '--pid', '--uts', '--ipc']
+const hold = 'echo "$1" > /proc/sys/kernel/hostname; echo ready; exec cat >/dev/null'
+
+async function createHolder(name: string): Promise<Holder> {
   const folder = mkdtempSync(join(tmpdir(), 'bitfleet-host-'))
   // The pipe's end ends `cat`, and the end of the first process of a namespace of processes ends all others in it.
-  const child = spawn(
-    'unshare',
-    ['--net', '--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', 'echo ready; exec cat >/dev/null'],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  )
+  const child = spawn('unshare', [...namespaces, '--fork', '--kill-child', 'sh', '-c', hold, 'sh', name], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const exited = once(child, 'exit')
   await Promise.race([
     once(child.stdout, 'data'),
@@ -148,17 +160,17 @@ function mountOwnFiles({ pid, folder }: Holder): string {
     `mount -t tmpfs none ${root}/run`,
     `mount -t tmpfs none ${root}/tmp`,
   ]
-  must(['nsenter', `--target=${pid}`, '--mount', '--net', '--pid', 'sh', '-ec', steps.join('\n')])
+  must(['nsenter', `--target=${pid}`, ...namespaces, 'sh', '-ec', steps.join('\n')])
   return root
 }
 
 function createHost(name: string, address: string, pid: number, root: string | undefined): Host {
   const start = (argv: readonly string[], { env = {}, input, cwd }: HostCommand = {}): ChildProcess => {
-    const enter = [`--target=${pid}`, '--mount', '--net', '--pid']
+    const enter = [`--target=${pid}`, ...namespaces]
     const inside = root === undefined ? argv : ['chroot', root, ...argv]
     const child = spawn('nsenter', [...enter, ...inside], {
       cwd: root === undefined ? cwd : '/',
-      env: { PATH: process.env.PATH, HOME: '/root', LANG: 'C', ...env },
+      env: { PATH: process.env.PATH, NODE: process.execPath, HOME: '/root', LANG: 'C', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     child.stdin.on('error', () => {})
@@ -197,14 +209,11 @@ function must(argv: readonly string[]): string {
   return stdout
 }
 
-/** The Debian packages of this build, made where they are not there yet. */
-export async function packages(): Promise<{ agent: string; runners: string }> {
+/** Makes the Debian packages of this build. @param out folder they go to */
+export function makePackages(out: string): { agent: string; runners: string } {
   const root = resolve(import.meta.dirname, '../..')
-  if (!existsSync(join(root, 'dist', 'agent', 'main.js'))) throw new Error('dist/ is not built: npm run build')
-  const out = join(root, 'dist')
-  const built = spawnSync(process.execPath, [join(root, 'deploy/debian/build.mjs')], { encoding: 'utf8', cwd: root })
+  const built = spawnSync(process.execPath, [join(root, 'deploy/debian/build.mjs'), out], { encoding: 'utf8' })
   if (built.status !== 0) throw new Error(built.stderr)
-  const [agent = '', runners = ''] = built.stdout.split('\n').map((line) => resolve(root, line.split(': ')[0] ?? ''))
-  if (!agent.startsWith(out) || !runners.startsWith(out)) throw new Error(`no packages in ${built.stdout}`)
+  const [agent = '', runners = ''] = built.stdout.split('\n').map((line) => line.replace(/: \d+ bytes$/, ''))
   return { agent, runners }
 }

@@ -15,6 +15,7 @@ if [ -z "${NODE:-}" ] && [ -r "$settings" ]; then
 fi
 NODE=${NODE:-node}
 
+NODE=$(command -v -- "$NODE" || echo "$NODE")
 if ! version=$("$NODE" --version 2>/dev/null); then
   echo "bitfleet-agent: $NODE cannot be run; install Node.js 20.19 or newer, or name one by NODE=/path/to/node in /etc/bitfleet/agent.env" >&2
   exit 2
@@ -33,10 +34,11 @@ fi
 
 file=$root/usr/lib/bitfleet/bitfleet-agent.mjs
 if [ "$(id -u)" -eq 0 ] && [ -z "${BITFLEET_STATE:-}" ] && [ -d "$state" ]; then
-  # Files that root would make in the service's state, the service could not read.
+  # Files that root would make in the service's state, the service could not read; and tools that only root finds, it
+  # will not find. So with the user goes the path that systemd gives to services.
   owner=$(stat -c %u -- "$state")
   group=$(stat -c %g -- "$state")
-  export BITFLEET_STATE="$state" HOME="$state"
+  export BITFLEET_STATE="$state" HOME="$state" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
   if [ "$owner" -ne 0 ]; then
     exec setpriv --reuid "$owner" --regid "$group" --clear-groups "$NODE" "$file" "$@"
   fi
