@@ -28,6 +28,7 @@ export async function makeSingleFile(folder = join(root, 'dist')) {
     cwd: root,
     platform: 'node',
     external: optional,
+    resolve: { symlinks: false },
     plugins: [
       {
         name: 'bitfleet-build',

@@ -34,6 +34,8 @@ export async function runnerFiles(root) {
     cwd: root,
     platform: 'node',
     treeshake: false,
+    // Where node_modules is a link, the files are still this tree's.
+    resolve: { symlinks: false },
     // What it would warn of, being unresolved, is an error below.
     onLog() {},
     plugins: [
@@ -46,7 +48,7 @@ export async function runnerFiles(root) {
           return { id: specifier, external: true }
         },
         load(id) {
-          if (id.startsWith('/')) files.add(relative(root, id))
+          if (id.startsWith('/')) files.add(inTree(root, id))
         },
       },
     ],
@@ -66,6 +68,12 @@ export async function runnerFiles(root) {
   // Node.js reads them to find a package's main file, and backends their versions.
   for (const folder of packages) files.add(join(folder, 'package.json'))
   return { files: [...files].sort(byName), packages, strangers: [...strangers].sort(byName) }
+}
+
+function inTree(root, id) {
+  const path = relative(root, id)
+  if (path.startsWith('..')) throw new Error(`${id} is not below ${root}; npm ci installs it there`)
+  return path
 }
 
 function packageOf(file) {
