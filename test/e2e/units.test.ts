@@ -151,7 +151,7 @@ describe.skipIf(skipped)('under systemd', () => {
       [boxed, 'bitfleet-agent', 'bitfleet', '/var/lib/bitfleet-agent'],
     ] as const) {
       expect(await shell(host, `ps -o user:32= -p $(systemctl show -P MainPID ${unit})`)).toBe(`${user}\n`)
-      expect(await shell(host, `stat -c '%U %a' ${place}; find ${place} -type f -name '*.pem' -perm /077`)).toBe(
+      expect(await shell(host, `stat -c '%U %a' ${place}; find ${place} -type f \\( -name '*.pem' -o -name '*.key' \\) -perm /077`)).toBe(
         `${user} 700\n`,
       )
     }
