@@ -52,7 +52,6 @@ function worked(end: HostEnd): HostEnd {
 const store = '/var/lib/bitfleet-coordinator'
 const bitfleet = (...argv: string[]) =>
   desk.run(['/opt/bitfleet/bin/bitfleet', ...argv, '--store', store], {
-    env: { NODE_EXTRA_CA_CERTS: '/etc/bitfleet/tls/ca.crt' },
     limitMs: 100_000,
   })
 const shell = async (host: Host, script: string) => worked(await host.run(['sh', '-ec', script])).stdout
@@ -69,8 +68,9 @@ async function install(host: Host, packages: { agent: string; runners: string })
   for (const file of Object.values(packages)) cpSync(file, host.path(`/tmp/${file.split('/').at(-1)}`))
   await shell(host, 'dpkg --install /tmp/*.deb')
   cpSync(join(dir, 'tls/ca.crt'), host.path('/etc/bitfleet/ca.crt'))
+  writeFileSync(host.path('/etc/bitfleet/agent.env'), 'BITFLEET_CA_FILE="/etc/bitfleet/ca.crt"\n', { flag: 'a' })
   const { stdout: token } = worked(await bitfleet('token', 'create'))
-  worked(await host.run(['bitfleet-agent', 'enroll', url, '--ca', '/etc/bitfleet/ca.crt'], { input: token }))
+  worked(await host.run(['bitfleet-agent', 'enroll', url], { input: token }))
 }
 
 beforeAll(async () => {
@@ -151,9 +151,12 @@ describe.skipIf(skipped)('under systemd', () => {
       [boxed, 'bitfleet-agent', 'bitfleet', '/var/lib/bitfleet-agent'],
     ] as const) {
       expect(await shell(host, `ps -o user:32= -p $(systemctl show -P MainPID ${unit})`)).toBe(`${user}\n`)
-      expect(await shell(host, `stat -c '%U %a' ${place}; find ${place} -type f \\( -name '*.pem' -o -name '*.key' \\) -perm /077`)).toBe(
-        `${user} 700\n`,
-      )
+      expect(
+        await shell(
+          host,
+          `stat -c '%U %a' ${place}; find ${place} -type f \\( -name '*.pem' -o -name '*.key' \\) -perm /077`,
+        ),
+      ).toBe(`${user} 700\n`)
     }
     expect((await desk.run(['stat', '-c', '%a', '/etc/bitfleet/tls/coordinator.key'])).stdout).toBe('600\n')
   })

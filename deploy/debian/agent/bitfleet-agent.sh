@@ -9,12 +9,18 @@ root=${root%/}
 state=$root/var/lib/bitfleet-agent
 settings=$root/etc/bitfleet/agent.env
 
-# Of the settings only NODE is looked for here, and as text: the file is not a script. systemd has read it already.
-if [ -z "${NODE:-}" ] && [ -r "$settings" ]; then
-  NODE=$(sed -n 's/^NODE=//p' "$settings" | tail -n 1)
+# What a service would be given is taken from the settings here, too, where this environment does not say otherwise:
+# which Node.js, and how the coordinator is reached. As text: the file is not a script. Numeric variables are the
+# service's alone.
+if [ -r "$settings" ]; then
+  for name in NODE BITFLEET_CA_FILE BITFLEET_RUNNERS BITFLEET_RUNNER_MODULES HTTPS_PROXY HTTP_PROXY ALL_PROXY NO_PROXY; do
+    if eval "[ -z \"\${$name:-}\" ]"; then
+      value=$(sed -n "s/^$name=//p" "$settings" | tail -n 1 | sed 's/^"\(.*\)"$/\1/')
+      if [ -n "$value" ]; then export "$name=$value"; fi
+    fi
+  done
 fi
 NODE=${NODE:-node}
-
 NODE=$(command -v -- "$NODE" || echo "$NODE")
 if ! version=$("$NODE" --version 2>/dev/null); then
   echo "bitfleet-agent: $NODE cannot be run; install Node.js 20.19 or newer, or name one by NODE=/path/to/node in /etc/bitfleet/agent.env" >&2
