@@ -42,5 +42,7 @@ openssl x509 -req -in coordinator.csr -CA ca.crt -CAkey ca.key -CAcreateserial -
   -extfile coordinator.ext -out coordinator.crt 2>/dev/null
 rm coordinator.csr coordinator.ext
 chmod 644 ca.crt coordinator.crt
+# The coordinator's user gets in here; of the keys it can read the one that it is given.
+chmod 755 .
 openssl verify -CAfile ca.crt coordinator.crt >/dev/null
 echo "$folder: ca.crt for the machines; coordinator.crt and coordinator.key for the coordinator ($names)"

@@ -99,7 +99,10 @@ beforeAll(async () => {
   const units = join(root, 'deploy/systemd')
   cpSync(join(units, 'bitfleet-coordinator.service'), desk.path('/etc/systemd/system/bitfleet-coordinator.service'))
   cpSync(join(units, 'bitfleet-coordinator.sysusers.conf'), desk.path('/etc/sysusers.d/bitfleet-coordinator.conf'))
-  await shell(desk, 'systemd-sysusers; systemctl daemon-reload; systemctl enable --now bitfleet-coordinator')
+  await shell(
+    desk,
+    'systemd-sysusers; chown bitfleet-coordinator /etc/bitfleet/tls/coordinator.key; systemctl daemon-reload; systemctl enable --now bitfleet-coordinator',
+  )
   await until('the coordinator', async () => {
     if ((await state(desk, 'bitfleet-coordinator')) !== 'active') {
       throw new Error(await journal(desk, 'bitfleet-coordinator'))
@@ -158,7 +161,7 @@ describe.skipIf(skipped)('under systemd', () => {
         ),
       ).toBe(`${user} 700\n`)
     }
-    expect((await desk.run(['stat', '-c', '%a', '/etc/bitfleet/tls/coordinator.key'])).stdout).toBe('600\n')
+    expect(await shell(desk, "stat -c '%U %a' /etc/bitfleet/tls/*.key")).toBe('root 600\nbitfleet-coordinator 600\n')
   })
 
   it('an agent that is killed is started again; one that is stopped ends in order', async () => {
@@ -176,6 +179,22 @@ describe.skipIf(skipped)('under systemd', () => {
     await shell(boxed, 'systemctl stop bitfleet-agent')
     expect(await shell(boxed, 'systemctl show -P Result -P ExecMainStatus bitfleet-agent')).toBe('success\n0\n')
     expect(await connected()).toEqual(['bare'])
+  })
+
+  it('the coordinator takes a renewed certificate, and no line ends', async () => {
+    const serial = () =>
+      shell(desk, `openssl s_client -connect ${desk.address}:7575 </dev/null 2>/dev/null | openssl x509 -noout -serial`)
+    const [before, agents] = [await serial(), await journal(desk, 'bitfleet-coordinator')]
+    cpSync(join(root, 'deploy/tls/make-certificates.sh'), desk.path('/tmp/make-certificates.sh'))
+    await shell(
+      desk,
+      `sh /tmp/make-certificates.sh /etc/bitfleet/tls ${desk.address} 127.0.0.1
+      chown bitfleet-coordinator /etc/bitfleet/tls/coordinator.key; systemctl reload bitfleet-coordinator`,
+    )
+    await until('another certificate', async () => (await serial()) !== before)
+    const said = (await journal(desk, 'bitfleet-coordinator')).slice(agents.length)
+    expect(said).not.toMatch(/agent a-/)
+    expect(await connected()).toContain('bare')
   })
 
   it('the coordinator stops in order, and its agents come back to it', async () => {
