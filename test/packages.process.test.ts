@@ -43,7 +43,8 @@ beforeAll(() => {
     [packages.agent, both],
     [packages.runners, both],
   ] as const) {
-    expect(run(['dpkg-deb', '--extract', file, folder]).status).toBe(0)
+    const { status, stderr } = run(['dpkg-deb', '--extract', file, folder])
+    if (status !== 0) throw new Error(stderr)
   }
 })
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

@@ -67,7 +67,10 @@ async function fillAgent(folder, work) {
   for (const unit of ['bitfleet-agent.service', 'bitfleet-agent@.service']) {
     put(join(root, 'deploy', 'systemd', unit), folder, `usr/lib/systemd/system/${unit}`)
   }
-  put(join(root, 'docs', 'deploy.md'), folder, 'usr/share/doc/bitfleet-agent/deploy.md')
+  // With the pages that it sends its reader to.
+  for (const page of ['deploy.md', 'agent-state.md', 'network.md', 'no-network.md', 'people.md']) {
+    put(join(root, 'docs', page), folder, `usr/share/doc/bitfleet-agent/${page}`)
+  }
   write(folder, 'usr/share/doc/bitfleet-agent/copyright', copyrightOf(readFileSync(licences, 'utf8')))
   for (const script of ['postinst', 'prerm', 'postrm']) put(from(script), folder, `DEBIAN/${script}`, 0o755)
   write(folder, 'DEBIAN/conffiles', '/etc/bitfleet/agent.env\n')

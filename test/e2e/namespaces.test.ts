@@ -245,3 +245,21 @@ describe.skipIf(skipped)('three hosts', () => {
     expect(again.stderr).toContain('its disk was sold')
   })
 })
+
+describe.skipIf(skipped)('the rehearsal of docs/deploy.md', () => {
+  it('goes as the page says, and leaves nothing', async () => {
+    const page = readFileSync(join(root, 'docs/deploy.md'), 'utf8')
+    const script = /^```bash\n(.*?)^```$/ms.exec(page)?.[1] ?? ''
+    const host = await network.addHost('rehearsal', { ownFiles: true })
+    const { code, stdout, stderr } = await host.run(
+      ['bash', '-c', `cd "$1" && "$NODE" deploy/debian/build.mjs > /tmp/built && ${script}`, 'bash', root],
+      { limitMs: 110_000 },
+    )
+    expect(code, stderr).toBe(0)
+    expect(stdout).toMatch(/reduce\.sum by js\.order/)
+    expect(stdout).toMatch(/ one +away /)
+    expect(stdout).toMatch(/ two +revoked /)
+    expect((await host.run(['ip', 'netns', 'list'])).stdout).toBe('')
+    expect((await host.run(['sh', '-c', 'ip -brief link show; ls /tmp'])).stdout).not.toMatch(/bf-|tmp\./)
+  })
+})

@@ -181,6 +181,17 @@ describe.skipIf(skipped)('under systemd', () => {
     expect(await connected()).toEqual(['bare'])
   })
 
+  it('an agent that drained stays ended until it is started', async () => {
+    await shell(boxed, 'systemctl start bitfleet-agent')
+    await until('the agent in its sandbox', async () => (await connected()).includes('boxed'))
+    // As root, from outside of the sandbox.
+    expect((await boxed.run(['bitfleet-agent', 'status'])).code).toBe(0)
+    worked(await boxed.run(['bitfleet-agent', 'drain', '--wait']))
+    await until('its end', async () => (await state(boxed, 'bitfleet-agent')) === 'inactive')
+    expect(await shell(boxed, 'systemctl show -P Result -P ExecMainStatus bitfleet-agent')).toBe('success\n0\n')
+    expect(await connected()).toEqual(['bare'])
+  })
+
   it('the coordinator takes a renewed certificate, and no line ends', async () => {
     const serial = () =>
       shell(desk, `openssl s_client -connect ${desk.address}:7575 </dev/null 2>/dev/null | openssl x509 -noout -serial`)
