@@ -42,7 +42,7 @@ export interface DaemonOptions {
   readonly stateDir: string
   /** Executions at a time. */
   readonly slots: number
-  readonly config: Pick<AgentConfig, 'environment' | 'runnerModules'>
+  readonly config: Pick<AgentConfig, 'environment' | 'runnerModules' | 'runnersFolder'>
   /** How the coordinator is reached; left out, without a proxy, trusting what the system trusts. */
   readonly network?: Network
   readonly log: (line: string) => void

@@ -3,14 +3,19 @@ import { tmpdir } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 import { type BackendDescription, backendDescriptionSchema } from '../../shared/backend-description.ts'
-import { entryPoint } from '../../shared/entry-point.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import type { AgentConfig } from '../config.ts'
+import { describeWithoutRunner, findRunner } from './find-runner.ts'
 import { runnerStart } from './runner-environment.ts'
 
-/** The runner's built file, and arguments that name this machine's own modules. */
-export function runnerArguments({ runnerModules }: Pick<AgentConfig, 'runnerModules'>): string[] {
-  return [entryPoint(import.meta.url, '../runner/main.ts'), ...runnerModules.flatMap((file) => ['--module', file])]
+/**
+ * The runner's built file, and arguments that name this machine's own modules; nothing where no runners are installed.
+ *
+ * @throws `usage` where `BITFLEET_RUNNERS` names a folder without runners
+ */
+export function runnerArguments(config: Pick<AgentConfig, 'runnerModules' | 'runnersFolder'>): string[] {
+  const found = findRunner(config)
+  return 'file' in found ? [found.file, ...config.runnerModules.flatMap((file) => ['--module', file])] : []
 }
 
 /**
@@ -20,8 +25,10 @@ export function runnerArguments({ runnerModules }: Pick<AgentConfig, 'runnerModu
  * @throws `usage` or `internal` where the child cannot say
  */
 export async function describeBackends(
-  config: Pick<AgentConfig, 'runnerModules' | 'environment'>,
+  config: Pick<AgentConfig, 'runnerModules' | 'runnersFolder' | 'environment'>,
 ): Promise<BackendDescription[]> {
+  const found = findRunner(config)
+  if (!('file' in found)) return describeWithoutRunner(found)
   const child = spawn(process.execPath, [...runnerArguments(config), 'describe'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...runnerStart(config.environment, [], {}, tmpdir()).environment },
