@@ -27,7 +27,7 @@ function run(argv: readonly string[], env: Record<string, string> = {}) {
   return spawnSync(file, rest, {
     encoding: 'utf8',
     cwd: dir,
-    timeout: 50_000,
+    timeout: 80_000,
     env: { PATH: process.env.PATH, HOME: dir, BITFLEET_STATE: join(dir, 'state'), ...env },
   })
 }
@@ -108,18 +108,23 @@ workloads:
       )
       expect([0, 1], ended.stderr).toContain(ended.status)
       const { cells } = JSON.parse(readFileSync(join(dir, out, 'report.json'), 'utf8')) as {
-        cells: { id: string; status: string; traces: unknown; condition: { knobs: Record<string, unknown> } }[]
+        cells: {
+          workload: string
+          status: string
+          traces: unknown
+          condition: { backend: string; knobs: Record<string, unknown> }
+        }[]
       }
       expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'completed'))
       // What races ran, and need not have come out the same.
       return cells
         .filter(({ condition }) => condition.knobs.order !== 'atomic:2')
-        .map(({ id, traces: all }) => [id, all])
+        .map(({ workload, condition, traces: all }) => [workload, condition.backend, all])
     }
     const packaged = traces({ BITFLEET_RUNNERS: join(both, 'usr/lib/bitfleet/runners') }, 'packaged')
     expect(packaged).toHaveLength(5)
     expect(packaged).toEqual(traces({}, 'whole'))
-  })
+  }, 170_000)
 
   it('take no runners of another version, nor a folder that has none', () => {
     const other = join(dir, 'other')

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -138,6 +138,15 @@ cat > /dev/null
 exec 2> /dev/null
 kill -9 $!
 wait $! || true
+echo $$ > "$cgroup/../cgroup.procs"
+for attempt in $(seq 100); do
+  # What was killed may take a moment to be gone.
+  find "$cgroup" -depth -type d -exec rmdir {} + && break
+  sleep 0.1
+done
+# Never with what is in it: where a mount were left, that would be the machine's.
+rm -f "$said"
+rmdir "$folder"
 `
 
 const naming = 'echo "$name" > /proc/sys/kernel/hostname\n'
@@ -175,17 +184,13 @@ async function createHolder(name: string, { ownFiles, systemd }: HostOptions): P
   const inside = `echo ready > /proc/self/fd/1\n${files}${systemd === true ? booting : 'exec sleep infinity'}`
   const child = spawn('sh', ['-ec', holding], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: process.env.PATH, inside, name, cgroup, said },
+    env: { PATH: process.env.PATH, inside, name, cgroup, folder, said },
   })
   const exited = once(child, 'exit')
   const [unshared] = (await once(child.stdout, 'data')) as [Buffer]
   const close = async () => {
     child.stdin.end()
     await exited
-    // Never with what is in it: where a mount were left, that would be the machine's.
-    rmSync(said, { force: true })
-    rmdirSync(folder)
-    await removeCgroup(cgroup)
   }
   const steady = systemd === true ? 'systemd' : 'sleep'
   const deadline = performance.now() + 10_000
@@ -195,23 +200,9 @@ async function createHolder(name: string, { ownFiles, systemd }: HostOptions): P
     // The first process has become what it stays.
     if (pid > 0 && commandOf(pid) === steady) return { pid, close }
     if (performance.now() > deadline) {
-      const why = readFileSync(said, 'utf8')
+      const why = existsSync(said) ? readFileSync(said, 'utf8') : 'it was not made'
       await close()
       throw new Error(`the host ${name} does not start: ${why}`)
-    }
-    await delay(20)
-  }
-}
-
-/** What was killed may take a moment to be gone. */
-async function removeCgroup(cgroup: string): Promise<void> {
-  const deadline = performance.now() + 10_000
-  for (;;) {
-    try {
-      for (const left of folderTree(cgroup).reverse()) rmdirSync(left)
-      return
-    } catch (error) {
-      if (performance.now() > deadline) throw error
     }
     await delay(20)
   }
@@ -223,12 +214,6 @@ function commandOf(pid: number): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** A folder and all below it, parents first. */
-function folderTree(folder: string): string[] {
-  const below = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-  return [folder, ...below.flatMap(({ name }) => folderTree(join(folder, name)))]
 }
 
 /** Where the second version of control groups is mounted. */
