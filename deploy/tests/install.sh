@@ -9,7 +9,7 @@ sudo=""
 [ "$(id -u)" -eq 0 ] || sudo="sudo"
 
 missing=()
-for package in libopenblas0-pthread libblis4-pthread chromium python3 iproute2 procps openssl systemd; do
+for package in libopenblas0-pthread libblis4-pthread chromium python3 iproute2 procps openssl systemd unzip xxd; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
