@@ -13,10 +13,13 @@ import type { AgentConfig } from '../config.ts'
 /** Where a package of runners has the file to start. */
 const mainFile = join('agent', 'runner', 'main.js')
 
-export type FoundRunner =
-  | { readonly file: string }
-  /** Why there is none, and the one command that adds it. */
-  | { readonly reason: string; readonly add: string }
+export type FoundRunner = { readonly file: string } | AbsentRunner
+
+/** Why there is none, and the one command that adds it. */
+export interface AbsentRunner {
+  readonly reason: string
+  readonly add: string
+}
 
 /**
  * The runner's built file: in the folder that `BITFLEET_RUNNERS` names, else of this very installation, else, for the
@@ -24,7 +27,7 @@ export type FoundRunner =
  *
  * @throws `usage` where `BITFLEET_RUNNERS` names a folder without runners
  */
-export function findRunner({ runnersFolder }: Pick<AgentConfig, 'runnersFolder'>): FoundRunner {
+export function findRunner({ runnersFolder }: Partial<Pick<AgentConfig, 'runnersFolder'>>): FoundRunner {
   if (runnersFolder !== undefined) {
     const file = join(runnersFolder, mainFile)
     if (existsSync(file)) return checkVersion(runnersFolder, file)
@@ -79,7 +82,7 @@ function versionOf(folder: string): string | undefined {
 }
 
 /** What an agent says of its backends where it has no runners. */
-export function describeWithoutRunner(absent: { reason: string; add: string }): BackendDescription[] {
+export function describeWithoutRunner(absent: AbsentRunner): BackendDescription[] {
   return (singleFile?.backends ?? []).map(({ id, title, kernels, knobs }) => ({
     ...{ id, title, status: 'unavailable' as const, ...absent },
     kernels: [...kernels],
