@@ -19,7 +19,7 @@ describe('formatChecks', () => {
     expect(text).toBe(
       [
         'ok    backend js        20.20.2',
-        'warn  backend openblas  no OpenBLAS that the dynamic loader finds [2J',
+        'warn  backend openblas  no OpenBLAS that the dynamic loader finds␛[2J',
         '                        → apt-get install libopenblas0-pthread',
         '',
         '1 ok, 1 warn, 0 fail',
@@ -34,7 +34,7 @@ describe('formatBackends', () => {
     expect(formatBackends([here, gone])).toBe(
       [
         'js        20.20.2  Reference',
-        'openblas  not here: no OpenBLAS that the dynamic loader finds [2J',
+        'openblas  not here: no OpenBLAS that the dynamic loader finds␛[2J',
         '          → apt-get install libopenblas0-pthread',
         '',
       ].join('\n'),
