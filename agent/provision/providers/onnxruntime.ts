@@ -45,11 +45,11 @@ export const onnxruntime: Provider = {
 /** What runs and its licences; of the native parts those of this machine. */
 function placeOf(name: string, path: string): string | undefined {
   const inside = path.replace(/^package\//, '')
-  const isNative = /^bin\//.test(inside)
+  const isNative = inside.startsWith('bin/')
   const wanted = isNative
     ? new RegExp(`^bin/[^/]+/${process.platform}/${process.arch}/[^/]+$`).test(inside)
     : /^(package\.json|dist\/.*\.(js|json)|.*LICENSE[^/]*|ThirdPartyNotices[^/]*)$/i.test(inside) &&
-      !/min\.js$/.test(inside)
+      !inside.endsWith('min.js')
   return wanted ? `node_modules/${name}/${inside}` : undefined
 }
 
