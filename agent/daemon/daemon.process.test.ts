@@ -97,7 +97,8 @@ async function coordinator() {
     await next.say(challengeOf(hello))
     const { message: proof } = await next.next('proof')
     await next.say({ type: 'welcome', protocol: 2, coordinator: 'test', standing: 'enrolled', labels: {} })
-    return { ...next, hello, proof }
+    const { message: held } = await next.next('holding')
+    return { ...next, hello, proof, held }
   }
   return { http, url, visit, welcome }
 }
@@ -385,6 +386,7 @@ describe('an agent', () => {
     await line.say(challengeOf((await line.next('hello')).message, { at: new Date(hourAgo).toISOString() }))
     await line.next('proof')
     await line.say({ type: 'welcome', protocol: 2, coordinator: 'test', standing: 'enrolled', labels: {} })
+    await line.next('holding')
     await line.give(job('of that hour', { deed: 'none' }, { expiresAt: new Date(hourAgo + 60_000).toISOString() }))
     expect((await line.next('result')).message.job).toBe('of that hour')
     await line.give(job('before it', {}, { expiresAt: new Date(hourAgo - 60_000).toISOString() }))
@@ -407,7 +409,7 @@ describe('an agent', () => {
 
     await agent(url, { stateDir })
     const again = await welcome()
-    expect(again.proof.holding).toEqual([{ job: 'made', attempt: 1 }])
+    expect(again.held.jobs).toEqual([{ job: 'made', attempt: 1 }])
     expect((await again.next('refuse')).message).toMatchObject({
       ...{ job: 'lost', attempt: 1, later: false },
       reason: expect.stringMatching(/damaged on the disk of this agent/),
@@ -469,7 +471,7 @@ describe('an agent', () => {
     second.connection.close('again')
     const third = await welcome()
     expect(third.proof.renewal).toMatchObject({ sequence: 2, previous: renewal.mark })
-    expect(third.proof.holding).toEqual([{ job: 'one', attempt: 1 }])
+    expect(third.held.jobs).toEqual([{ job: 'one', attempt: 1 }])
     // Answered after the welcome was.
     await third.say({ type: 'want', digest: digestOf('never made') })
     await third.next('missing')

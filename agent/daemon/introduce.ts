@@ -9,7 +9,6 @@ import {
   type AgentProof,
   type AgentRecord,
   type CoordinatorMessage,
-  type HeldJob,
   oldestProtocol,
   protocolVersion,
 } from '../../shared/messages.ts'
@@ -26,7 +25,7 @@ export interface Credentials {
 export interface Introduction {
   readonly hello: AgentMessage
   /** @throws `refused` where the coordinator is not the one this agent enrolled with, or speaks another protocol */
-  answer(challenge: Extract<CoordinatorMessage, { type: 'challenge' }>, holding: readonly HeldJob[]): AgentMessage
+  answer(challenge: Extract<CoordinatorMessage, { type: 'challenge' }>): AgentMessage
   /** The coordinator's clock now, in ms since 1970: what it signed, and the monotonic time since. */
   coordinatorNow(): number
 }
@@ -38,7 +37,7 @@ export function introduce(agent: AgentRecord, { key, coordinator, renewals }: Cr
   let offsetMs = Date.now() - performance.now()
   return {
     hello: { type: 'hello', protocol: protocolVersion, oldest: oldestProtocol, agent: agent.id, nonce },
-    answer(challenge, holding) {
+    answer(challenge) {
       const { proof } = challenge
       if (challenge.protocol < oldestProtocol || challenge.protocol > protocolVersion) {
         throw new BitfleetError(
@@ -63,7 +62,7 @@ export function introduce(agent: AgentRecord, { key, coordinator, renewals }: Cr
         record: digestOf(canonicalJson(agent)),
       }
       const signature = signPayload('bitfleet/challenge@1', signed, key)
-      return { type: 'proof', agent, renewal, holding: [...holding], signature }
+      return { type: 'proof', agent, renewal, signature }
     },
     coordinatorNow: () => offsetMs + performance.now(),
   }

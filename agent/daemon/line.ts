@@ -86,9 +86,12 @@ export async function serveLine(connection: Connection, context: LineContext): P
     welcomed = true
     context.credentials.renewals.taken()
     if (standing === 'pending') log('enrolled, and waits for approval: `bitfleet agents approve` on the coordinator')
+    const sayHolding = () => say({ type: 'holding', jobs: queue.holding() })
+    // First: the coordinator gives jobs from then on.
+    sayHolding()
+    renewing = setInterval(sayHolding, renewMs)
     context.onWelcome(line)
     exchange.useLine(send)
-    renewing = setInterval(() => say({ type: 'holding', jobs: queue.holding() }), renewMs)
     // Made while there was no line, or lost with the last one.
     for (const key of queue.owed()) outbox.offer(key)
   }
@@ -96,7 +99,7 @@ export async function serveLine(connection: Connection, context: LineContext): P
   const handle = async (message: CoordinatorMessage, body?: Uint8Array) => {
     if (message.type === 'refused')
       throw new BitfleetError('refused', `the coordinator refused this agent: ${message.reason}`)
-    if (message.type === 'challenge' && !welcomed) return await send(introduction.answer(message, queue.holding()))
+    if (message.type === 'challenge' && !welcomed) return await send(introduction.answer(message))
     if (message.type === 'welcome' && !welcomed) return welcome(message)
     if (!welcomed) throw new BitfleetError('protocol', `the coordinator sent "${message.type}" before its welcome`)
     switch (message.type) {
