@@ -494,6 +494,35 @@ describe('an agent', () => {
     expect(logged.join('\n')).toContain('403 Forbidden')
   })
 
+  it('is not ended by whoever listens at the address for a while, once it was welcome to its coordinator', async () => {
+    const { url, visit, welcome } = await coordinator()
+    const stateDir = join(folder, 'welcome-before')
+    mkdirSync(stateDir)
+    const key = coordinatorKey.publicKey
+    const state = { coordinator: key, url, name: 'test', labels: {}, sequence: 3, mark: 'a'.repeat(32) }
+    writeEnrolment(stateDir, state)
+    const logged: string[] = []
+    const daemon = await agent(url, { stateDir, log: (line) => logged.push(line) })
+    const stranger = await visit()
+    await stranger.next('hello')
+    await stranger.say({ type: 'refused', reason: 'go away' })
+    const impostor = await visit()
+    await impostor.say(challengeOf((await impostor.next('hello')).message, { key: fakeKey('an impostor') }))
+    const newer = await visit()
+    await newer.next('hello')
+    await newer.connection.send({ type: 'challenge', protocol: 9, newer: true })
+    const line = await welcome()
+    expect(line.proof.renewal).toMatchObject({ sequence: 4, previous: 'a'.repeat(32) })
+    expect(logged.join('\n')).toMatch(/go away[^]*this agent enrolled with[^]*speaks protocol 9/)
+    // What its own coordinator says once it has proved itself, holds.
+    line.connection.close('restarting')
+    const last = await visit()
+    await last.say(challengeOf((await last.next('hello')).message))
+    await last.next('proof')
+    await last.say({ type: 'refused', reason: 'it is revoked' })
+    await expect(daemon.done).rejects.toMatchObject({ code: 'refused', message: expect.stringMatching(/revoked/) })
+  })
+
   it('is itself again after a restart, and only once at a time', async () => {
     const { url, welcome } = await coordinator()
     const stateDir = join(folder, 'shared-state')

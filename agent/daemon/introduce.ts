@@ -26,6 +26,8 @@ export interface Introduction {
   readonly hello: AgentMessage
   /** @throws `refused` where the coordinator is not the one this agent enrolled with, or speaks another protocol */
   answer(challenge: Extract<CoordinatorMessage, { type: 'challenge' }>): AgentMessage
+  /** The coordinator has shown that it is the one this agent enrolled with. */
+  proven(): boolean
   /** The coordinator's clock now, in ms since 1970: what it signed, and the monotonic time since. */
   coordinatorNow(): number
 }
@@ -33,6 +35,7 @@ export interface Introduction {
 /** The agent's side of a connection's first words: it says who it is, makes the coordinator prove itself, and proves. */
 export function introduce(agent: AgentRecord, { key, coordinator, renewals }: Credentials): Introduction {
   const nonce = randomBytes(16).toString('hex')
+  let proven = false
   /** The coordinator's clock less this process's monotonic one. */
   let offsetMs = Date.now() - performance.now()
   return {
@@ -55,6 +58,7 @@ export function introduce(agent: AgentRecord, { key, coordinator, renewals }: Cr
       if (!fresh || !isSignedBy(coordinator, 'bitfleet/challenge@1', proof, challenge.signature)) {
         throw new BitfleetError('refused', 'the challenge is not signed for this connection by the coordinator')
       }
+      proven = true
       offsetMs = Date.parse(proof.at) - performance.now()
       const renewal = renewals.next()
       const signed: AgentProof = {
@@ -64,6 +68,7 @@ export function introduce(agent: AgentRecord, { key, coordinator, renewals }: Cr
       const signature = signPayload('bitfleet/challenge@1', signed, key)
       return { type: 'proof', agent, renewal, signature }
     },
+    proven: () => proven,
     coordinatorNow: () => offsetMs + performance.now(),
   }
 }
