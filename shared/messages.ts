@@ -193,7 +193,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     labels: z.record(z.string(), z.string()),
   }),
   z.object({ type: z.literal('enrolled'), enrolled: enrolledSchema, signature: signatureSchema }),
-  z.object({ type: z.literal('refused'), reason: z.string() }),
+  /** An agent that reads it gives up, unless it is told to come again `later`. */
+  z.object({ type: z.literal('refused'), reason: z.string(), later: z.boolean().optional() }),
   /** Judged as it came, so that what does not belong there is seen. */
   z.object({ type: z.literal('job'), job: z.unknown(), signature: z.string() }),
   z.object({ type: z.literal('cancel'), job: z.string() }),

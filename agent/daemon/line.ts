@@ -101,8 +101,10 @@ export async function serveLine(connection: Connection, context: LineContext): P
   }
 
   const handle = async (message: CoordinatorMessage, body?: Uint8Array) => {
-    if (message.type === 'refused')
+    if (message.type === 'refused') {
+      if (message.later) throw new BitfleetError('unavailable', `not now, says the coordinator: ${message.reason}`)
       throw new BitfleetError('refused', `the coordinator refused this agent: ${message.reason}`)
+    }
     if (message.type === 'challenge' && !welcomed) return await send(introduction.answer(message))
     if (message.type === 'welcome' && !welcomed) return welcome(message)
     if (!welcomed) throw new BitfleetError('protocol', `the coordinator sent "${message.type}" before its welcome`)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Digest } from '../../shared/digest.ts'
-import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import { BitfleetError, type ErrorCode, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Execution } from '../../shared/execution.ts'
 import {
   type AgentRecord,
@@ -167,7 +167,11 @@ export async function serveAgent(
       }
     }
   } catch (error) {
-    if (!session && isForGood(error)) await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
+    const later = hasCode(error, 'conflict', 'limit')
+    // Of one that is late, or where the store fails, the line is closed, and it tries again.
+    if (!session && (later || hasCode(error, 'refused', 'protocol', 'format'))) {
+      await send({ type: 'refused', reason: messageOf(error), later }).catch(() => {})
+    }
     handlers.warn(`${session ? `agent ${session.agent.id}` : 'a peer'}: line closed: ${messageOf(error)}`)
     connection.close(messageOf(error))
   }
@@ -175,12 +179,8 @@ export async function serveAgent(
   if (session && joined) handlers.ended(session, reason)
 }
 
-/**
- * An agent that reads `refused` gives up, so it is said of what will not change by itself: its key, its release, what
- * it says of itself. One that was late, or met a failing store, finds the line closed and tries again.
- */
-function isForGood(error: unknown): boolean {
-  return isBitfleetError(error) && ['refused', 'protocol', 'format'].includes(error.code)
+function hasCode(error: unknown, ...codes: ErrorCode[]): boolean {
+  return isBitfleetError(error) && codes.includes(error.code)
 }
 
 /**

@@ -17,7 +17,7 @@ import {
   protocolVersion,
 } from '../../shared/messages.ts'
 import { steadyNow } from '../steady-clock.ts'
-import { isBarred, type Registry, standingSentence } from '../enrolment/index.ts'
+import { barredError, isBarred, type Registry } from '../enrolment/index.ts'
 
 /** An agent that has proved its key. */
 export interface Admitted {
@@ -49,8 +49,8 @@ const rangeSchema = z.object({ type: z.string(), protocol: z.number() })
  * The first words of a line: an enrolment, which is all such a line is for, or a hello, our proof and the agent's.
  *
  * @returns undefined after an enrolment
- * @throws `protocol` for another protocol or what is malformed; `refused` for whoever may not come in; `unavailable`
- *   for whoever is late. The messages are for the agent's log and hold no secret.
+ * @throws `protocol` for another protocol or what is malformed; `refused` for whoever may not come in; `conflict` and
+ *   `limit` for whoever may not now; `unavailable` for whoever is late. The messages are for the agent's log and hold no secret.
  */
 export async function shakeHands(frames: Frames, send: Send, options: HandshakeOptions): Promise<Admitted | undefined> {
   const { helloMs = defaultHelloMs } = options
@@ -107,7 +107,7 @@ async function challenge(
     )
   }
   proven?.()
-  if (isBarred(known)) throw new BitfleetError('refused', standingSentence(known))
+  if (isBarred(known)) throw barredError(known)
   // What names a machine or moves by itself explains nothing, whatever the agent calls it.
   const { facts, attributes } = partFacts(answer.agent.facts)
   const inventory = inventoryDigest(answer.agent)
