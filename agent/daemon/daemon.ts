@@ -267,7 +267,7 @@ async function keepRunning(
   }
   const stopping = new AbortController()
   const backoff = createBackoff()
-  let everWelcomed = false
+  let everWelcomed = enrolment.sequence > 0
   let contact: ConnectionStatus = disconnected('it was not reached yet')
 
   /** What turns the agent away before it could say who it is may be a proxy's bad minute, once it was let in before. */
@@ -286,6 +286,7 @@ async function keepRunning(
           agent,
           exchange,
           queue: { ...queue, read },
+          wasWelcome: everWelcomed,
           log,
           onWelcome(welcomed) {
             line = welcomed

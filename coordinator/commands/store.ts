@@ -106,6 +106,10 @@ function deedOf(record: JournalRecord): string {
       return `agent ${record.agent} connected, number ${record.connection}`
     case 'agent-locked':
       return `locked agent ${record.agent}: ${record.reason}`
+    case 'agent-ahead':
+      return `locked agent ${record.agent}: it came with connection ${record.connection}, the last known here is ${record.known}`
+    case 'agent-unlocked':
+      return `unlocked agent ${record.agent}`
     case 'agent-labelled':
       return `labelled agent ${record.agent}: ${Object.entries(record.labels)
         .map(([key, value]) => `${key}=${value}`)

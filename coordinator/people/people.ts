@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { JournalBody } from '../store/index.ts'
-import { createAttempts } from './attempts.ts'
+import { createAttempts } from '../attempts.ts'
 import { checkPassword, hashPassword, type PasswordCost } from './password.ts'
 import { type ApiToken, createPeopleFold, type PeopleFold, type PeopleRecord, type Person } from './people-state.ts'
 import { includesRole, lesserRole, type Role } from './roles.ts'

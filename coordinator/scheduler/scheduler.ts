@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { canonicalJson } from '../../shared/canonical-json.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import type { AgentRecord, JobInput } from '../../shared/messages.ts'
+import type { AgentRecord, HeldJob, JobInput } from '../../shared/messages.ts'
 import { createTensor } from '../../shared/tensor.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { expandPlan, parsePlan } from '../plan/index.ts'
@@ -72,6 +73,9 @@ export interface SchedulerOptions extends Omit<SessionOptions, 'envelopes'> {
   readonly leaseMs?: number
 }
 
+const stopping = 'the coordinator is stopping'
+const comeAgain = 'come again: the coordinator has news of this agent'
+
 /** More than any machine runs at a time; what an agent says is not taken on trust. */
 const maxSlots = 1024
 
@@ -94,7 +98,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const active = new Map<string, ActiveRun>()
   /** Of runs that have ended and were asked for lately: an export asks for every tensor of one. */
   const recent = new Map<string, Promise<Artifacts>>()
-  const serving = new Set<Promise<void>>()
+  /** Every line, also those that have not come in yet. */
+  const serving = new Map<Connection, Promise<void>>()
   let comparing: Promise<void> = Promise.resolve()
   let stopped = false
 
@@ -239,11 +244,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   }
 
   /** An agent that comes back goes on with what it has in hand; what it no longer has is made again. */
-  const takeUp = (session: AgentSession) => {
+  const takeUp = (session: AgentSession, holding: readonly HeldJob[]) => {
     const { id } = session.agent
     const before = carried.get(id) ?? new Set<string>()
     carried.delete(id)
-    for (const { job, attempt } of session.holding) {
+    for (const { job, attempt } of holding) {
       if (runOf(job)?.adopt(id, job, attempt)) {
         session.leases.grant(job, attempt)
         before.delete(job)
@@ -268,14 +273,22 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const handlers = {
     admit: (agent: AgentRecord) => store.saveAgent(agent),
-    joined(session: AgentSession) {
-      const { id } = session.agent
+    joined(session: AgentSession, holding: readonly HeldJob[]) {
+      const { id, labels } = session.agent
+      const registered = registry.find(id)
+      // It was judged as it stood when it came, and that may have changed since.
+      if (!registered || isBarred(registered)) {
+        return session.close(registered ? standingSentence(registered) : `agent ${id} is not enrolled here any more`)
+      }
+      if (registered.standing !== session.standing || canonicalJson(registered.labels) !== canonicalJson(labels)) {
+        return session.close(comeAgain)
+      }
       sessions.get(id)?.close('this agent connected again')
       sessions.set(id, session)
       clearTimeout(absences.get(id))
       absences.delete(id)
       log(`agent ${id} connected${session.standing === 'pending' ? ', and waits for approval' : ''}`)
-      takeUp(session)
+      takeUp(session, holding)
       fill(session)
     },
     result: takeResult,
@@ -333,7 +346,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   registry.subscribe((agent) => {
     if (isBarred(agent)) dismiss(agent.id, standingSentence(agent))
     // It comes back at once, and then as it stands now.
-    else sessions.get(agent.id)?.close('come again: the coordinator has news of this agent')
+    else sessions.get(agent.id)?.close(comeAgain)
   })
 
   const awaitAgents = ({ record }: ActiveRun) => {
@@ -344,8 +357,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   return {
     serve(connection) {
-      const served = serveAgent(connection, { ...options, envelopes }, handlers).finally(() => serving.delete(served))
-      serving.add(served)
+      if (stopped) connection.close(stopping)
+      const served = serveAgent(connection, { ...options, envelopes }, handlers).finally(() =>
+        serving.delete(connection),
+      )
+      serving.set(connection, served)
       return served
     },
     agents: () => connectedAgents(sessions),
@@ -422,8 +438,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       stopped = true
       clearInterval(sweep)
       for (const timer of absences.values()) clearTimeout(timer)
-      for (const session of sessions.values()) session.close('the coordinator is stopping')
-      await Promise.all(serving)
+      for (const connection of serving.keys()) connection.close(stopping)
+      await Promise.all(serving.values())
       await comparing
       for (const run of active.values()) run.end()
     },

@@ -127,6 +127,11 @@ export function createWeb(services: Services, { log = () => {} }: WebOptions = {
     change((c, id) => fleet.approve(id, identityOf(c).by)),
   )
   app.post(
+    '/fleet/:id/unlock',
+    admin,
+    change((c, id) => fleet.unlock(id, identityOf(c).by)),
+  )
+  app.post(
     '/fleet/:id/revoke',
     admin,
     change(async (c, id, field) => {

@@ -114,6 +114,10 @@ describe('a role', () => {
       '/sign-out',
       ...['approve', 'label', 'revoke'].map((deed) => `/fleet/a-3/${deed}`),
     ])
+    expect(await offers(alice, '/fleet/a-2')).toEqual([
+      '/sign-out',
+      ...['unlock', 'label', 'revoke'].map((deed) => `/fleet/a-2/${deed}`),
+    ])
     expect(await offers(alice, '/fleet/a-4')).toEqual(['/sign-out', '/fleet/a-4/label'])
   })
 
@@ -123,6 +127,7 @@ describe('a role', () => {
     const deeds: [string, Record<string, string>][] = [
       ['/fleet/a-3/approve', {}],
       ['/fleet/a-3/label', { labels: 'site=lab 4\r\n\r\n rack=a=b ' }],
+      ['/fleet/a-3/unlock', {}],
       ['/fleet/a-3/revoke', { reason: 'sold' }],
     ]
     for (const [path, fields] of [[cancel, {}], ...deeds] as typeof deeds) {
@@ -140,6 +145,7 @@ describe('a role', () => {
       `cancel ${stage.runId} by person:oscar`,
       'approve a-3 by person:alice',
       'label a-3 by person:alice: {"site":"lab 4","rack":"a=b"}',
+      'unlock a-3 by person:alice',
       'revoke a-3 by person:alice: sold',
     ])
     for (const [path, fields] of [
