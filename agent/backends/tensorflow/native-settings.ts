@@ -1,0 +1,38 @@
+import type { NativeLibrary } from '../native/library.ts'
+
+/** What TensorFlow's own functions say is in force. Each is left out where this version has no such function. */
+export interface NativeSettings {
+  /** Whether operations are taken over by oneDNN. */
+  readonly oneDnn?: boolean
+  readonly deterministicOps?: boolean
+  readonly tensorFloat32?: boolean
+  /** Threads asked for by the environment; 0 for none. */
+  readonly intraOpAsked?: number
+  readonly interOpAsked?: number
+  /** Processors that this process may run on, which is the size of a pool nobody gave one. */
+  readonly processors?: number
+}
+
+/**
+ * Asks the functions that TensorFlow itself asks. They are C++ without arguments, exported under their mangled names;
+ * which namespace one is in has changed with versions.
+ *
+ * @param framework libtensorflow_framework.so.2 of this process
+ */
+export function readNativeSettings(framework: NativeLibrary): NativeSettings {
+  const ask = <T>(result: string, names: readonly string[]): T | undefined => {
+    const name = names.find((candidate) => framework.has(candidate))
+    return name === undefined ? undefined : (framework.bind(name, result, []) as () => T)()
+  }
+  return {
+    oneDnn: ask('bool', ['_ZN10tensorflow12IsMKLEnabledEv']),
+    deterministicOps: ask('bool', ['_ZN3tsl21OpDeterminismRequiredEv', '_ZN10tensorflow21OpDeterminismRequiredEv']),
+    tensorFloat32: ask('bool', [
+      '_ZN3tsl33tensor_float_32_execution_enabledEv',
+      '_ZN10tensorflow33tensor_float_32_execution_enabledEv',
+    ]),
+    intraOpAsked: ask('int', ['_ZN10tensorflow32NumIntraOpThreadsFromEnvironmentEv']),
+    interOpAsked: ask('int', ['_ZN10tensorflow32NumInterOpThreadsFromEnvironmentEv']),
+    processors: ask('int', ['_ZN3tsl4port14MaxParallelismEv', '_ZN10tensorflow4port14MaxParallelismEv']),
+  }
+}
