@@ -10,7 +10,7 @@ import { agentEndpoint, type AgentRecord, inventoryDigest, type Job } from '../.
 import type { Network } from '../../shared/network/network.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
-import { type AgentConfig, readSoftware } from '../config.ts'
+import { readSoftware } from '../config.ts'
 import { readRuntimeDir } from '../control/config.ts'
 import { type ConnectionStatus, disconnected, reportOn } from '../control/report.ts'
 import { openControlServer } from '../control/server.ts'
@@ -24,11 +24,12 @@ import { type Damaged, openSpool, type Spool } from '../spool/spool.ts'
 import { openArtifactCache } from './artifact-cache.ts'
 import { type ArtifactExchange, createArtifactExchange } from './artifact-exchange.ts'
 import { createBackoff } from './backoff.ts'
-import { describeBackends, runnerArguments } from './describe.ts'
+import { offersOf } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
 import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
+import type { RunnerConfig } from './runners.ts'
 import { withSignature } from './sign-result.ts'
 
 export interface DaemonOptions {
@@ -42,7 +43,7 @@ export interface DaemonOptions {
   readonly stateDir: string
   /** Executions at a time. */
   readonly slots: number
-  readonly config: Pick<AgentConfig, 'environment' | 'runnerModules'>
+  readonly config: RunnerConfig
   /** How the coordinator is reached; left out, without a proxy, trusting what the system trusts. */
   readonly network?: Network
   readonly log: (line: string) => void
@@ -191,7 +192,7 @@ export async function prepareAgent({
   // Left behind by an agent that was killed.
   rmSync(scratchRoot, { recursive: true, force: true })
   const cache = openArtifactCache(join(stateDir, 'cache'), cacheBytes ?? defaultCacheBytes)
-  const [inventory, backends] = await Promise.all([readInventory(), describeBackends(config)])
+  const [inventory, offers] = await Promise.all([readInventory(), offersOf(config)])
   const agent: AgentRecord = {
     id,
     name,
@@ -200,12 +201,11 @@ export async function prepareAgent({
     facts: { ...inventory.facts },
     attributes: { ...inventory.attributes },
     devices: [...inventory.devices],
-    backends,
+    backends: offers.map(({ backend }) => backend),
     slots,
   }
   const context: ExecutionContext = {
-    runner: runnerArguments(config),
-    backends,
+    offers,
     environment: config.environment,
     scratchRoot,
     cache,
