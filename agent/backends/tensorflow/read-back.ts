@@ -30,7 +30,7 @@ export function settingsOf({ tensorflow, native, onednn }: Readings, asked: Knob
     'lib.tensorflow.version': tensorflow.version,
     'lib.tfjs-node.version': tensorflow.packageVersion,
     'lib.tensorflow.device': tensorflow.usesGpu ? 'gpu' : 'cpu',
-    'lib.tensorflow.tensor-float-32': native.tensorFloat32,
+    'lib.tensorflow.tensor-float-32': tensorflow.usesGpu ? native.tensorFloat32 : undefined,
     'lib.onednn.version': onednn.version,
     'lib.onednn.isa': onednn.instructions,
     'lib.onednn.implementations': onednn.implementations.join('; ') || undefined,
