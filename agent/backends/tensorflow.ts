@@ -48,7 +48,12 @@ export function createTensorflow(id: string, folder: string, build: TensorflowBu
         add: `bitfleet backends remove ${id} && bitfleet backends add ${id}`,
       }
     },
-    open: (knobs) => openTensorflow(knobs, (tf) => loadTfjsNode(folder, tf)),
+    async open(knobs) {
+      const backend = await openTensorflow(knobs, (tf) => loadTfjsNode(folder, tf))
+      if (backend.version === version) return backend
+      await backend.close()
+      throw new BitfleetError('unavailable', `${id}: what is installed there is TensorFlow ${backend.version}`)
+    },
   }
 }
 

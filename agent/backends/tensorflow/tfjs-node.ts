@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import util from 'node:util'
 import type * as tfjs from '@tensorflow/tfjs-core'
 import { BitfleetError, messageOf } from '../../../shared/errors.ts'
+import { coreSymbol, layout } from './layout.ts'
 import { readThreads, startedBetween } from './threads.ts'
 
 /** The part of tfjs-node's native binding that is asked for here. */
@@ -20,25 +21,6 @@ export interface TfjsNode {
   /** Threads that TensorFlow started with its context, and of these those it names as its inter-op pool. */
   readonly started?: { readonly all: number; readonly interOp: number }
 }
-
-/** Where things lie in the folder of an installed backend. */
-export const layout = {
-  /** libtensorflow_cc.so.2, libtensorflow_framework.so.2 and, beside them, the binding. */
-  libraries: 'tensorflow',
-  binding: join('tensorflow', 'tfjs_binding.node'),
-  /** The package, whose JavaScript is used and whose C++ sources the binding is built from. */
-  package: join('node_modules', '@tensorflow', 'tfjs-node'),
-  modules: 'node_modules',
-} as const
-
-/** Under which the one tfjs-core of this process waits for tfjs-node's modules. */
-const coreSymbol = 'bitfleet.tfjs-core'
-
-/**
- * What stands in the folder for `@tensorflow/tfjs` and `@tensorflow/tfjs-core`: tfjs-node's modules are given the
- * tfjs-core that Bitfleet computes with. A copy of their own would be a second engine, and megabytes of WebGL.
- */
-export const coreModule = `module.exports = globalThis[Symbol.for('${coreSymbol}')]\n`
 
 const opened = new Map<string, TfjsNode>()
 
