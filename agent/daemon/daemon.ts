@@ -18,6 +18,7 @@ import { enrolOverLine } from '../enrolment/enrol.ts'
 import { createRenewals, type EnrolmentState, readEnrolment, writeEnrolment } from '../enrolment/enrolment-file.ts'
 import { type Identity, openIdentity } from '../enrolment/identity.ts'
 import { readInventory } from '../inventory/index.ts'
+import { sweepDrafts } from '../provision/place.ts'
 import type { JobKey } from '../spool/file-name.ts'
 import { openSeenNonces } from '../spool/seen-nonces.ts'
 import { type Damaged, openSpool, type Spool } from '../spool/spool.ts'
@@ -191,6 +192,7 @@ export async function prepareAgent({
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.
   rmSync(scratchRoot, { recursive: true, force: true })
+  await sweepDrafts(config.backendFolders ?? [])
   const cache = openArtifactCache(join(stateDir, 'cache'), cacheBytes ?? defaultCacheBytes)
   const [inventory, offers] = await Promise.all([readInventory(), offersOf(config)])
   const agent: AgentRecord = {

@@ -31,8 +31,15 @@ export const installedSchema = z.strictObject({
   /** Name of the provider that installed it. */
   provider: z.string().min(1),
   runner: runnerSchema,
-  /** What it was made from: package files, by the digests that were checked. */
-  sources: z.array(z.strictObject({ name: z.string(), digest: digestSchema, bytes: z.number().int().nonnegative() })),
+  /** What it was made from: package files, with the integrity they were pinned and checked with. */
+  sources: z.array(
+    z.strictObject({
+      name: z.string(),
+      integrity: z.string(),
+      digest: digestSchema,
+      bytes: z.number().int().nonnegative(),
+    }),
+  ),
 })
 export type Installed = z.infer<typeof installedSchema>
 export type InstalledRunner = Installed['runner']
