@@ -35,7 +35,7 @@ export const wholeProduct: KnownAnswer = {
   },
   seed: '0',
   inputs: [left, right],
-  outputs: { product: multiplyWhole(left, right) },
+  outputs: { gemm: multiplyWhole(left, right) },
 }
 
 function multiplyWhole(a: Tensor, b: Tensor): Tensor {

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Transform } from 'node:stream'
@@ -47,7 +47,7 @@ export async function unpackWheel(
         throw broken(`an entry would leave its folder with ${JSON.stringify(target)}`)
       }
       await mkdir(dirname(join(folder, target)), { recursive: true })
-      await unpackEntry(file, entry, join(folder, target))
+      await unpackEntry(wheel, file, entry, join(folder, target))
       written.push(target)
     }
   } finally {
@@ -99,7 +99,7 @@ async function readDirectory(file: FileHandle): Promise<Entry[]> {
   return entries
 }
 
-async function unpackEntry(file: FileHandle, entry: Entry, path: string): Promise<void> {
+async function unpackEntry(wheel: string, file: FileHandle, entry: Entry, path: string): Promise<void> {
   if (entry.method !== 0 && entry.method !== deflated) throw broken(`${entry.path} is packed by method ${entry.method}`)
   const local = await readAt(file, entry.offset, localBytes)
   if (local.readUInt32LE(0) !== 0x0403_4b50) throw broken(`${entry.path} is not where its directory says`)
@@ -118,7 +118,7 @@ async function unpackEntry(file: FileHandle, entry: Entry, path: string): Promis
     output.end()
     await new Promise<void>((resolve, reject) => output.once('close', resolve).once('error', reject))
   } else {
-    const packed = file.createReadStream({ start, end: start + entry.compressedBytes - 1, autoClose: false })
+    const packed = createReadStream(wheel, { start, end: start + entry.compressedBytes - 1 })
     if (entry.method === 0) await pipeline(packed, count, output)
     else await pipeline(packed, createInflateRaw(), count, output)
   }
