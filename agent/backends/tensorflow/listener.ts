@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { type OnednnReport, parseOnednn } from './onednn.ts'
 import { captureStandardOutput, openC } from './standard-output.ts'
 
+/** What was heard before in this process: oneDNN introduces itself once. */
+let earlier = ''
+
 /** Hears what oneDNN says of itself in this process. */
 export interface Listener {
   /** All that was said so far. */
@@ -36,15 +39,19 @@ export function listenToOnednn(operations: boolean, probe: () => void): Listener
   setVariable('ONEDNN_VERBOSE', operations ? 'profile_create' : '1', 0)
   const folder = mkdtempSync(join(tmpdir(), 'bitfleet-onednn-'))
   const output = captureStandardOutput(c, join(folder, 'stdout'))
+  let heard: string | undefined
   const close = () => {
+    earlier += heard ?? output.read()
     output.restore()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
     probe()
-    const first = parseOnednn(output.read())
-    if (!operations) output.drop()
-    return { hear: () => (operations ? parseOnednn(output.read()) : first), close }
+    if (!operations) {
+      heard = output.read()
+      output.drop()
+    }
+    return { hear: () => parseOnednn(earlier + (heard ?? output.read())), close }
   } catch (error) {
     close()
     throw error

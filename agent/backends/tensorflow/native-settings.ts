@@ -20,19 +20,21 @@ export interface NativeSettings {
  * @param framework libtensorflow_framework.so.2 of this process
  */
 export function readNativeSettings(framework: NativeLibrary): NativeSettings {
-  const ask = <T>(result: string, names: readonly string[]): T | undefined => {
+  const ask = (result: 'bool' | 'int', names: readonly string[]): unknown => {
     const name = names.find((candidate) => framework.has(candidate))
-    return name === undefined ? undefined : (framework.bind(name, result, []) as () => T)()
+    return name === undefined ? undefined : (framework.bind(name, result, []) as () => unknown)()
   }
+  const flag = (...names: string[]) => ask('bool', names) as boolean | undefined
+  const count = (...names: string[]) => ask('int', names) as number | undefined
   return {
-    oneDnn: ask('bool', ['_ZN10tensorflow12IsMKLEnabledEv']),
-    deterministicOps: ask('bool', ['_ZN3tsl21OpDeterminismRequiredEv', '_ZN10tensorflow21OpDeterminismRequiredEv']),
-    tensorFloat32: ask('bool', [
+    oneDnn: flag('_ZN10tensorflow12IsMKLEnabledEv'),
+    deterministicOps: flag('_ZN3tsl21OpDeterminismRequiredEv', '_ZN10tensorflow21OpDeterminismRequiredEv'),
+    tensorFloat32: flag(
       '_ZN3tsl33tensor_float_32_execution_enabledEv',
       '_ZN10tensorflow33tensor_float_32_execution_enabledEv',
-    ]),
-    intraOpAsked: ask('int', ['_ZN10tensorflow32NumIntraOpThreadsFromEnvironmentEv']),
-    interOpAsked: ask('int', ['_ZN10tensorflow32NumInterOpThreadsFromEnvironmentEv']),
-    processors: ask('int', ['_ZN3tsl4port14MaxParallelismEv', '_ZN10tensorflow4port14MaxParallelismEv']),
+    ),
+    intraOpAsked: count('_ZN10tensorflow32NumIntraOpThreadsFromEnvironmentEv'),
+    interOpAsked: count('_ZN10tensorflow32NumInterOpThreadsFromEnvironmentEv'),
+    processors: count('_ZN3tsl4port14MaxParallelismEv', '_ZN10tensorflow4port14MaxParallelismEv'),
   }
 }

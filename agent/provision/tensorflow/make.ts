@@ -54,7 +54,7 @@ async function unpackPackages({ folder, file }: InstallPlace): Promise<void> {
   const [tfjsNode, nodeHeaders, protobuf] = bindingPackages
   const inner = (path: string) => path.replace(/^package\//, '')
   await unpackTarball(file(tfjsNode.file), folder, (path) =>
-    /^package\/(?:dist\/.*\.js|binding\/.*\.(?:cc|h)|package\.json|LICENSE)$/.test(path) && !/_test\.js$/.test(path)
+    /^package\/(?:dist\/.*\.js|binding\/.*\.(?:cc|h)|package\.json|LICENSE)$/.test(path) && !path.endsWith('_test.js')
       ? join(layout.package, inner(path))
       : undefined,
   )
