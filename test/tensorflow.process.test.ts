@@ -36,7 +36,9 @@ it('says what is missing of a folder, and how to make it again', async () => {
 
 describe.each(driver === undefined ? [] : [[driver.id, driver] as const])('%s', (_, driver) => {
   // One at a time is open in a process.
-  describe('as a backend', () => backendContract(driver, 'ready'))
+  describe('as a backend', () => {
+    backendContract(driver, 'ready')
+  })
 
   describe.each(workloads.filter(({ id }) => id in small).map((workload) => [workload.id, workload] as const))(
     'workload %s',

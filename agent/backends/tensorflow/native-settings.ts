@@ -22,7 +22,7 @@ export interface NativeSettings {
 export function readNativeSettings(framework: NativeLibrary): NativeSettings {
   const ask = (result: 'bool' | 'int', names: readonly string[]): unknown => {
     const name = names.find((candidate) => framework.has(candidate))
-    return name === undefined ? undefined : (framework.bind(name, result, []) as () => unknown)()
+    return name === undefined ? undefined : framework.bind(name, result, [])()
   }
   const flag = (...names: string[]) => ask('bool', names) as boolean | undefined
   const count = (...names: string[]) => ask('int', names) as number | undefined

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import util from 'node:util'
 import type * as tfjs from '@tensorflow/tfjs-core'
 import { BitfleetError, messageOf } from '../../../shared/errors.ts'
-import { coreSymbol, layout } from './layout.ts'
+import { coreSymbol, layout } from '../../provision/tensorflow/layout.ts'
 import { readThreads, startedBetween } from './threads.ts'
 
 /** The part of tfjs-node's native binding that is asked for here. */

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { coreModule, layout } from '../../backends/tensorflow/layout.ts'
+import { coreModule, layout } from './layout.ts'
 import { BitfleetError } from '../../../shared/errors.ts'
 import { unpackTarball } from '../archive.ts'
 import type { InstallPlace } from '../provider.ts'
