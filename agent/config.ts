@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, isAbsolute, join } from 'node:path'
+import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { BitfleetError } from '../shared/errors.ts'
 import { type NetworkSettings, readNetworkSettings } from '../shared/network/settings.ts'
 
@@ -12,6 +12,8 @@ export interface AgentConfig {
   readonly token?: string
   /** ES modules that add this machine's own backends and workloads to its runners: absolute paths. */
   readonly runnerModules: readonly string[]
+  /** Folders of installed backends; of two of one id that in the earlier counts. */
+  readonly backendFolders: readonly string[]
   /** `BITFLEET_CA_FILE`, `HTTPS_PROXY` and their like: how the coordinator is reached. */
   readonly network: NetworkSettings
   /** Everything the agent was started with; a runner gets only what `runner-environment.ts` lets through. */
@@ -29,13 +31,26 @@ export function readAgentConfig(environment: Readonly<Record<string, string | un
       )
     }
   }
+  const stateRoot = stateRootOf(environment)
   return {
-    stateRoot: stateRootOf(environment),
+    stateRoot,
     token: environment.BITFLEET_TOKEN,
     runnerModules,
+    backendFolders: [backendsOf(stateRoot)],
     network: readNetworkSettings(environment),
     environment,
   }
+}
+
+/** Where a state folder keeps its installed backends, as an absolute path. */
+export function backendsOf(stateRoot: string): string {
+  return join(resolve(stateRoot), 'backends')
+}
+
+/** The same, with the backends of a state folder that a person named before those of the environment's. */
+export function withState(config: AgentConfig, stateRoot: string | undefined): AgentConfig {
+  if (stateRoot === undefined) return config
+  return { ...config, stateRoot, backendFolders: [backendsOf(stateRoot), ...config.backendFolders] }
 }
 
 /** `BITFLEET_STATE`, else `bitfleet` under the user's state folder. */

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { createNetwork } from '../../shared/network/network.ts'
 import { withAuthority } from '../../shared/network/settings.ts'
-import { type AgentConfig, readAgentConfig } from '../config.ts'
+import { type AgentConfig, readAgentConfig, withState } from '../config.ts'
 import { claimStateDir, type Daemon, type DaemonOptions, ensureEnrolled, startDaemon } from '../daemon/daemon.ts'
 import { openIdentity } from '../enrolment/identity.ts'
 
@@ -103,7 +103,7 @@ async function daemonOptions(
     token: await readToken(options.tokenFile, config.token, log, false),
     ...agentPlace(options, config),
     spoolBytes: options.spoolBytes,
-    config,
+    config: withState(config, options.stateDir),
     network: createNetwork(withAuthority(config.network, options.ca)),
     log,
   }

@@ -1,0 +1,7 @@
+import type { Machine } from './provider.ts'
+
+/** This machine, as far as packages are made for it. */
+export function readMachine(): Machine {
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
+  return { platform: process.platform, arch: process.arch, glibc: header.glibcVersionRuntime }
+}

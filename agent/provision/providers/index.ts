@@ -1,0 +1,6 @@
+import { createRegistry } from '../../../shared/registry.ts'
+import type { Provider } from '../provider.ts'
+import { js } from './js.ts'
+
+/** Every library that `bitfleet backends add` installs; adding one is a file and a line here. */
+export const providers: Provider[] = createRegistry('provider', [js])
