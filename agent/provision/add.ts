@@ -67,7 +67,7 @@ async function make(
   provider: Provider,
   version: Version,
   place: Place,
-  { from, environment, progress }: AddOptions,
+  { from, environment, machine, progress }: AddOptions,
 ): Promise<Installed> {
   // Unpacking, checking, and having it on disk follow what is fetched.
   const total = version.packages.length + 3
@@ -86,6 +86,7 @@ async function make(
   await mkdir(place.draft, { mode: 0o700 })
   const runner = await provider.install(version, {
     id,
+    machine,
     folder: place.draft,
     file(name) {
       const found = fetched.get(name)

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { BitfleetError } from '../../shared/errors.ts'
 import { syncFolder } from '../spool/durable-file.ts'
 import type { Package, RunOptions } from './provider.ts'
+import { parseWheelName, pipTags } from './wheel.ts'
 
 /** A package's file that is there, with the bytes it was pinned with. */
 export interface Fetched {
@@ -84,6 +85,9 @@ async function fetchFromRegistry({ client, name, version, file }: Package, place
     await place.run('npm', [...argv, '--loglevel=error'], { remedy, cwd: place.drafts })
   } else {
     const argv = ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--quiet']
+    // A wheel is asked for by what its name says, and not by what this Python would take.
+    const tags = parseWheelName(file)?.tags
+    if (tags !== undefined) argv.push(...pipTags(tags))
     await place.run('python3', [...argv, '--dest', place.drafts, `${name}==${version}`], { remedy, cwd: place.drafts })
   }
 }

@@ -34,7 +34,7 @@ def main():
     if options.site:
         use_site(os.path.abspath(options.site))
     if options.command == "describe":
-        print(json.dumps([describe(options, [sys.executable, "-I", "-B", os.path.join(here, os.path.basename(__file__))])]))
+        print(json.dumps([describe(options, [sys.executable, *sys.orig_argv[1 : sys.orig_argv.index(sys.argv[0])], __file__])]))
     elif options.command == "detect":
         print(find_backend(options.name).detect())
     else:

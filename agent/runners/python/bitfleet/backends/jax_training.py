@@ -16,8 +16,8 @@ def create_jax_engine(jax, network, params, upload, download, compiled):
         if layer.kind == "relu":
             return jax.nn.relu
         if layer.kind == "pool":
-            least = jnp.asarray(-jnp.inf, jnp.float32)
-            return lambda x: jax.lax.reduce_window(x, least, jax.lax.max, window, window, "VALID")
+            # JAX differentiates it only where the start is the constant itself.
+            return lambda x: jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
         return jnp.copy if factors is None else lambda x: x * factors
 
     def cross_entropy(logits, targets):

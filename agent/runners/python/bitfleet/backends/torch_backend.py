@@ -77,7 +77,7 @@ _dtypes = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat
 def detect():
     import torch
 
-    return torch.__version__
+    return _version(torch)
 
 
 def open_backend(asked):
@@ -102,7 +102,12 @@ def open_backend(asked):
 
     engine = lambda network, params: create_torch_engine(torch, network, params, upload, download)
     upload, download = _movers(torch)
-    return Opened("pytorch", torch.__version__, _create_kernels(torch, upload, download), effective, engine)
+    return Opened("pytorch", _version(torch), _create_kernels(torch, upload, download), effective, engine)
+
+
+def _version(torch):
+    """Without what the build says of itself (`+cu130`), which is a fact."""
+    return torch.__version__.split("+")[0]
 
 
 def _movers(torch):
@@ -186,7 +191,7 @@ def _read_back(torch, asked, last):
         said = _hear(lambda: _ask_onednn(torch))
         settings["onednnMaxIsa"] = _isa_name(_first(r"info,cpu,isa:(.*)", said))
         facts["lib.pytorch.onednn.isa"] = settings["onednnMaxIsa"]
-        facts["lib.pytorch.mkl.processor"] = _first(r"architecture (.*?) enabled processors", said)
+        facts["lib.pytorch.mkl.processor"] = _first(r"64 architecture (.*?) (?:enabled )?processors,", said)
     notes = []
     for name in ("mklCbwr",) if "mklCbwr" in asked else ():
         wanted = text_of(asked[name])
@@ -220,10 +225,12 @@ def _mkl_branch(torch):
 
 def _ask_onednn(torch):
     """Lets oneDNN and MKL say what they found; a product and a convolution that nobody looks at."""
-    images, kernel = torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3)
-    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=True):
-        with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
-            torch.nn.functional.conv2d(images, kernel)
+    # Large enough that PyTorch hands it to oneDNN.
+    images, kernel = torch.ones(2, 8, 16, 16), torch.ones(16, 8, 3, 3)
+    with torch.no_grad():
+        if torch._C._get_mkldnn_enabled():
+            with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+                torch.nn.functional.conv2d(images, kernel)
         if torch.backends.mkl.is_available():
             with torch.backends.mkl.verbose(torch.backends.mkl.VERBOSE_ON):
                 torch.mm(torch.ones(8, 8), torch.ones(8, 8))
