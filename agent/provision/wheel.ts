@@ -68,9 +68,11 @@ export function packageOf({ name, version, file, sha256 }: Wheel): Package {
 
 /** How pip is told to fetch this very wheel, whatever Python it runs under. */
 export function pipTags({ python, abi, platforms }: WheelTags): string[] {
-  const [, implementation = 'py', version = '3'] = /^([a-z]+)(\d+)/.exec(python) ?? []
+  const [, version] = /^cp(3\d+)$/.exec(python) ?? []
+  // For every Python 3: then what pip itself runs under is as good as any.
+  if (version === undefined) return ['--ignore-requires-python']
   return [
-    ...['--implementation', implementation, '--python-version', version, '--abi', abi],
+    ...['--implementation', 'cp', '--python-version', version, '--abi', abi],
     ...platforms.flatMap((platform) => ['--platform', platform]),
   ]
 }

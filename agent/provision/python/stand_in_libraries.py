@@ -9,6 +9,7 @@ GPU. Nothing else is ever made: a library of another name that is missing is an 
 
 ELF-64, little-endian, x86-64. See System V ABI, Chapter 5; Linux Standard Base Core 5.0, 10.7 (symbol versions).
 """
+
 import ctypes
 import os
 import re
@@ -165,7 +166,9 @@ def make_stand_in(soname, symbols):
     # PT_LOAD, PT_LOAD, PT_DYNAMIC, PT_GNU_STACK: without the last, an executable stack would be asked for.
     segments = segment(1, 5, 0, at, _page) + segment(1, 6, dynamic_at, len(dynamic), _page)
     segments += segment(2, 6, dynamic_at, len(dynamic), 8) + segment(0x6474E551, 6, 0, 0, 16)
-    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 4, 64, 0, 0)
+    header = (
+        b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 4, 64, 0, 0)
+    )
     return (header + segments + body).ljust(dynamic_at, b"\0") + dynamic
 
 
@@ -187,7 +190,9 @@ def main(folder):
         raise SystemExit(f"libraries of this system are missing: {', '.join(others)}")
     defined = {name for library in libraries for name in library.defined}
     asked = {symbol for library in libraries for symbol in library.undefined}
-    free = {(name, None) for name, file, _ in asked if file is None and _nvidia_symbol.match(name) and name not in defined}
+    free = {
+        (name, None) for name, file, _ in asked if file is None and _nvidia_symbol.match(name) and name not in defined
+    }
     for soname in missing:
         symbols = {(name, version) for name, file, version in asked if file == soname}
         # Functions asked of no library in particular have to be somewhere.

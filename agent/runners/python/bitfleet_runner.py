@@ -6,6 +6,7 @@ NAME is numpy, pytorch or jax. `--site` is a folder of packages: nothing else th
 Without it, what this Python has. `describe` prints what runs here. stdout and stderr are a log. See
 docs/runner-protocol.md, and README.md beside this file.
 """
+
 import argparse
 import json
 import os
@@ -15,12 +16,12 @@ import sys
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, here)
 
-from bitfleet.backends import find_backend, modules  # noqa: E402
-from bitfleet.detection import describe  # noqa: E402
-from bitfleet.errors import BitfleetError, Unsupported  # noqa: E402
-from bitfleet.execution import execute  # noqa: E402
-from bitfleet.observe import die_with_parent  # noqa: E402
-from bitfleet.protocol import read_request, write_event  # noqa: E402
+from bitfleet.backends import find_backend, modules
+from bitfleet.detection import describe
+from bitfleet.errors import BitfleetError, Unsupported
+from bitfleet.execution import execute
+from bitfleet.observe import die_with_parent
+from bitfleet.protocol import read_request, write_event
 
 
 def main():
@@ -34,7 +35,11 @@ def main():
     if options.site:
         use_site(os.path.abspath(options.site))
     if options.command == "describe":
-        print(json.dumps([describe(options, [sys.executable, *sys.orig_argv[1 : sys.orig_argv.index(sys.argv[0])], __file__])]))
+        print(
+            json.dumps(
+                [describe(options, [sys.executable, *sys.orig_argv[1 : sys.orig_argv.index(sys.argv[0])], __file__])]
+            )
+        )
     elif options.command == "detect":
         print(find_backend(options.name).detect())
     else:

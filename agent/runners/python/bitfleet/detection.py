@@ -1,25 +1,23 @@
 """Whether a library runs here. Loading one may kill the process that looks, so that it happens in a child."""
+
 import signal
 import subprocess
 
-from .backends import find_backend
+from .backends import read_description
 
 _detection_s = 150
 
 
 def describe(options, command):
     """What `shared/backend-description.ts` says of a backend."""
-    backend = find_backend(options.name)
-    description = {
-        "id": options.id,
-        "title": backend.title,
-        "kernels": backend.kernels,
-        "knobs": backend.knobs,
-    }
+    description = {"id": options.id, **read_description(options.name)}
     site = ["--site", options.site] if options.site else []
     try:
         child = subprocess.run(
-            [*command, options.name, *site, "detect"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_detection_s
+            [*command, options.name, *site, "detect"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_detection_s,
         )
     except subprocess.TimeoutExpired:
         return {**description, **_unavailable(options, f"looking for it took over {_detection_s} s")}

@@ -1,5 +1,7 @@
 """One execution: opens the library, runs the workload, tells what was in force."""
+
 import os
+import struct
 import sys
 from typing import NamedTuple
 
@@ -8,7 +10,7 @@ from .errors import BitfleetError, Unsupported
 from .kernel_workloads import kernel_workloads
 from .observe import floating_point_facts, mapped_libraries, process_facts
 from .protocol import Recorder, write_event
-from .tensors import digest_of
+from .tensors import Tensor, digest_of
 from .training_workloads import training_workloads
 
 workloads = {workload.id: workload for workload in [*kernel_workloads, *training_workloads]}
@@ -76,7 +78,18 @@ def execute(request, options):
     recorder = Recorder(workload.id, workload.schema(request["params"], inputs), request)
     workload.run(Context(request["params"], request["seed"], backend, inputs, recorder))
     recorder.complete()
-    _tell_effective(backend, floating_point_facts("after"), mapped=mapped_libraries())
+    after = {**floating_point_facts("after"), **_flushing(backend)}
+    _tell_effective(backend, after, mapped=mapped_libraries())
+
+
+def _flushing(backend):
+    """Whether the library itself flushes subnormals, which the mode of the calling thread need not tell."""
+    pattern = lambda *words: Tensor("f32", (len(words),), struct.pack(f"<{len(words)}I", *words))
+    # 2⁻¹²⁶ · ½ is a subnormal result; 2⁻¹⁴⁹ · 2¹⁰⁰ has a subnormal operand.
+    result = backend.multiply(pattern(0x00800000, 0x00000001), pattern(0x3F000000, 0x71800000))
+    flushed, zeroed = (word == 0 for word in struct.unpack("<2I", result.data))
+    yes = lambda value: "yes" if value else "no"
+    return {"fp.after.library.ftz": yes(flushed), "fp.after.library.daz": yes(zeroed)}
 
 
 def _tell_effective(backend, facts, **more):

@@ -1,5 +1,6 @@
 """Workloads that are one call of one kernel: operands in, one result out. The same names, versions, parameters, streams
 and checkpoints as in workloads/; docs/formats.md is what both follow."""
+
 from typing import NamedTuple
 
 from . import parameters as p

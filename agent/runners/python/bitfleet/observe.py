@@ -1,4 +1,5 @@
-"""What a runner sees of its own process: floating-point mode, affinity, quota, libraries mapped, threads started."""
+"""What a runner sees of its own process: floating-point mode, affinity, quota, libraries mapped."""
+
 import ctypes
 import os
 import platform
@@ -167,11 +168,3 @@ def mapped_libraries():
         if path and _shared_object.search(path[1]) and _numeric.match(os.path.basename(path[1])):
             paths.add(path[1])
     return sorted(paths)
-
-
-def thread_names():
-    """Names of this process's threads, as its libraries gave them."""
-    try:
-        return [_read(f"/proc/self/task/{task}/comm").strip() for task in os.listdir("/proc/self/task")]
-    except OSError:
-        return []

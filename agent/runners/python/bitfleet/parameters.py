@@ -1,4 +1,5 @@
 """Reading what a plan wrote of a workload; the same rules as workloads/params.ts, with the same defaults."""
+
 import re
 
 from .errors import BitfleetError

@@ -1,4 +1,5 @@
 """What the daemon and a runner say to each other; docs/runner-protocol.md tells it."""
+
 import json
 import os
 import time

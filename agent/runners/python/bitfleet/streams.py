@@ -5,6 +5,7 @@ at a time: a Python integer holds one 64-bit lane for each block, and one multip
 
 See Salmon, Moraes, Dror, Shaw: Parallel Random Numbers: As Easy as 1, 2, 3. SC'11.
 """
+
 import hashlib
 import re
 import struct
@@ -130,7 +131,9 @@ def _normal(_dtype, n, stream):
     while len(values) < n:
         count = min(n - len(values), 1 << 13)
         # All words shifted at once; each row of twelve is summed.
-        words = int.from_bytes(stream.fill_u32(12 * count).tobytes(), "little") >> 8 & _lanes(0xFFFFFF00FFFFFF, 6 * count)
+        words = int.from_bytes(stream.fill_u32(12 * count).tobytes(), "little") >> 8 & _lanes(
+            0xFFFFFF00FFFFFF, 6 * count
+        )
         rows = zip(*[iter(array("I", words.to_bytes(48 * count, "little")))] * 12)
         values += [sum(row) * 2.0**-24 - 6 for row in rows]
     return values

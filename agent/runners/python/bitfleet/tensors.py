@@ -2,6 +2,7 @@
 
 Bytes are little-endian, in C order, without padding. They are never read as numbers on their way.
 """
+
 import hashlib
 import math
 import struct
@@ -56,7 +57,7 @@ def _narrow_bits(value, exponent_bits, stored):
     (bits,) = struct.unpack("<Q", struct.pack("<d", value))
     sign = (bits >> 63) << 15
     largest = (1 << exponent_bits) - 1
-    if value != value:
+    if math.isnan(value):
         return sign | largest << stored | 1 << (stored - 1)
     if math.isinf(value):
         return sign | largest << stored

@@ -1,5 +1,6 @@
 """The network, the checkpoint schema and everything random of a training, made by exact operations; the same as
 workloads/training/{network,schedule,inputs,batch}.ts."""
+
 import gzip
 import os
 from array import array
@@ -157,7 +158,9 @@ def _read_digits():
     with open(_digits_file, "rb") as file:
         packed = file.read()
     if digest_of(packed) != _digits_digest:
-        raise BitfleetError("digest-mismatch", f"digits.csv.gz is {digest_of(packed)} and not {_digits_digest}; install again")
+        raise BitfleetError(
+            "digest-mismatch", f"digits.csv.gz is {digest_of(packed)} and not {_digits_digest}; install again"
+        )
     return [bytes(map(int, line.split(","))) for line in gzip.decompress(packed).decode("ascii").split()]
 
 

@@ -1,5 +1,6 @@
 """Trainings by gradient descent with momentum on a library with gradients: v ← momentum·v + gradient, then
 w ← w − rate·v. The same checkpoints as workloads/training/, whatever computes them."""
+
 from . import parameters as p
 from .errors import Unsupported
 from .training_inputs import (

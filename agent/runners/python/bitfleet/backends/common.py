@@ -1,4 +1,5 @@
 """What backends share: how knobs and notes are written, and memory at a pinned alignment."""
+
 import ctypes
 from typing import NamedTuple
 
@@ -17,22 +18,10 @@ class Opened(NamedTuple):
     kernels: dict
     #: () to (settings, facts, notes).
     effective: object
+    #: Product of two tensors, element by element: for looking at how the library's own threads compute.
+    multiply: object
     #: What trains; None for a library without gradients.
     engine: object = None
-
-
-def knob(name, description, source, pattern, values, apply, override=False):
-    return {
-        "name": name, "description": description, "source": source, "pattern": pattern, "values": values,
-        "override": override, "apply": apply,
-    }  # fmt: skip
-
-
-def by_environment(variable):
-    return {"by": "env", "variable": variable, "template": "%s"}
-
-
-by_call = {"by": "call"}
 
 
 def no_effect(subject, message):

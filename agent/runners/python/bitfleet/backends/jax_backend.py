@@ -1,4 +1,5 @@
 """JAX on the processor: XLA compiles each kernel, or each operation of it."""
+
 import glob
 import os
 import re
@@ -7,12 +8,9 @@ import tempfile
 from ..elementary import domains
 from ..errors import Unsupported
 from ..tensors import Tensor
-from .common import Opened, aligned_copy, by_call, by_environment, knob, no_effect, text_of
+from .common import Opened, aligned_copy, no_effect, text_of
 from .jax_training import create_jax_engine
 
-title = "JAX (XLA)"
-kernels = ["sum", "dot", "norm2", "gemv", "gemm", "elementary", "softmax", "layernorm", "conv2d"]
-_boolean = "^(true|false)$"
 #: Knobs that are flags of XLA, which are read from one variable when it starts.
 _flags = {
     "fastMath": "xla_cpu_enable_fast_math",
@@ -20,52 +18,8 @@ _flags = {
     "maxIsa": "xla_cpu_max_isa",
     "optimizationLevel": "xla_backend_optimization_level",
 }
-knobs = [
-    knob(
-        "jit",
-        "Compile a whole kernel or training step at once, so that XLA may fuse its operations; or each by itself.",
-        "IF.compiler",
-        "^(on|off)$",
-        "on, off",
-        by_call,
-    ),
-    knob(
-        "threads",
-        "How many processors XLA takes the machine to have (NPROC), which sizes its pools.",
-        "IF.parallel",
-        "^[1-9]\\d{0,3}$",
-        "1, 2, 4, 8",
-        by_environment("NPROC"),
-    ),
-    knob(
-        "fastMath", "--xla_cpu_enable_fast_math: let XLA reorder and contract.", "IF.compiler", _boolean, "true, false", by_call
-    ),
-    knob(
-        "multiThreadEigen",
-        "--xla_cpu_multi_thread_eigen: let products and convolutions use several threads.",
-        "IF.parallel",
-        _boolean,
-        "true, false",
-        by_call,
-    ),
-    knob(
-        "maxIsa",
-        "--xla_cpu_max_isa: the most that XLA may use of the processor's instructions.",
-        "IF.processor",
-        "^[A-Z0-9_]+$",
-        "SSE4_2, AVX, AVX2, AVX512, AVX512_VNNI, AVX512_BF16, AMX",
-        by_call,
-        override=True,
-    ),
-    knob(
-        "optimizationLevel",
-        "--xla_backend_optimization_level: how hard LLVM optimises what XLA compiles.",
-        "IF.compiler",
-        "^[0-3]$",
-        "0, 1, 2, 3",
-        by_call,
-    ),
-]  # fmt: skip
+#: Where a flag stands that XLA does not write, because it is at its default.
+_defaults = {"fastMath": "false", "multiThreadEigen": "true", "optimizationLevel": "3"}
 
 _dtypes = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16", "i32": "int32"}
 #: XLA writes the flags in force beside the module of this name, and of no other.
@@ -100,7 +54,8 @@ def open_backend(asked):
         told.append(len(told))
         return _read_back(jax, asked, jit, dump if len(told) > 1 else None)
 
-    return Opened("jax", jax.__version__, _create_kernels(jax, compiled, upload, download), effective, engine)
+    kernels, multiply = _create_kernels(jax, compiled, upload, download)
+    return Opened("jax", jax.__version__, kernels, effective, multiply, engine)
 
 
 def _movers(jax):
@@ -129,7 +84,7 @@ _names = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "pow": "power", 
 def _create_kernels(jax, compiled, upload, download):
     jnp = jax.numpy
 
-    def compute(apply, static=()):
+    def compute(apply):
         function = compiled(apply)
 
         def kernel(*operands):
@@ -155,7 +110,7 @@ def _create_kernels(jax, compiled, upload, download):
     def conv2d(x, kernel):
         return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    return {
+    found = {
         "sum": compute(lambda x: jnp.sum(x)),
         "dot": compute(lambda x, y: jnp.dot(x, y)),
         "norm2": compute(lambda x: jnp.linalg.norm(x)),
@@ -166,6 +121,7 @@ def _create_kernels(jax, compiled, upload, download):
         "layernorm": compute(layernorm),
         "conv2d": compute(conv2d),
     }
+    return found, compute(lambda x, y: x * y)
 
 
 def _read_back(jax, asked, jit, dump):
@@ -184,12 +140,13 @@ def _read_back(jax, asked, jit, dump):
         fact = f"NPROC={text_of(asked['threads'])} was given to XLA, which does not tell the size of its pools"
         notes.append(no_effect("threads", fact))
     if dump is None:
-        # What was asked for stands until XLA can be heard.
         return settings, facts, notes
     in_force = _flags_in_force(jax, dump)
     for name, flag in _flags.items():
         if flag in in_force:
             settings[name] = in_force[flag]
+        elif in_force and name in _defaults:
+            settings[name] = _defaults[name]
     facts.update({f"lib.xla.{flag}": value for flag, value in in_force.items() if not flag.startswith("xla_dump")})
     return settings, facts, notes
 
@@ -202,5 +159,8 @@ def _flags_in_force(jax, dump):
 
     jax.jit(bitfleet_readback)(jax.numpy.zeros(3)).block_until_ready()
     files = glob.glob(os.path.join(dump, "*debug_options"))
-    text = "".join(open(file, encoding="utf-8").read() for file in files[:1])
+    text = ""
+    for path in files[:1]:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
     return {flag: value.strip('"') for flag, value in re.findall(r"^(\w+): (.*)$", text, re.M)}

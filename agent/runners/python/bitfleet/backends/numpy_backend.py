@@ -1,26 +1,10 @@
 """NumPy, with the OpenBLAS its wheels bring along."""
+
 import re
 
-from ..elementary import domains
 from ..errors import Unsupported
-from .common import Opened, aligned_buffer, aligned_copy, byte_length, by_environment, knob, like, no_effect, text_of
-from .openblas import openblas_knobs, read_openblas
-
-title = "NumPy"
-kernels = ["sum", "dot", "norm2", "gemv", "gemm", "elementary", "softmax", "layernorm", "conv2d"]
-knobs = [
-    *openblas_knobs,
-    knob(
-        "disableCpuFeatures",
-        "Hide instructions of the processor from NumPy's own loops, which then take the code path of one without them. "
-        "Names are NumPy's; those its build takes for granted cannot be hidden.",
-        "IF.processor",
-        "^[A-Z0-9_]+( [A-Z0-9_]+)*$",
-        "AVX512F; AVX512_SKX; AVX512_ICL; AVX2; FMA3; ASIMDFHM; several with spaces between",
-        by_environment("NPY_DISABLE_CPU_FEATURES"),
-        override=True,
-    ),
-]
+from .common import Opened, aligned_buffer, aligned_copy, byte_length, like, no_effect, text_of
+from .openblas import read_openblas
 
 
 def detect():
@@ -32,7 +16,8 @@ def detect():
 def open_backend(asked):
     import numpy
 
-    return Opened("numpy", numpy.__version__, _create_kernels(numpy), lambda: _read_back(numpy, asked))
+    kernels, multiply = _create_kernels(numpy)
+    return Opened("numpy", numpy.__version__, kernels, lambda: _read_back(numpy, asked), multiply)
 
 
 #: NumPy has no bfloat16.
@@ -93,7 +78,7 @@ def _create_kernels(np):
         rows = columns.reshape(-1, height * width * channels)
         return download(x, (rows @ weights.reshape(-1, filters)).reshape(*columns.shape[:3], filters))
 
-    return {
+    found = {
         "sum": lambda x: download(x, np.sum(upload(x))),
         "dot": lambda x, y: download(x, np.dot(upload(x), upload(y))),
         "norm2": lambda x: download(x, np.linalg.norm(upload(x))),
@@ -104,6 +89,7 @@ def _create_kernels(np):
         "layernorm": layernorm,
         "conv2d": conv2d,
     }
+    return found, lambda x, y: download(x, np.multiply(upload(x), upload(y)))
 
 
 def _internals(np):
@@ -133,7 +119,9 @@ def _read_back(np, asked):
     settings["disableCpuFeatures"] = " ".join(name for name in names if features.get(name) is False) or "none"
     for name in names:
         if features.get(name) is not False:
-            why = "it is not among those this build knows" if name not in features else "this build takes it for granted"
+            why = (
+                "it is not among those this build knows" if name not in features else "this build takes it for granted"
+            )
             fact = f"NPY_DISABLE_CPU_FEATURES={text_of(wanted)}: NumPy {np.__version__} did not hide {name}: {why}"
             notes.append(no_effect("disableCpuFeatures", fact))
     return settings, facts, notes

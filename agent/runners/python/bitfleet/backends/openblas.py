@@ -1,30 +1,10 @@
 """Asks the OpenBLAS that a library of Python brings along what is in force, by its own functions."""
+
 import ctypes
 import os
 
 from ..observe import mapped_libraries
-from .common import by_environment, knob, no_effect, text_of
-
-#: The same names and words as the backend `openblas`.
-openblas_knobs = [
-    knob(
-        "coreType",
-        "Take another processor's kernels in OpenBLAS. Dies with SIGILL where they need instructions this one lacks.",
-        "IF.processor",
-        "^[A-Za-z0-9_]+$",
-        "Prescott, Nehalem, Sandybridge, Haswell, SkylakeX, Cooperlake, Zen, NEOVERSEN1, ARMV8",
-        by_environment("OPENBLAS_CORETYPE"),
-        override=True,
-    ),
-    knob(
-        "threads",
-        "How many threads of OpenBLAS share the work.",
-        "IF.parallel",
-        "^[1-9]\\d{0,3}$",
-        "1, 2, 4, 8",
-        by_environment("OPENBLAS_NUM_THREADS"),
-    ),
-]
+from .common import no_effect, text_of
 
 
 class OpenBlas:

@@ -1,4 +1,5 @@
 """PyTorch on the processor, whatever its build could do elsewhere."""
+
 import ctypes
 import os
 import re
@@ -7,69 +8,8 @@ import tempfile
 from ..elementary import domains
 from ..errors import Unsupported
 from ..tensors import Tensor
-from .common import Opened, aligned_copy, by_call, by_environment, knob, like, no_effect, text_of
+from .common import Opened, aligned_copy, no_effect, text_of
 from .torch_training import create_torch_engine
-
-title = "PyTorch"
-kernels = ["sum", "dot", "norm2", "gemv", "gemm", "elementary", "softmax", "layernorm", "conv2d"]
-_switch = "^(on|off)$"
-knobs = [
-    knob(
-        "threads", "How many threads share an operation.", "IF.parallel", "^[1-9]\\d{0,3}$", "1, 2, 4, 8", by_call
-    ),
-    knob(
-        "interopThreads",
-        "How many operations may be computed at a time.",
-        "IF.parallel",
-        "^[1-9]\\d{0,3}$",
-        "1, 2, 4",
-        by_call,
-    ),
-    knob(
-        "deterministic",
-        "torch.use_deterministic_algorithms: operations that have no deterministic algorithm fail.",
-        "IF.autotune",
-        _switch,
-        "on, off",
-        by_call,
-    ),
-    knob(
-        "cpuCapability",
-        "Take the code path of a processor with no more than these vectors in PyTorch's own loops.",
-        "IF.processor",
-        "^(default|avx2|avx512)$",
-        "default, avx2, avx512",
-        by_environment("ATEN_CPU_CAPABILITY"),
-        override=True,
-    ),
-    knob("mkldnn", "Whether operations may be computed by oneDNN.", "IF.autotune", _switch, "on, off", by_call),
-    knob(
-        "onednnMaxIsa",
-        "The most that oneDNN may use of the processor's instructions.",
-        "IF.processor",
-        "^[A-Z0-9_]+$",
-        "SSE41, AVX, AVX2, AVX2_VNNI, AVX512_CORE, AVX512_CORE_BF16, DEFAULT",
-        by_environment("ONEDNN_MAX_CPU_ISA"),
-        override=True,
-    ),
-    knob(
-        "mklCbwr",
-        "Conditional numerical reproducibility of MKL: one code path for all processors that have it.",
-        "IF.processor",
-        "^[A-Z0-9_]+(,STRICT)?$",
-        "COMPATIBLE, SSE4_2, AVX, AVX2, AVX512; AVX2,STRICT",
-        by_environment("MKL_CBWR"),
-        override=True,
-    ),
-    knob(
-        "matmulPrecision",
-        "torch.set_float32_matmul_precision: whether products of binary32 may be computed in less.",
-        "IF.rounding",
-        "^(highest|high|medium)$",
-        "highest, high, medium",
-        by_call,
-    ),
-]  # fmt: skip
 
 _dtypes = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16", "i32": "int32"}
 
@@ -102,7 +42,8 @@ def open_backend(asked):
 
     engine = lambda network, params: create_torch_engine(torch, network, params, upload, download)
     upload, download = _movers(torch)
-    return Opened("pytorch", _version(torch), _create_kernels(torch, upload, download), effective, engine)
+    kernels, multiply = _create_kernels(torch, upload, download)
+    return Opened("pytorch", _version(torch), kernels, effective, multiply, engine)
 
 
 def _version(torch):
@@ -148,7 +89,7 @@ def _create_kernels(torch, upload, download):
         return compute(function)(*operands)
 
     functional = torch.nn.functional
-    return {
+    found = {
         "sum": compute(torch.sum),
         "dot": compute(torch.dot),
         "norm2": compute(torch.linalg.vector_norm),
@@ -156,11 +97,14 @@ def _create_kernels(torch, upload, download):
         "gemm": compute(torch.mm),
         "elementary": elementary,
         "softmax": compute(lambda x: torch.softmax(x, -1)),
-        "layernorm": compute(lambda x, gain, bias, epsilon: functional.layer_norm(x, x.shape[-1:], gain, bias, epsilon)),
+        "layernorm": compute(
+            lambda x, gain, bias, epsilon: functional.layer_norm(x, x.shape[-1:], gain, bias, epsilon)
+        ),
         "conv2d": compute(
             lambda x, kernel: functional.conv2d(x.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1)).permute(0, 2, 3, 1)
         ),
     }
+    return found, compute(torch.mul)
 
 
 def _read_back(torch, asked, last):
