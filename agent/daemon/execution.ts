@@ -9,6 +9,9 @@ import { type Facts, partFacts } from '../../shared/facts.ts'
 import type { PlannedJob } from '../../shared/messages.ts'
 import type { SignedResult } from '../../shared/signed-result.ts'
 import { formatTrace } from '../../shared/trace.ts'
+import { listChoices } from '../provision/choose.ts'
+import { readMachine } from '../provision/machine.ts'
+import { providers } from '../provision/providers/index.ts'
 import { runnerProtocolVersion, type RunnerEvent, type RunnerRequest } from '../runner/protocol.ts'
 import type { ArtifactCache } from './artifact-cache.ts'
 import { collectCheckpoints } from './checkpoints.ts'
@@ -68,7 +71,7 @@ export async function runExecution(
   const without = (outcome: Outcome) => ({ execution: bareExecution(label, outcome), kept: [] })
 
   if (offer === undefined || description === undefined)
-    return without({ status: 'unsupported', reason: `this agent has no backend ${backend}` })
+    return without({ status: 'unsupported', reason: `this agent has no backend ${backend}${howToAdd(backend)}` })
   const { runner } = offer
   if (description.status !== 'ready' || runner === undefined)
     return without({ status: 'unsupported', reason: unavailableReason(description) })
@@ -114,6 +117,14 @@ export function bareExecution(label: Execution['label'], outcome: Outcome): Exec
 /** `override` where a knob that chooses another processor's code path is set. */
 export function labelOf(described: readonly KnobDescription[], knobs: Knobs): Execution['label'] {
   return described.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
+}
+
+/** For what Bitfleet installs on this machine, the command; it is the machine's owner who decides. */
+function howToAdd(backend: string): string {
+  const choice = listChoices(providers, readMachine()).find(({ id }) => id === backend)
+  if (choice === undefined) return ''
+  const { unsupported } = choice.version
+  return unsupported === undefined ? `; to add it: bitfleet backends add ${backend}` : `: ${unsupported}`
 }
 
 function unavailableReason({ id, reason, add }: BackendDescription): string {

@@ -136,6 +136,18 @@ describe('an execution', () => {
     expect(other.execution.facts).toMatchObject({ 'env.OMP_NUM_THREADS': '3' })
   })
 
+  it('says how to add what is not installed', async () => {
+    const { execution } = await execute('js@26')
+    expect(execution.outcome).toMatchObject({ status: 'unsupported' })
+    expect((execution.outcome as { reason: string }).reason).toMatch(
+      /^this agent has no backend js@26(; to add it: bitfleet backends add js@26|: it is pinned for Linux)/,
+    )
+    expect((await execute('js@0')).execution.outcome).toEqual({
+      status: 'unsupported',
+      reason: 'this agent has no backend js@0',
+    })
+  })
+
   it('says why its backend cannot be used', async () => {
     const { execution } = await execute('torn@1')
     expect(execution.outcome).toMatchObject({ status: 'unsupported' })

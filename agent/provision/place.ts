@@ -44,7 +44,11 @@ export async function openPlace(root: string, id: string): Promise<Place> {
     ...place,
     cache: join(root, '.cache'),
     async close() {
-      await clear().finally(unlock)
+      try {
+        await clear()
+      } finally {
+        await unlock()
+      }
     },
   }
 }
