@@ -22,6 +22,21 @@ print(json.dumps({"executable": sys.executable, "version": sys.version.split()[0
 /** The Python that installed libraries will run under: `BITFLEET_PYTHON`, else `python3`; undefined where none answers. */
 export function findPython(environment: Readonly<Record<string, string | undefined>>): MachinePython | undefined {
   const command = environment.BITFLEET_PYTHON || 'python3'
+  const key = `${command}\0${environment.PATH ?? ''}`
+  const before = found.get(key)
+  if (before !== undefined) return before
+  const python = askPython(command, environment)
+  if (python !== undefined) found.set(key, python)
+  return python
+}
+
+/** What answered once; a daemon asks for every job that names a backend it lacks. */
+const found = new Map<string, MachinePython>()
+
+function askPython(
+  command: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): MachinePython | undefined {
   const child = spawnSync(command, ['-I', '-c', program], {
     encoding: 'utf8',
     env: { ...environment },
