@@ -6,6 +6,7 @@ import { describeBackends } from '../daemon/describe.ts'
 import { addBackend } from '../provision/add.ts'
 import { listChoices } from '../provision/choose.ts'
 import { readMachine } from '../provision/machine.ts'
+import type { Machine } from '../provision/provider.ts'
 import { providers } from '../provision/providers/index.ts'
 import { removeBackend } from '../provision/remove.ts'
 import { createAddProgress } from './add-progress.ts'
@@ -17,16 +18,17 @@ export type BackendRow = Omit<BackendDescription, 'status'> & {
 
 /** `bitfleet backends`: what runs here, what does not and why, and the one command that adds it. */
 export async function listBackends({ json, state }: { json?: boolean; state?: string }): Promise<number> {
-  const there = await describeBackends(withState(readAgentConfig(), state))
-  const rows: BackendRow[] = [...there, ...addable(there, state)]
+  const config = withState(readAgentConfig(), state)
+  const there = await describeBackends(config)
+  const rows: BackendRow[] = [...there, ...addable(there, readMachine(config.environment), state)]
   process.stdout.write(json ? `${JSON.stringify(rows.map(toRow), null, 2)}\n` : formatBackends(rows))
   return 0
 }
 
 /** What Bitfleet installs and is not there; what is not made for this machine says so. */
-function addable(there: readonly BackendDescription[], state: string | undefined): BackendRow[] {
+function addable(there: readonly BackendDescription[], machine: Machine, state: string | undefined): BackendRow[] {
   const option = state === undefined ? '' : ` --state ${state}`
-  return listChoices(providers, readMachine())
+  return listChoices(providers, machine)
     .filter(({ id }) => !there.some((backend) => backend.id === id))
     .map(({ id, provider, version: { version, unsupported } }) => ({
       ...{ id, title: provider.title, version, kernels: [], knobs: [] },
@@ -65,7 +67,7 @@ export async function backendsAdd(id: string, { state, from }: PlaceOptions & { 
   const progress = createAddProgress(process.stderr)
   try {
     const { folder, already, installed } = await addBackend(id, {
-      ...{ providers, machine: readMachine(), environment, runnersFolder, root: backendsOf(stateRoot) },
+      ...{ providers, machine: readMachine(environment), environment, runnersFolder, root: backendsOf(stateRoot) },
       from: from === undefined ? undefined : resolve(from),
       progress: progress.show,
     })

@@ -71,7 +71,10 @@ export async function runExecution(
   const without = (outcome: Outcome) => ({ execution: bareExecution(label, outcome), kept: [] })
 
   if (offer === undefined || description === undefined)
-    return without({ status: 'unsupported', reason: `this agent has no backend ${backend}${howToAdd(backend)}` })
+    return without({
+      status: 'unsupported',
+      reason: `this agent has no backend ${backend}${howToAdd(backend, context.environment)}`,
+    })
   const { runner } = offer
   if (description.status !== 'ready' || runner === undefined)
     return without({ status: 'unsupported', reason: unavailableReason(description) })
@@ -120,8 +123,8 @@ export function labelOf(described: readonly KnobDescription[], knobs: Knobs): Ex
 }
 
 /** For what Bitfleet installs on this machine, the command; it is the machine's owner who decides. */
-function howToAdd(backend: string): string {
-  const choice = listChoices(providers, readMachine()).find(({ id }) => id === backend)
+function howToAdd(backend: string, environment: ExecutionContext['environment']): string {
+  const choice = listChoices(providers, readMachine(environment)).find(({ id }) => id === backend)
   if (choice === undefined) return ''
   const { unsupported } = choice.version
   return unsupported === undefined ? `; to add it: bitfleet backends add ${backend}` : `: ${unsupported}`

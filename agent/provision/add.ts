@@ -72,7 +72,7 @@ async function make(
   provider: Provider,
   version: Version,
   place: Place,
-  { from, environment, progress }: AddOptions,
+  { from, environment, machine, progress }: AddOptions,
   runnerFile: string,
 ): Promise<Installed> {
   // Unpacking, checking, and having it on disk follow what is fetched.
@@ -92,6 +92,7 @@ async function make(
   await mkdir(place.draft, { mode: 0o700 })
   const runner = await provider.install(version, {
     id,
+    machine,
     folder: place.draft,
     file(name) {
       const found = fetched.get(name)

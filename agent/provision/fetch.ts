@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { BitfleetError } from '../../shared/errors.ts'
 import { syncFolder } from '../spool/durable-file.ts'
 import type { Package, RunOptions } from './provider.ts'
+import { parseWheelName, pipTags } from './wheel-name.ts'
 
 /** A package's file that is there, with the bytes it was pinned with. */
 export interface Fetched {
@@ -84,24 +85,11 @@ async function fetchFromRegistry({ client, name, version, file }: Package, place
     await place.run('npm', [...argv, '--loglevel=error'], { remedy, cwd: place.drafts })
   } else {
     const argv = ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--quiet']
-    const chosen = ['--dest', place.drafts, ...wheelTags(file), `${name}==${version}`]
-    await place.run('python3', [...argv, ...chosen], { remedy, cwd: place.drafts })
+    // A wheel is asked for by what its name says, and not by what this Python would take.
+    const tags = parseWheelName(file)?.tags
+    if (tags !== undefined) argv.push(...pipTags(tags))
+    await place.run('python3', [...argv, '--dest', place.drafts, `${name}==${version}`], { remedy, cwd: place.drafts })
   }
-}
-
-/**
- * How pip is told which of a version's wheels is meant, whatever Python it runs under itself.
- *
- * @param file such as `numpy-2.2.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl`; one that is made for no
- *   platform needs no telling
- * @see PEP 427 and PEP 600
- */
-export function wheelTags(file: string): string[] {
-  const [, implementation, digits, abi, platforms = ''] =
-    /-(cp)(\d+)-([a-z0-9]+)-([^-]+)\.whl$/.exec(file) ?? /-(py)(\d)-(none)-([^-]+)\.whl$/.exec(file) ?? []
-  if (implementation === undefined || digits === undefined || abi === undefined || platforms === 'any') return []
-  const python = implementation === 'cp' ? ['--implementation', 'cp', '--python-version', digits] : []
-  return [...python, '--abi', abi, ...platforms.split('.').flatMap((platform) => ['--platform', platform])]
 }
 
 function mismatch({ file, integrity, client }: Package, found: readonly string[], from?: string): BitfleetError {

@@ -1,5 +1,6 @@
 import type { Tensor } from '../../shared/tensor.ts'
 import type { InstalledRunner } from './installed.ts'
+import type { MachinePython } from './python.ts'
 
 /** A file of a package registry, pinned: whoever brings it, it is taken only with these bytes. */
 export interface Package {
@@ -20,6 +21,8 @@ export interface Machine {
   readonly arch: string
   /** Version of glibc; undefined with another C library. */
   readonly glibc?: string
+  /** The Python that libraries of Python would run under. */
+  readonly python?: MachinePython
 }
 
 /** A version that can be added. */
@@ -39,6 +42,8 @@ export interface Version {
 export interface InstallPlace {
   /** `NAME@VERSION`. */
   readonly id: string
+  /** The one that the version was chosen for. */
+  readonly machine: Machine
   /** Empty, absolute, and renamed once all is well: nothing in it may name it by its absolute path. */
   readonly folder: string
   /** Where the checked file of one of the version's packages lies; it may be read, and not changed. */
