@@ -29,7 +29,9 @@ for (const name of ['pytorch', 'jax'] as const) {
   )
 }
 
-describe.skipIf(!hasNumpy)('backend numpy', () => backendContract(pythonDriver(testNumpy), 'ready'))
+describe.skipIf(!hasNumpy)('backend numpy', () => {
+  backendContract(pythonDriver(testNumpy), 'ready')
+})
 
 interface Made {
   readonly step: number
