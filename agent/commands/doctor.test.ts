@@ -19,7 +19,7 @@ describe('formatChecks', () => {
     expect(text).toBe(
       [
         'ok    backend js        20.20.2',
-        'warn  backend openblas  no OpenBLAS that the dynamic loader finds␛[2J',
+        'warn  backend openblas  no OpenBLAS that the dynamic loader finds [2J',
         '                        → apt-get install libopenblas0-pthread',
         '',
         '1 ok, 1 warn, 0 fail',
