@@ -40,4 +40,11 @@ describe('formatBackends', () => {
       ].join('\n'),
     )
   })
+
+  it('says what can be added, and how', () => {
+    const available = { id: 'js@24', title: 'The reference', version: '24.21.0', kernels: [], knobs: [] }
+    expect(formatBackends([{ ...available, status: 'available', add: 'bitfleet backends add js@24' }])).toBe(
+      'js@24  can be added: The reference, 24.21.0\n       → bitfleet backends add js@24\n',
+    )
+  })
 })
