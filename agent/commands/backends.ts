@@ -61,11 +61,11 @@ export interface PlaceOptions {
 
 /** `bitfleet backends add NAME@VERSION`: on standard output the folder it is in. */
 export async function backendsAdd(id: string, { state, from }: PlaceOptions & { from?: string }): Promise<number> {
-  const { stateRoot, environment } = withState(readAgentConfig(), state)
+  const { stateRoot, environment, runnersFolder } = withState(readAgentConfig(), state)
   const progress = createAddProgress(process.stderr)
   try {
     const { folder, already, installed } = await addBackend(id, {
-      ...{ providers, machine: readMachine(), environment, root: backendsOf(stateRoot) },
+      ...{ providers, machine: readMachine(), environment, runnersFolder, root: backendsOf(stateRoot) },
       from: from === undefined ? undefined : resolve(from),
       progress: progress.show,
     })

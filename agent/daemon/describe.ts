@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { type BackendDescription, backendDescriptionSchema } from '../../shared/backend-description.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { visibleLine } from '../../shared/visible.ts'
+import { describeWithoutRunner } from './find-runner.ts'
 import { runnerStart } from './runner-environment.ts'
 import { listRunners, type Runner, type RunnerCommand, type RunnerConfig } from './runners.ts'
 
@@ -32,7 +33,7 @@ export async function describeBackends(config: RunnerConfig): Promise<BackendDes
  * environment: looking for a library may load it, and the daemon loads none. An installed backend whose runner cannot
  * say is there with the reason.
  *
- * @throws `usage` or `internal` where the built-in runner cannot say; `conflict` where two runners offer one id
+ * @throws `usage` where `BITFLEET_RUNNERS` names a folder without runners; `usage` or `internal` where the built-in runner cannot say; `conflict` where two runners offer one id
  */
 export async function offersOf(config: RunnerConfig): Promise<Offer[]> {
   const runners = listRunners(config)
@@ -61,6 +62,7 @@ function distinct(offers: readonly Offer[]): Offer[] {
 }
 
 async function offersOfRunner(runner: Runner, environment: RunnerConfig['environment']): Promise<Offer[]> {
+  if ('absent' in runner) return describeWithoutRunner(runner.absent).map((backend) => ({ backend }))
   if ('broken' in runner) return [{ backend: unusable(runner.id, runner.broken) }]
   const { command } = runner
   if (!('id' in runner)) return (await askRunner(command, environment)).map((backend) => ({ backend, runner: command }))

@@ -3,6 +3,7 @@ import { mkdir, rename, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { BitfleetError } from '../../shared/errors.ts'
+import { findRunner } from '../daemon/find-runner.ts'
 import { installedCommand } from '../daemon/runners.ts'
 import { syncFolder } from '../spool/durable-file.ts'
 import { checkRunner } from './check.ts'
@@ -22,6 +23,8 @@ export interface AddOptions {
   /** A folder with the packages' files; nothing is fetched from anywhere else then. */
   readonly from?: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Folder of the runners, in place of where this program looks for them. */
+  readonly runnersFolder?: string
   /** Told what happens, and how many of how many steps are done. */
   readonly progress: (step: string, done: number, total: number) => void
 }
@@ -43,6 +46,8 @@ export interface Added {
 export async function addBackend(id: string, options: AddOptions): Promise<Added> {
   const { provider, version } = chooseVersion(id, options.providers, options.machine)
   const { root } = options
+  const runner = findRunner(options)
+  if (!('file' in runner)) throw new BitfleetError('unavailable', `${id}: ${runner.reason}; to add them: ${runner.add}`)
   await sweepDrafts([root])
   const place = await openPlace(root, id)
   try {
@@ -53,7 +58,7 @@ export async function addBackend(id: string, options: AddOptions): Promise<Added
       throw new BitfleetError('conflict', `${id}: ${fact}; \`bitfleet backends remove ${id}\` makes room for it`)
     }
     await checkRoom(id, version, root)
-    const installed = await make(id, provider, version, place, options)
+    const installed = await make(id, provider, version, place, options, runner.file)
     return { installed, folder: place.folder, already: false }
   } catch (error) {
     throw fullDisk(error) ? fullDiskError(id, root, error) : error
@@ -68,6 +73,7 @@ async function make(
   version: Version,
   place: Place,
   { from, environment, progress }: AddOptions,
+  runnerFile: string,
 ): Promise<Installed> {
   // Unpacking, checking, and having it on disk follow what is fetched.
   const total = version.packages.length + 3
@@ -98,7 +104,7 @@ async function make(
   done++
 
   progress(`having ${id} compute what is known`, done, total)
-  const command = installedCommand(runner, place.draft)
+  const command = installedCommand(runner, place.draft, runnerFile)
   await checkRunner({ id, version: version.version, command }, provider.answers, environment, place.scratch)
   done++
 

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { onnxruntime } from '../../agent/backends/installed/onnxruntime.ts'
+import { backendContract } from '../contracts/backend.ts'
 import { needs } from '../needs.ts'
 import { bitfleet, cleanUp, folder, runPlan } from './bitfleet.ts'
 
@@ -24,8 +26,10 @@ interface Row {
   readonly add: string | null
 }
 
-describe.skipIf(needs('adding backends', reaches, 'no npm that reaches a registry', 'npm'))('bitfleet backends', () => {
-  const env = { BITFLEET_STATE: folder() }
+const skip = needs('adding backends', reaches, 'no npm that reaches a registry', 'npm')
+const env = { BITFLEET_STATE: folder() }
+
+describe.skipIf(skip)('bitfleet backends', () => {
   const rows = async (): Promise<Row[]> => JSON.parse((await bitfleet(['backends', '--json'], { env })).stdout) as Row[]
 
   it('adds two versions of Node.js beside each other, and they part where V8 changed', async () => {
@@ -70,5 +74,46 @@ describe.skipIf(needs('adding backends', reaches, 'no npm that reaches a registr
       code: 2,
       stderr: expect.stringContaining('installed there: js@24') as string,
     })
+  })
+})
+
+const onnx = 'onnxruntime@1.30.0'
+describe.skipIf(skip)('the runtime of ONNX', () => {
+  const place = join(env.BITFLEET_STATE, 'backends', onnx)
+
+  // The folder is needed once a test runs, and the driver imports from it only then.
+  beforeAll(async () => {
+    await bitfleet(['backends', 'add', onnx], { env })
+  })
+
+  it('says where it is, however often it is added', async () => {
+    expect(await bitfleet(['backends', 'add', onnx], { env })).toMatchObject({ code: 0, stdout: `${place}\n` })
+  })
+
+  backendContract(onnxruntime.driver(onnx, place), 'ready')
+
+  it('has its knobs read back as they were set', async () => {
+    const plan = `name: knobs
+seed: 1
+workloads:
+  - linalg.gemm: { dtype: f32, n: 64, data: centred }
+factors:
+  backend: ["${onnx}"]
+  onnxruntime.intraOpThreads: [1, 3]
+  onnxruntime.graphOptimization: [disabled, basic, extended, all]
+  as: [{ onnxruntime.executionMode: sequential }, { onnxruntime.executionMode: parallel, onnxruntime.interOpThreads: 2 }]
+repetitions: 1
+`
+    const { report } = await runPlan(plan, { env })
+    expect(report.cells).toHaveLength(16)
+    for (const { condition, notes, status } of report.cells) {
+      expect(status).toBe('completed')
+      // Levels are told apart on x64 alone.
+      if (process.arch === 'x64') expect(notes).toEqual([])
+      for (const [name, value] of Object.entries(condition.knobs)) {
+        if (name !== 'graphOptimization' || process.arch === 'x64')
+          expect(condition.effective[name]).toBe(String(value))
+      }
+    }
   })
 })

@@ -1,6 +1,7 @@
 import { createRegistry } from '../../../shared/registry.ts'
 import type { BackendDriver } from '../backend.ts'
 import { installedJs } from './js.ts'
+import { onnxruntime } from './onnxruntime.ts'
 import { installedTensorflow, installedTensorflowGpu } from './tensorflow.ts'
 
 /** A driver of a library that `bitfleet backends add` installs, any number of versions side by side. */
@@ -19,6 +20,7 @@ export interface InstalledDriver {
 /** Every one there is; adding one is a file and a line here, and a provider in `agent/provision/providers/`. */
 export const installedDrivers: InstalledDriver[] = createRegistry('installed driver', [
   installedJs,
+  onnxruntime,
   installedTensorflow,
   installedTensorflowGpu,
 ])

@@ -1,7 +1,8 @@
 import { createRegistry } from '../../../shared/registry.ts'
 import type { Provider } from '../provider.ts'
 import { js } from './js.ts'
+import { onnxruntime } from './onnxruntime.ts'
 import { tensorflow, tensorflowGpu } from './tensorflow.ts'
 
 /** Every library that `bitfleet backends add` installs; adding one is a file and a line here. */
-export const providers: Provider[] = createRegistry('provider', [js, tensorflow, tensorflowGpu])
+export const providers: Provider[] = createRegistry('provider', [js, onnxruntime, tensorflow, tensorflowGpu])
