@@ -24,9 +24,9 @@ export async function runProgram(
     cwd,
     env: { ...base, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: timeMs,
-    killSignal: 'SIGKILL',
   })
+  // Not spawn's own bound: where a program is not there, Node keeps its timer, and this process with it.
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeMs)
   const [said, complained] = [createTail(), createTail()]
   child.stdout.on('data', (piece: Buffer) => said.push(piece))
   child.stderr.on('data', (piece: Buffer) => complained.push(piece))
@@ -37,7 +37,7 @@ export async function runProgram(
       ),
     )
     child.once('close', (code, signal) => resolve(code ?? signal))
-  })
+  }).finally(() => clearTimeout(timer))
   if (ended === 0) return said.lines(Number.MAX_SAFE_INTEGER)
   const words = complained.lines(tailLines) || said.lines(tailLines)
   throw new BitfleetError('system', `${command} ${argv[0] ?? ''} ended with ${ended}: ${wordsOf(words)}; ${remedy}`, {
