@@ -145,6 +145,22 @@ describe('a connection', () => {
     expect(records).toHaveLength(before + 1)
   })
 
+  it('may bring another inventory, but not always another', async () => {
+    const { registry, agent } = await enrolled()
+    const renew = (n: number) =>
+      registry.renew(
+        agent,
+        { sequence: n, mark: mark(n), previous: n === 1 ? '' : mark(n - 1) },
+        `sha256:${mark(n).repeat(2)}`,
+      )
+    for (let n = 1; n <= 20; n++) await renew(n)
+    await expect(renew(21)).rejects.toMatchObject({
+      code: 'limit',
+      message: expect.stringMatching(/changes too often/),
+    })
+    expect(registry.find(agent)?.inventories.size).toBe(20)
+  })
+
   it('of one agent does not wait for the record of another', async () => {
     const waiting: (() => void)[] = []
     const records: JournalRecord[] = []

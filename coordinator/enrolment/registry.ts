@@ -83,6 +83,8 @@ export interface RegistryOptions {
 
 /** Sixty times at once, as on a bad line, and once more every 30 s: 3,000 records a day, 1.3 MB. */
 const usualConnections = { tries: 60, refillMs: 30_000 }
+/** How often it may have changed; each time is a record file. */
+const changes = { tries: 20, refillMs: 600_000 }
 
 /** Refusals of one token that are recorded; who holds a token must not be able to fill the disk with it. */
 const maxRecordedRefusals = 100
@@ -90,6 +92,7 @@ const maxRecordedRefusals = 100
 export function createRegistry(options: RegistryOptions): Registry {
   const { key, now = Date.now } = options
   const connections = createAttempts({ ...(options.connections ?? usualConnections), now })
+  const inventories = createAttempts({ ...changes, now })
   const { state, apply } = options.fold ?? createControlFold()
   const fingerprint = fingerprintOf(key.publicKey)
   const refusals = new Map<string, number>()
@@ -194,13 +197,11 @@ export function createRegistry(options: RegistryOptions): Registry {
         // The agent has not heard that its last one was taken.
         const repeats = sequence === agent.sequence && mark === agent.mark
         if (repeats && agent.inventories.has(inventory) && !agent.unlocked) return agent
-        const waitMs = connections.take([id])
+        const isChanged = !agent.inventories.has(inventory)
+        const waitMs = connections.take([id]) || (isChanged ? inventories.take([id]) : 0)
         if (waitMs > 0) {
-          const seconds = Math.ceil(waitMs / 1000)
-          throw new BitfleetError(
-            'limit',
-            `agent ${agent.name} (${id}) connects too often; in ${seconds} s it may again`,
-          )
+          const [who, how] = [`agent ${agent.name} (${id})`, isChanged ? 'connects or changes' : 'connects']
+          throw new BitfleetError('limit', `${who} ${how} too often; in ${Math.ceil(waitMs / 1000)} s it may again`)
         }
         if (!advances && !repeats && !agent.unlocked && sequence > agent.sequence + 1) {
           const places = { connection: sequence, known: agent.sequence }

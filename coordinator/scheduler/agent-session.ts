@@ -13,6 +13,7 @@ import {
 } from '../../shared/messages.ts'
 import type { SignedResult } from '../../shared/signed-result.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { createArtifactExchange } from './artifact-exchange.ts'
 import { failedExecution } from './check-result.ts'
 import { type Admitted, type HandshakeOptions, shakeHands } from './handshake.ts'
@@ -69,7 +70,8 @@ export interface SessionHandlers {
   ended(session: AgentSession, reason: string): void
   /** The object behind a digest. */
   read(digest: Digest): Promise<Uint8Array | undefined>
-  warn(message: string): void
+  /** @param whose doing it is */
+  warn(whose: string, message: string): void
 }
 
 export interface SessionOptions extends HandshakeOptions {
@@ -103,7 +105,7 @@ export async function serveAgent(
     const exchange = createArtifactExchange(send, {
       limitBytes: options.maxArtifactBytes,
       idleMs: options.fetchIdleMs,
-      warn: (message) => handlers.warn(`agent ${agent.id}: ${message}`),
+      warn: (message) => handlers.warn(`agent ${agent.id}`, `agent ${agent.id}: ${message}`),
     })
     void connection.closed.then(() => exchange.end())
     const broken = (error: unknown) => connection.close(messageOf(error))
@@ -170,9 +172,10 @@ export async function serveAgent(
     const later = hasCode(error, 'conflict', 'limit')
     // Of one that is late, or where the store fails, the line is closed, and it tries again.
     if (!session && (later || hasCode(error, 'refused', 'protocol', 'format'))) {
-      await send({ type: 'refused', reason: messageOf(error), later }).catch(() => {})
+      await send({ type: 'refused', reason: visibleLine(messageOf(error)).slice(0, 1000), later }).catch(() => {})
     }
-    handlers.warn(`${session ? `agent ${session.agent.id}` : 'a peer'}: line closed: ${messageOf(error)}`)
+    const whose = session ? `agent ${session.agent.id}` : 'a stranger'
+    handlers.warn(whose, `${whose}: line closed: ${visibleLine(messageOf(error))}`)
     connection.close(messageOf(error))
   }
   const reason = await connection.closed

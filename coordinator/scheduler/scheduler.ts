@@ -4,8 +4,11 @@ import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import type { AgentRecord, HeldJob, JobInput } from '../../shared/messages.ts'
 import { createTensor } from '../../shared/tensor.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { expandPlan, parsePlan } from '../plan/index.ts'
+import { createAttempts } from '../attempts.ts'
+import { createLimitedLog } from '../limited-log.ts'
 import type { Artifacts, RunData, RunRecord } from '../records.ts'
 import type { Report } from '../report/format.ts'
 import type { Store } from '../store/index.ts'
@@ -87,6 +90,11 @@ const dismissalMs = 1000
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { store, registry, log = () => {}, absenceMs = 120_000, cancelMs = 15_000, leaseMs = 60_000 } = options
   const envelopes = createJobEnvelopes(registry.key)
+  /** Results that are refused and were asked of nobody: they are recorded, but not for ever. */
+  const lies = createAttempts({ tries: 100, refillMs: 60_000 })
+  /** What an agent causes to be said. */
+  const limited = createLimitedLog(log)
+  const logOf = (agent: string, message: string) => limited(`agent ${agent}`, `agent ${agent} ${message}`)
   const sessions = new Map<string, AgentSession>()
   /** Agents that are stopping: they are given nothing more. */
   const leaving = new WeakSet<AgentSession>()
@@ -174,29 +182,31 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const { job, attempt, execution, body } = sent
     const signed = { statement: sent.statement, signature: sent.signature }
     const registered = registry.find(id)
+    const refusal = registered && refusalOfStatement(signed, sent, registered, envelopes.nonceOf(id, job, attempt))
     if (!registered || isBarred(registered)) {
-      const reason = registered ? standingSentence(registered) : `agent ${id} is not enrolled here any more`
-      await store.quarantine(id, signed, execution, reason)
+      const reason = registered ? standingSentence(registered) : unknownSentence(id)
+      // What is not even its own is worth no file.
+      if (registered && refusal === undefined) await store.quarantine(id, signed, execution, reason)
       loseJob(job)
       runOf(job)?.abandon(id)
       return reason
     }
-    const refusal = refusalOfStatement(signed, sent, registered, envelopes.nonceOf(id, job, attempt))
     const run = runOf(job)
     const claim = run?.claim(id, job, attempt)
     if (refusal !== undefined) {
-      await store.append({ kind: 'result-refused', by: `agent:${id}`, agent: id, job, attempt, reason: refusal })
-      log(`agent ${id}: result of ${job}, attempt ${attempt}, is refused: ${refusal}`)
-      if (claim !== undefined && typeof claim !== 'string' && claim.given === attempt) {
-        await run?.refused(job, attempt, `its result is refused: ${refusal}`)
+      logOf(id, `brought a result of ${visibleLine(job)}, attempt ${attempt}, that is refused: ${refusal}`)
+      const mine = isUnderWay(claim, attempt)
+      if (mine || lies.take([id]) === 0) {
+        await store.append({ kind: 'result-refused', by: `agent:${id}`, agent: id, job, attempt, reason: refusal })
       }
+      if (mine) await run?.refused(job, attempt, `its result is refused: ${refusal}`)
       fill(session)
       if (run) settle(run)
       return refusal
     }
     if (!run || !claim) {
       fill(session)
-      log(`agent ${id}: result of ${job}, which is not under way, was dropped`)
+      logOf(id, `brought a result of ${visibleLine(job)}, which is not under way; it is dropped`)
       return undefined
     }
     if (claim === 'not-yours') throw new BitfleetError('protocol', `job ${job} is another agent's`)
@@ -210,7 +220,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     // Nothing in a runner does that to itself: an operator did, or the kernel for want of memory.
     const { outcome } = execution
     const killed = outcome.status === 'crashed' && outcome.signal === 'SIGKILL'
-    if (claim !== 'late' && killed && claim.given === attempt && run.again(job)) {
+    if (killed && isUnderWay(claim, attempt) && run.again(job)) {
       await store.append({ kind: 'execution-killed', by: `agent:${id}`, agent: id, job, attempt })
       fill(session)
       settle(run)
@@ -228,16 +238,16 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const takeRefusal = async (session: AgentSession, { job, attempt, reason, later }: Refusal) => {
     const { id } = session.agent
     const run = runOf(job)
-    const claim = run?.claim(id, job, attempt)
-    const mine = claim !== undefined && typeof claim !== 'string' && claim.given === attempt
-    log(`agent ${id} does not take ${job}, attempt ${attempt}: ${reason}`)
+    const mine = isUnderWay(run?.claim(id, job, attempt), attempt)
+    logOf(id, `does not take ${visibleLine(job)}, attempt ${attempt}: ${visibleLine(reason)}`)
     if (later) {
       // It takes none just now; the job waits for it.
       leaving.add(session)
       if (mine) run?.postpone(job)
-    } else {
+    } else if (mine) {
+      // Of what is not under way, nothing follows: an agent tells of what was damaged on its disk after each restart.
       await store.append({ kind: 'job-refused', by: `agent:${id}`, agent: id, job, attempt, reason })
-      if (mine) await run?.refused(job, attempt, `the agent does not take the job: ${reason}`)
+      await run?.refused(job, attempt, `the agent does not take the job: ${reason}`)
     }
     if (run) settle(run)
     fill(session)
@@ -261,7 +271,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     () => {
       for (const session of sessions.values()) {
         for (const job of session.leases.expire(leaseMs)) {
-          log(`agent ${session.agent.id} said nothing of ${job} for ${leaseMs / 1000} s; it is given again`)
+          logOf(session.agent.id, `said nothing of ${job} for ${leaseMs / 1000} s; it is given again`)
           session.cancel(job)
           loseJob(job)
         }
@@ -278,7 +288,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const registered = registry.find(id)
       // It was judged as it stood when it came, and that may have changed since.
       if (!registered || isBarred(registered)) {
-        return session.close(registered ? standingSentence(registered) : `agent ${id} is not enrolled here any more`)
+        return session.close(registered ? standingSentence(registered) : unknownSentence(id))
       }
       if (registered.standing !== session.standing || canonicalJson(registered.labels) !== canonicalJson(labels)) {
         return session.close(comeAgain)
@@ -287,7 +297,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       sessions.set(id, session)
       clearTimeout(absences.get(id))
       absences.delete(id)
-      log(`agent ${id} connected${session.standing === 'pending' ? ', and waits for approval' : ''}`)
+      logOf(id, `connected${session.standing === 'pending' ? ', and waits for approval' : ''}`)
       takeUp(session, holding)
       fill(session)
     },
@@ -314,10 +324,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         for (const job of jobs) if (successor?.leases.attemptOf(job) === undefined) loseJob(job)
         if (successor) fill(successor)
       }
-      log(`agent ${id} gone: ${reason}`)
+      logOf(id, `gone: ${visibleLine(reason)}`)
     },
     read: (digest: Parameters<Store['getObject']>[0]) => store.getObject(digest),
-    warn: log,
+    warn: limited,
   }
 
   const giveUp = (agent: string) => {
@@ -444,6 +454,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       for (const run of active.values()) run.end()
     },
   }
+}
+
+/** Whether an attempt is the one that its agent has in hand. */
+function isUnderWay(claim: ReturnType<ActiveRun['claim']>, attempt: number): boolean {
+  return typeof claim === 'object' && claim.given === attempt && claim.state.state === 'running'
+}
+
+function unknownSentence(agent: string): string {
+  return `agent ${agent} is not enrolled here any more`
 }
 
 function connectedAgents(sessions: ReadonlyMap<string, AgentSession>): AgentRecord[] {
