@@ -72,6 +72,8 @@ export interface SessionHandlers {
   /** The object behind a digest. */
   read(digest: Digest): Promise<Uint8Array | undefined>
   warn(message: string): void
+  /** A line closed before its peer showed who it is, which anybody can bring about as often as they like. */
+  warnOfStranger(message: string): void
 }
 
 export interface SessionOptions extends HandshakeOptions {
@@ -168,7 +170,8 @@ export async function serveAgent(
     }
   } catch (error) {
     if (!session && isForGood(error)) await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
-    handlers.warn(`${session ? `agent ${session.agent.id}` : 'a peer'}: line closed: ${messageOf(error)}`)
+    if (session) handlers.warn(`agent ${session.agent.id}: line closed: ${messageOf(error)}`)
+    else handlers.warnOfStranger(`a peer: line closed: ${messageOf(error)}`)
     connection.close(messageOf(error))
   }
   const reason = await connection.closed

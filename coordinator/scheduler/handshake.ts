@@ -34,6 +34,8 @@ export interface HandshakeOptions {
   readonly helloMs?: number
   /** Called once an agent has proved its key. */
   readonly proven?: () => void
+  /** Called before a line is refused for what it proved, or did not: the agent it said it is, and why. */
+  readonly refusing?: (agent: string, reason: string) => Promise<void>
   readonly now?: () => Date
 }
 
@@ -80,9 +82,13 @@ async function challenge(
   { agent: id, nonce: agentNonce }: Extract<AgentMessage, { type: 'hello' }>,
   next: () => Promise<AgentMessage>,
   send: Send,
-  { registry, proven, now = () => new Date() }: HandshakeOptions,
+  { registry, proven, refusing, now = () => new Date() }: HandshakeOptions,
 ): Promise<Admitted> {
   const known = registry.find(id)
+  const refuse = async (reason: string): Promise<never> => {
+    await refusing?.(id, reason)
+    throw new BitfleetError('refused', reason)
+  }
   // Barred agents prove themselves like others, so that nobody learns of them by asking.
   const nonce = randomBytes(16).toString('hex')
   const proof: CoordinatorProof = { agent: id, agentNonce, at: now().toISOString(), by: 'coordinator', nonce }
@@ -98,13 +104,12 @@ async function challenge(
     record: digestOf(canonicalJson(answer.agent)),
   }
   if (!known || !isSignedBy(known.key, 'bitfleet/challenge@1', signed, answer.signature)) {
-    throw new BitfleetError(
-      'refused',
+    return await refuse(
       `agent ${id} is not enrolled here with this key; \`bitfleet agent enroll\` with a token of this coordinator`,
     )
   }
   proven?.()
-  if (isBarred(known)) throw new BitfleetError('refused', standingSentence(known))
+  if (isBarred(known)) return await refuse(standingSentence(known))
   // What names a machine or moves by itself explains nothing, whatever the agent calls it.
   const { facts, attributes } = partFacts(answer.agent.facts)
   const inventory = inventoryDigest(answer.agent)

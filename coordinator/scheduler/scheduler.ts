@@ -11,9 +11,11 @@ import type { Store } from '../store/index.ts'
 import { type ActiveRun, createActiveRun } from './active-run.ts'
 import { isBarred, standingSentence } from '../enrolment/index.ts'
 import { type AgentSession, type Refusal, type SentResult, serveAgent, type SessionOptions } from './agent-session.ts'
+import { createBoundedLog } from './bounded-log.ts'
 import type { FindDescription } from './check-result.ts'
 import { refusalOfStatement } from './check-statement.ts'
 import { createJobEnvelopes } from './job-envelope.ts'
+import { createRefusalAudit } from './refusal-audit.ts'
 import { createRunArtifacts } from './run-artifacts.ts'
 import type { RunEvent } from './run-events.ts'
 import { readProgress, type RunProgress } from './run-progress.ts'
@@ -97,6 +99,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const serving = new Set<Promise<void>>()
   let comparing: Promise<void> = Promise.resolve()
   let stopped = false
+
+  const refusing = createRefusalAudit(
+    (body) => store.append(body),
+    (agent) => registry.find(agent) !== undefined,
+    log,
+  )
 
   const fetchFrom = async (agent: string, digest: Parameters<AgentSession['fetch']>[0]) =>
     sessions.get(agent)?.fetch(digest)
@@ -305,6 +313,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     read: (digest: Parameters<Store['getObject']>[0]) => store.getObject(digest),
     warn: log,
+    warnOfStranger: createBoundedLog(log),
   }
 
   const giveUp = (agent: string) => {
@@ -344,7 +353,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   return {
     serve(connection) {
-      const served = serveAgent(connection, { ...options, envelopes }, handlers).finally(() => serving.delete(served))
+      const served = serveAgent(connection, { ...options, envelopes, refusing }, handlers).finally(() =>
+        serving.delete(served),
+      )
       serving.add(served)
       return served
     },
