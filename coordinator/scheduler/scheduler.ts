@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import type { AgentRecord, JobInput } from '../../shared/messages.ts'
@@ -8,6 +9,7 @@ import { expandPlan, parsePlan } from '../plan/index.ts'
 import type { Artifacts, RunData, RunRecord } from '../records.ts'
 import type { Report } from '../report/format.ts'
 import type { Store } from '../store/index.ts'
+import { createAbsences } from './absences.ts'
 import { type ActiveRun, createActiveRun } from './active-run.ts'
 import { isBarred, standingSentence } from '../enrolment/index.ts'
 import { type AgentSession, type Refusal, type SentResult, serveAgent, type SessionOptions } from './agent-session.ts'
@@ -89,7 +91,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   /** Agents that are stopping: they are given nothing more. */
   const leaving = new WeakSet<AgentSession>()
   /** Agents that went away, until their jobs are given up. */
-  const absences = new Map<string, NodeJS.Timeout>()
+  const absences = createAbsences({
+    absenceMs,
+    // They cannot come back while nothing that they would have to say can be written.
+    paused: () => store.trouble() !== undefined,
+    over: (agent) => giveUp(agent),
+  })
   /** Jobs that agents had when they went away: theirs still, until they come back without them or are given up. */
   const carried = new Map<string, Set<string>>()
   /** In the order of submission, which is the order they are served in. */
@@ -111,6 +118,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const fill = (session: AgentSession) => {
     if (sessions.get(session.agent.id) !== session || leaving.has(session) || session.standing === 'pending') return
+    if (store.trouble() !== undefined) return
     for (const run of active.values()) {
       while (session.leases.size < Math.min(session.agent.slots, maxSlots)) {
         const job = run.next(session.agent.id)
@@ -126,7 +134,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     comparing = comparing.then(async () => {
       if (stopped) return
       try {
-        await compareRun(run)
+        await compareOnceThereIsRoom(run)
       } catch (error) {
         log(`run ${run.record.id}: comparing failed: ${error instanceof Error ? error.stack : messageOf(error)}`)
         await endRun(run, 'failed', messageOf(error)).catch((unsaved: unknown) => {
@@ -138,6 +146,22 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       active.delete(run.record.id)
     })
     comparing = comparing.catch((error: unknown) => log(`run ${run.record.id}: ${messageOf(error)}`))
+  }
+
+  /** A store that takes nothing for now ends no run. */
+  const compareOnceThereIsRoom = async (run: ActiveRun) => {
+    for (;;) {
+      try {
+        return await compareRun(run)
+      } catch (error) {
+        if (store.trouble() === undefined) throw error
+        log(`run ${run.record.id}: comparing waits: ${messageOf(error)}`)
+      }
+      while (store.trouble() !== undefined) {
+        if (stopped) return
+        await delay(500)
+      }
+    }
   }
 
   const compareRun = async (run: ActiveRun) => {
@@ -280,8 +304,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const { id } = session.agent
       sessions.get(id)?.close('this agent connected again')
       sessions.set(id, session)
-      clearTimeout(absences.get(id))
-      absences.delete(id)
+      absences.end(id)
       log(`agent ${id} connected${session.standing === 'pending' ? ', and waits for approval' : ''}`)
       takeUp(session)
       fill(session)
@@ -302,7 +325,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         const registered = registry.find(id)
         // One that may not come back is not waited for.
         if (!registered || isBarred(registered)) giveUp(id)
-        else absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+        else absences.begin(id)
       } else {
         // Another line of this agent took its place; what that one does not hold is lost.
         const successor = sessions.get(id)
@@ -317,7 +340,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   }
 
   const giveUp = (agent: string) => {
-    absences.delete(agent)
+    absences.end(agent)
     for (const job of carried.get(agent) ?? []) runOf(job)?.lost(job)
     carried.delete(agent)
     for (const run of active.values()) {
@@ -347,7 +370,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const awaitAgents = ({ record }: ActiveRun) => {
     for (const { id } of record.agents) {
-      if (!sessions.has(id) && !absences.has(id)) absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+      if (!sessions.has(id)) absences.begin(id)
     }
   }
 
@@ -432,7 +455,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     async stop() {
       stopped = true
       clearInterval(sweep)
-      for (const timer of absences.values()) clearTimeout(timer)
+      absences.endAll()
       for (const session of sessions.values()) session.close('the coordinator is stopping')
       await Promise.all(serving)
       await comparing
