@@ -24,6 +24,8 @@ export interface LabOptions {
   /** How the two sides are started, such as with another clock. */
   readonly coordinator?: Start
   readonly agent?: Start
+  /** What `agent start` is given besides. */
+  readonly agentArgv?: readonly string[]
 }
 
 export interface RunStatus {
@@ -71,6 +73,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   const dir = folder()
   const store = options.store ?? join(dir, 'store')
   const state = options.state ?? join(dir, 'state')
+  const { agentArgv = [] } = options
   const agentStart = (given: Start = options.agent ?? {}): Start => ({
     ...given,
     env: { BITFLEET_STATE: state, ...given.env },
@@ -106,7 +109,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     agentLog: () => agentLog,
     startCoordinator: launchCoordinator,
     async startAgent(given) {
-      watch(start(['agent', 'start'], agentStart(given)))
+      watch(start(['agent', 'start', ...agentArgv], agentStart(given)))
     },
     async kill(child) {
       if (child.exitCode !== null || child.signalCode !== null) return
@@ -168,7 +171,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     },
   }
   try {
-    watch(await startAgent(store, running!.url, [], agentStart()))
+    watch(await startAgent(store, lab.url, agentArgv, agentStart()))
     await until('the agent', () => lab.connected())
   } catch (error) {
     await lab.close()
