@@ -73,6 +73,8 @@ export interface People {
   bearer(token: string): Identity | undefined
   /** Whoever's cookie this is. */
   session(secret: string): Identity | undefined
+  /** Whether it still is anybody's, for what goes on by itself: it does not count as use. */
+  isSession(secret: string): boolean
 }
 
 export interface PeopleOptions {
@@ -257,6 +259,10 @@ export function createPeople(options: PeopleOptions): People {
     session(secret) {
       const subject = sessions.find(secret)
       return subject && ofSubject(subject)
+    },
+    isSession(secret) {
+      const subject = sessions.peek(secret)
+      return subject !== undefined && ofSubject(subject) !== undefined
     },
   }
 }
