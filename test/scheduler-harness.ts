@@ -115,9 +115,9 @@ export function schedulerHarness(): SchedulerHarness {
       void scheduler.serve(near)
       const fake = createFakeAgent(far, agent)
       await fake.comeIn(holding)
-      let closed = false
-      void far.closed.then(() => (closed = true))
-      while (!closed && !scheduler.connected().has(agent.id)) await breathe()
+      const line = { open: true }
+      void far.closed.then(() => (line.open = false))
+      while (line.open && !scheduler.connected().has(agent.id)) await breathe()
       return fake
     },
     async finish(scheduler, run) {
