@@ -102,6 +102,7 @@ function fleetMembers(): FleetMember[] {
 export interface WebStageOptions extends Partial<GuardOptions> {
   /** Nobody was added yet. */
   readonly withoutPeople?: boolean
+  readonly heartbeatMs?: number
 }
 
 export async function createWebStage({ withoutPeople, ...options }: WebStageOptions = {}): Promise<WebStage> {

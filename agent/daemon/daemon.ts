@@ -4,9 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
-import { parseToken } from '../../shared/enrolment.ts'
-import { fingerprintOf } from '../../shared/keys.ts'
-import { agentEndpoint, type AgentRecord, inventoryDigest, type Job } from '../../shared/messages.ts'
+import { type AgentRecord, inventoryDigest, type Job } from '../../shared/messages.ts'
 import type { Network } from '../../shared/network/network.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
@@ -14,8 +12,8 @@ import { readSoftware } from '../config.ts'
 import { readRuntimeDir } from '../control/config.ts'
 import { type ConnectionStatus, disconnected, reportOn } from '../control/report.ts'
 import { openControlServer } from '../control/server.ts'
-import { enrolOverLine } from '../enrolment/enrol.ts'
-import { createRenewals, type EnrolmentState, readEnrolment, writeEnrolment } from '../enrolment/enrolment-file.ts'
+import { endpointOf, ensureEnrolled } from '../enrolment/enrol.ts'
+import { createRenewals, type EnrolmentState } from '../enrolment/enrolment-file.ts'
 import { type Identity, openIdentity } from '../enrolment/identity.ts'
 import { readInventory } from '../inventory/index.ts'
 import { sweepDrafts } from '../provision/place.ts'
@@ -47,6 +45,8 @@ export interface DaemonOptions {
   readonly config: RunnerConfig
   /** How the coordinator is reached; left out, without a proxy, trusting what the system trusts. */
   readonly network?: Network
+  /** The file of authorities in it that a person named, as an absolute path: kept for the next start. */
+  readonly caFile?: string
   readonly log: (line: string) => void
   readonly cacheBytes?: number
   readonly keepBytes?: number
@@ -133,49 +133,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-export type EnrolOptions = Pick<DaemonOptions, 'url' | 'token' | 'name' | 'labels' | 'stateDir' | 'network' | 'log'>
-
-/**
- * Enrols the agent of a state folder by a token, once: the same token given again changes nothing.
- *
- * @param options `stateDir` claimed, as an absolute path
- * @throws `refused`, `usage` without a token and an address, `unavailable` where no coordinator answers
- */
-export async function ensureEnrolled(options: EnrolOptions): Promise<EnrolmentState> {
-  const { stateDir, token: text, log } = options
-  const known = readEnrolment(stateDir)
-  const token = text === undefined ? undefined : parseToken(text)
-  if (known && (!token || fingerprintOf(known.coordinator) === token.coordinator)) {
-    return options.url === undefined || options.url === known.url ? known : { ...known, url: options.url }
-  }
-  const { url, network } = options
-  if (!token || url === undefined) {
-    throw new BitfleetError(
-      'usage',
-      'this agent has not enrolled: `bitfleet token create` on the coordinator makes a token, `bitfleet agent enroll URL` takes it',
-    )
-  }
-  const key = openIdentity(stateDir)
-  const { name, labels } = options
-  const enrolled = await enrolOverLine(await connectWebSocket(endpointOf(url), { network }), {
-    key,
-    token,
-    name,
-    labels,
-  })
-  if (enrolled.sequence > 0) {
-    throw new BitfleetError(
-      'refused',
-      `agent ${key.id} has connected before, and ${stateDir} does not know how often; \`bitfleet agent reset\` and enrol with a new token`,
-    )
-  }
-  const state = { ...enrolled, url }
-  writeEnrolment(stateDir, state)
-  log(`enrolled as ${name} (${key.id}) with the coordinator ${fingerprintOf(state.coordinator)}`)
-  return state
-}
-
-export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'network' | 'log'>
+export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'network' | 'caFile' | 'log'>
 
 /** Opens the identity of a state folder, and describes its machine. @param options `stateDir` as an absolute path */
 export async function prepareAgent({
@@ -367,22 +325,6 @@ async function runJob(
   const inputs = new Map<string, Uint8Array>()
   for (const { digest } of job.inputs) inputs.set(digest, await exchange.fetch(digest, signal))
   return await runExecution(job, inputs, context, signal)
-}
-
-function endpointOf(url: string): string {
-  let base: URL
-  try {
-    base = new URL(url)
-  } catch (cause) {
-    throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it looks like http://HOST:7575`, {
-      cause,
-    })
-  }
-  if (!['http:', 'https:', 'ws:', 'wss:'].includes(base.protocol)) {
-    throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it starts with http:// or https://`)
-  }
-  // Under a reverse proxy the coordinator may stand below a path.
-  return new URL(base.pathname.replace(/\/$/, '') + agentEndpoint, base).href
 }
 
 function readyBackends({ backends }: AgentRecord): string {

@@ -192,6 +192,17 @@ describe('a job queue without room', () => {
     await end('c')
   })
 
+  it('has no more than so many in hand, whatever it is sent', async () => {
+    const { queue, refused, ready, end, runs } = await queueOf()
+    for (let i = 0; i < 1100; i++) queue.add(sampleJob(`job-${i}`))
+    expect(queue.holding()).toHaveLength(1001)
+    expect(refused).toHaveLength(99)
+    expect(refused[0]).toEqual(['job-1001', expect.stringMatching(/1001 jobs in hand/), true])
+    await end('job-0')
+    await vi.waitFor(() => expect(ready).toHaveBeenCalled(), patient)
+    expect(runs.size).toBeGreaterThanOrEqual(1)
+  })
+
   it('keeps in memory what a full disk does not take, offers it, and writes it when there is room', async () => {
     const { queue, spool, end, refused, offered, ready, folder } = await queueOf()
     const adding = vi.spyOn(spool, 'add').mockRejectedValue(full)
@@ -247,6 +258,31 @@ describe('a job queue without room', () => {
     await vi.waitFor(() => expect(queue.holding()).toEqual([]), patient)
     expect(spool.keys()).toEqual([])
     expect(offered).toEqual(['a@1'])
+  })
+
+  it('has an execution that went wrong on a full disk made again, and keeps what went wrong on another', async () => {
+    const { queue, spool, runs, started, offered, refused, ready } = await queueOf()
+    const { execution } = sampleResult()
+    const outcome = { status: 'failed', code: 'internal', message: 'ENOSPC', stderr: '' } as const
+    const wrong: ExecutionResult = { execution: { ...execution, outcome, trace: undefined }, kept: [] }
+    const probing = vi.spyOn(spool, 'probe').mockRejectedValue(full)
+    queue.add(sampleJob('a'))
+    queue.add(sampleJob('b'))
+    await started('a')
+    runs.get('a')?.end(wrong)
+    await vi.waitFor(() => expect(refused).toHaveLength(2), patient)
+    expect(refused.map(([job, reason, later]) => [job, /no space left/.test(reason), later])).toEqual([
+      ['b', true, true],
+      ['a', true, true],
+    ])
+    expect([offered, queue.holding(), spool.keys()]).toEqual([[], [], []])
+    probing.mockRestore()
+    await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1), patient)
+    queue.add(sampleJob('a', 2))
+    await vi.waitFor(() => expect(queue.counts().running).toBe(1), patient)
+    runs.get('a')?.end(wrong)
+    await vi.waitFor(() => expect(offered).toEqual(['a@2']), patient)
+    expect((await queue.read(key('a', 2)))?.result.execution.outcome).toEqual(outcome)
   })
 
   it('does not start a job whose nonce it cannot write', async () => {

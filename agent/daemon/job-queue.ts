@@ -87,6 +87,9 @@ interface Entry {
   abandoned?: boolean
 }
 
+/** Jobs in memory beyond those that run: a coordinator gives no more than there are slots. */
+const mostWaiting = 1000
+
 export function createJobQueue(options: JobQueueOptions): JobQueue {
   const { slots, spool, seen, log, retryMs = 5_000 } = options
   /** Jobs until their results are on disk; from then on the spool has them. */
@@ -104,7 +107,11 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
   const whenDrained: (() => void)[] = []
 
   const inState = (...states: State[]) => [...entries.values()].filter(({ state }) => states.includes(state))
-  const noRoom = () => blocked ?? spool.fullness() ?? seen.fullness()
+  const noRoom = () => blocked ?? spool.fullness() ?? seen.fullness() ?? crowding()
+  const crowding = () =>
+    entries.size < slots + mostWaiting
+      ? undefined
+      : `this agent has ${entries.size} jobs in hand, and begins with those`
   const refusing = () => (stopping ? 'this agent is stopping' : draining ? 'this agent is draining' : noRoom())
 
   /** After whatever may have made room, or been the last of all. */
@@ -209,12 +216,21 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
       return giveBack(entry, blockedBy(error))
     }
     if (controller.signal.aborted) return await settle(entry, cancelled())
-    await settle(
-      entry,
-      await options
-        .run(job, controller.signal)
-        .catch((error: unknown) => (controller.signal.aborted ? cancelled() : failed('native', error))),
-    )
+    const made = await options
+      .run(job, controller.signal)
+      .catch((error: unknown) => (controller.signal.aborted ? cancelled() : failed('native', error)))
+    // What fails while the disk is full says nothing of the condition: it counts as not made, and is made again.
+    if (wentWrong(made) && !controller.signal.aborted) {
+      const full = await spool.probe().then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      )
+      if (full !== undefined && !controller.signal.aborted) {
+        block(full.error)
+        return giveBack(entry, `${blockedBy(full.error)}, and its execution went wrong`)
+      }
+    }
+    await settle(entry, made)
   }
 
   const track = (work: Promise<void>, ended: () => void) => {
@@ -347,6 +363,10 @@ function nameOf({ id, attempt }: Job): string {
 
 function blockedBy(error: unknown): string {
   return `the disk of this agent takes nothing now (${messageOf(error)})`
+}
+
+function wentWrong({ execution: { outcome } }: ExecutionResult): boolean {
+  return outcome.status === 'failed' || outcome.status === 'crashed' || outcome.status === 'timed-out'
 }
 
 function cancelled(): ExecutionResult {

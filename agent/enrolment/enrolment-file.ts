@@ -11,6 +11,8 @@ const enrolmentStateSchema = z.strictObject({
   coordinator: z.string().regex(publicKeyPattern),
   /** Where it was reached when this agent enrolled. */
   url: z.string(),
+  /** What `--ca` named when it was last given: an absolute path. */
+  caFile: z.string().optional(),
   name: agentNameSchema,
   labels: labelsSchema,
   /** The last connection that the coordinator took. */

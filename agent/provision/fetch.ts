@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BitfleetError } from '../../shared/errors.ts'
-import { syncFolder } from '../spool/durable-file.ts'
+import { syncFolder } from '../../shared/folder.ts'
 import type { Package, RunOptions } from './provider.ts'
 import { parseWheelName, pipTags } from './wheel-name.ts'
 

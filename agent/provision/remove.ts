@@ -1,7 +1,7 @@
 import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BitfleetError } from '../../shared/errors.ts'
-import { syncFolder } from '../spool/durable-file.ts'
+import { syncFolder } from '../../shared/folder.ts'
 import { cachedPath } from './fetch.ts'
 import { type InstalledEntry, readInstalled } from './installed.ts'
 import { openPlace } from './place.ts'

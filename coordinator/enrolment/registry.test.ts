@@ -189,8 +189,7 @@ describe('a connection', () => {
   it('from further than the journal knows locks until somebody has looked, and then goes on from there', async () => {
     const { registry, records, agent, renew } = await enrolled()
     await renew(1, 11, '')
-    const ahead =
-      /is locked: it comes with connection 7, and 1 is the last .* `bitfleet agents unlock a-[0-9a-f]{16}`/
+    const ahead = /is locked: it comes with connection 7, and 1 is the last .* `bitfleet agents unlock a-[0-9a-f]{16}`/
     await expect(renew(7, 17, 16)).rejects.toMatchObject({ code: 'conflict', message: expect.stringMatching(ahead) })
     expect(records.at(-1)).toMatchObject({ kind: 'agent-ahead', agent, connection: 7, known: 1 })
     const before = records.length

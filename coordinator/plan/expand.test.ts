@@ -159,6 +159,25 @@ describe('expanding a plan', () => {
     expect(() => expandPlan(plan(factors), [agent('a')])).toThrow(message)
   })
 
+  it.each([
+    ['gpu', ['a', 'b', 'c']],
+    ['night', ['b', 'c']],
+    ['night,gpu', ['b']],
+    ['nigh', []],
+    ['', []],
+  ])('aims at whoever is in the group %j, alone or among others', (group, expected) => {
+    const aimed = plan('  backend: [js]\n', `agents: { group: "${group}" }\n`)
+    const fleet = [
+      agent('a', { group: 'gpu' }),
+      agent('b', { group: 'night,gpu' }),
+      agent('c', { group: 'gpu, night' }),
+      agent('d', { groups: 'gpu' }),
+    ]
+    const chosen = () => expandPlan(aimed, fleet).cells.map((cell) => cell.agent)
+    if (expected.length > 0) expect(chosen()).toEqual(expected)
+    else expect(chosen).toThrow(/has the labels group=/)
+  })
+
   it('aims at agents by labels', () => {
     const aimed = plan('  backend: [js]\n', 'agents: { site: x }\n')
     const agents = [agent('a', { site: 'y' }), agent('b', { site: 'x', rack: '1' })]

@@ -50,7 +50,7 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
 function chooseAgents(plan: Plan, agents: readonly AgentRecord[]): AgentRecord[] {
   const wanted = Object.entries(plan.agents)
   const chosen = agents
-    .filter((agent) => wanted.every(([key, value]) => agent.labels[key] === value))
+    .filter((agent) => wanted.every(([key, value]) => hasLabel(agent, key, value)))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
   if (chosen.length === 0) {
     const labels = wanted.map(([key, value]) => `${key}=${value}`).join(', ')
@@ -62,6 +62,12 @@ function chooseAgents(plan: Plan, agents: readonly AgentRecord[]): AgentRecord[]
     )
   }
   return chosen
+}
+
+/** A label's value may be a list with commas between: an agent may be in several groups. */
+function hasLabel({ labels }: AgentRecord, key: string, value: string): boolean {
+  const own = Object.hasOwn(labels, key) ? labels[key] : undefined
+  return own === value || (own?.split(',').some((part) => part.trim() === value) ?? false)
 }
 
 function createCell(
