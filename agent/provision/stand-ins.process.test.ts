@@ -9,7 +9,7 @@ import { runPython, withoutPython } from '../../test/python.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bitfleet-stand-ins-'))
 afterAll(() => rmSync(folder, { recursive: true }))
-const script = resolve(import.meta.dirname, 'python/stand_in_libraries.py')
+const script = resolve(import.meta.dirname, '../runners/python/stand_in_libraries.py')
 
 /** Runs a program that has the script as module `made` and the folder as `folder`. */
 function run(program: string) {

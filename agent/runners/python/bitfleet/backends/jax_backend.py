@@ -147,7 +147,13 @@ def _read_back(jax, asked, jit, dump):
             settings[name] = in_force[flag]
         elif complete and name in _defaults:
             settings[name] = _defaults[name]
-    facts.update({f"lib.xla.{flag}": value for flag, value in in_force.items() if not flag.startswith(("xla_dump", "xla_detailed"))})
+    facts.update(
+        {
+            f"lib.xla.{flag}": value
+            for flag, value in in_force.items()
+            if not flag.startswith(("xla_dump", "xla_detailed"))
+        }
+    )
     return settings, facts, notes
 
 
