@@ -17,6 +17,7 @@ import {
   oldestProtocol,
   protocolVersion,
 } from '../../shared/messages.ts'
+import { steadyNow } from '../../shared/steady-clock.ts'
 import { isBarred, type Registry, standingSentence } from '../enrolment/index.ts'
 
 /** An agent that has proved its key. */
@@ -82,7 +83,7 @@ async function challenge(
   { agent: id, nonce: agentNonce }: Extract<AgentMessage, { type: 'hello' }>,
   next: () => Promise<AgentMessage>,
   send: Send,
-  { registry, proven, refusing, now = () => new Date() }: HandshakeOptions,
+  { registry, proven, refusing, now = () => new Date(steadyNow()) }: HandshakeOptions,
 ): Promise<Admitted> {
   const known = registry.find(id)
   const refuse = async (reason: string): Promise<never> => {
