@@ -110,6 +110,7 @@ describe.skipIf(needsSmallDisk('a full disk of the coordinator or the agent'))('
     await lab.kill(lab.coordinator)
     await lab.startCoordinator()
     await delay(1_500)
+    expect((await lab.statusOf(run)).state).toBe('running')
     states.free()
     await goesOnAsIfNothingHadBeen(run)
   })

@@ -42,7 +42,8 @@ export function openSmallDisk(mebibytes: number): SmallDisk {
       try {
         for (const size of [1 << 20, 1 << 12]) {
           const block = Buffer.alloc(size, 1)
-          while (freeBytes(dir) > leave && (leave === 0 || freeBytes(dir) - leave >= size)) writeSync(fd, block)
+          const isRoom = () => freeBytes(dir) > leave && (leave === 0 || freeBytes(dir) - leave >= size)
+          while (isRoom()) writeSync(fd, block)
         }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
