@@ -20,6 +20,11 @@ export const publicBackendNames = [
   'opencl',
 ] as const
 
+/** The name of a backend without the version that an installed one has behind it: `tensorflow` of `tensorflow@2.21.0`. */
+export function backendName(id: string): string {
+  return id.split('@', 1)[0] as string
+}
+
 /**
  * How the daemon puts a knob into force before the runner starts; `call` means the backend does it itself, once open.
  * Data and not code, so that the daemon needs no backend.

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import golden from '../test/golden/golden.json' with { type: 'json' }
 import { hostileTensors } from '../test/hostile-bits.ts'
 import { digestOf } from './digest.ts'
-import { type Checkpoint, checkpointLine, createTrace, formatTrace, parseTrace } from './trace.ts'
+import { type Checkpoint, checkpointLine, createTrace, digestOfLines, formatTrace, parseTrace } from './trace.ts'
 
 const input: Checkpoint = {
   seq: 0,
@@ -83,4 +83,17 @@ test('what is not a canonical trace is refused', () => {
   ]) {
     expect(() => parseTrace(wrong)).toThrow('trace: ')
   }
+})
+
+test('the digest of lines is that of the trace they are, and another for whatever else came', () => {
+  const trace = createTrace([input, sum])
+  const bytes = Buffer.from(formatTrace(trace))
+  expect(digestOfLines(bytes)).toBe(trace.digest)
+  expect(digestOfLines(new Uint8Array())).toBe('')
+  for (let i = 0; i < bytes.length; i++) {
+    const changed = Uint8Array.from(bytes)
+    changed[i] = (changed[i] as number) ^ 1
+    expect(digestOfLines(changed)).not.toBe(trace.digest)
+  }
+  expect(digestOfLines(bytes.subarray(0, -1))).not.toBe(trace.digest)
 })

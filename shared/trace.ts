@@ -63,6 +63,18 @@ export function parseTrace(text: string): Trace {
   return createTrace(lines.map(parseLine))
 }
 
+/** The digest of a trace in its file form, whatever its lines say: that of no trace where it is none. */
+export function digestOfLines(bytes: Uint8Array): string {
+  let prefix = ''
+  for (let at = 0; at < bytes.length; ) {
+    const feed = bytes.indexOf(10, at)
+    const end = feed === -1 ? bytes.length : feed + 1
+    prefix = sha256Hex(prefix, bytes.subarray(at, end))
+    at = end
+  }
+  return prefix
+}
+
 function parseLine(line: string, i: number): Checkpoint {
   let value: Checkpoint
   try {

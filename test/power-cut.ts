@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -62,26 +72,37 @@ export function createPowerCut(real: Promises): PowerCut {
     } as Promises,
     onSync: () => {},
     layOut(folder, target, choose) {
-      mkdirSync(target, { recursive: true })
-      const paths = pathsByInode(folder)
-      const lay = (inode: number, to: string) => {
-        for (const [name, child] of folders.get(inode) ?? []) {
-          const path = paths.get(child)
-          if (folders.has(child) || (path !== undefined && lstatSync(path).isDirectory())) {
-            mkdirSync(join(to, name))
-            lay(child, join(to, name))
-            continue
-          }
-          const synced = files.get(child) ?? Buffer.alloc(0)
-          const now = path === undefined ? synced : readFileSync(path)
-          const more = now.length > synced.length ? choose(now.length - synced.length) : 0
-          writeFileSync(join(to, name), Buffer.concat([synced, now.subarray(synced.length, synced.length + more)]))
+      // Files that are renamed at this very moment, by threads that go on, are looked for again.
+      for (let tries = 0; ; tries++) {
+        try {
+          return layOnce(folder, target, choose)
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 50) throw error
+          rmSync(target, { recursive: true })
         }
       }
-      const fd = openSync(folder, 'r')
-      lay(fstatSync(fd).ino, target)
-      closeSync(fd)
     },
+  }
+  const layOnce: PowerCut['layOut'] = (folder, target, choose) => {
+    mkdirSync(target, { recursive: true })
+    const paths = pathsByInode(folder)
+    const lay = (inode: number, to: string) => {
+      for (const [name, child] of folders.get(inode) ?? []) {
+        const path = paths.get(child)
+        if (folders.has(child) || (path !== undefined && lstatSync(path).isDirectory())) {
+          mkdirSync(join(to, name))
+          lay(child, join(to, name))
+          continue
+        }
+        const synced = files.get(child) ?? Buffer.alloc(0)
+        const now = path === undefined ? synced : readFileSync(path)
+        const more = now.length > synced.length ? choose(now.length - synced.length) : 0
+        writeFileSync(join(to, name), Buffer.concat([synced, now.subarray(synced.length, synced.length + more)]))
+      }
+    }
+    const fd = openSync(folder, 'r')
+    lay(fstatSync(fd).ino, target)
+    closeSync(fd)
   }
   return self
 }

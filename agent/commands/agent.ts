@@ -6,7 +6,7 @@ import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { createNetwork } from '../../shared/network/network.ts'
 import { withAuthority } from '../../shared/network/settings.ts'
 import { visible, visibleLine } from '../../shared/visible.ts'
-import { type AgentConfig, readAgentConfig } from '../config.ts'
+import { type AgentConfig, readAgentConfig, withState } from '../config.ts'
 import { claimStateDir, type Daemon, type DaemonOptions, startDaemon } from '../daemon/daemon.ts'
 import { ensureEnrolled } from '../enrolment/enrol.ts'
 import { readEnrolment } from '../enrolment/enrolment-file.ts'
@@ -108,7 +108,7 @@ async function daemonOptions(
     ...place,
     ...wayOf(options, config, place.stateDir),
     spoolBytes: options.spoolBytes,
-    config,
+    config: withState(config, options.stateDir),
     log,
   }
 }

@@ -8,7 +8,7 @@ import { type AgentRecord, inventoryDigest, type Job } from '../../shared/messag
 import type { Network } from '../../shared/network/network.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
-import { type AgentConfig, readSoftware } from '../config.ts'
+import { readSoftware } from '../config.ts'
 import { readRuntimeDir } from '../control/config.ts'
 import { type ConnectionStatus, disconnected, reportOn } from '../control/report.ts'
 import { openControlServer } from '../control/server.ts'
@@ -16,17 +16,19 @@ import { endpointOf, ensureEnrolled } from '../enrolment/enrol.ts'
 import { createRenewals, type EnrolmentState } from '../enrolment/enrolment-file.ts'
 import { type Identity, openIdentity } from '../enrolment/identity.ts'
 import { readInventory } from '../inventory/index.ts'
+import { sweepDrafts } from '../provision/place.ts'
 import type { JobKey } from '../spool/file-name.ts'
 import { openSeenNonces } from '../spool/seen-nonces.ts'
 import { type Damaged, openSpool, type Spool } from '../spool/spool.ts'
 import { openArtifactCache } from './artifact-cache.ts'
 import { type ArtifactExchange, createArtifactExchange } from './artifact-exchange.ts'
 import { createBackoff } from './backoff.ts'
-import { describeBackends, runnerArguments } from './describe.ts'
+import { offersOf } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
 import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
+import type { RunnerConfig } from './runners.ts'
 import { withSignature } from './sign-result.ts'
 
 export interface DaemonOptions {
@@ -40,7 +42,7 @@ export interface DaemonOptions {
   readonly stateDir: string
   /** Executions at a time. */
   readonly slots: number
-  readonly config: Pick<AgentConfig, 'environment' | 'runnerModules'>
+  readonly config: RunnerConfig
   /** How the coordinator is reached; left out, without a proxy, trusting what the system trusts. */
   readonly network?: Network
   /** The file of authorities in it that a person named, as an absolute path: kept for the next start. */
@@ -148,8 +150,9 @@ export async function prepareAgent({
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.
   rmSync(scratchRoot, { recursive: true, force: true })
+  await sweepDrafts(config.backendFolders ?? [])
   const cache = openArtifactCache(join(stateDir, 'cache'), cacheBytes ?? defaultCacheBytes)
-  const [inventory, backends] = await Promise.all([readInventory(), describeBackends(config)])
+  const [inventory, offers] = await Promise.all([readInventory(), offersOf(config)])
   const agent: AgentRecord = {
     id,
     name,
@@ -158,12 +161,11 @@ export async function prepareAgent({
     facts: { ...inventory.facts },
     attributes: { ...inventory.attributes },
     devices: [...inventory.devices],
-    backends,
+    backends: offers.map(({ backend }) => backend),
     slots,
   }
   const context: ExecutionContext = {
-    runner: runnerArguments(config),
-    backends,
+    offers,
     environment: config.environment,
     scratchRoot,
     cache,

@@ -53,9 +53,13 @@ export function createApi(services: Services, options: ApiOptions): OpenAPIHono 
     ...{ method: 'get', path: '/api/health', summary: 'Whether it runs', security: [] },
     responses: answers({ 200: json(healthSchema, 'it runs') }),
   })
-  app.openapi(health, (c) =>
-    c.json({ status: 'ok' as const, software: services.software, agents: services.scheduler.agents().length }, 200),
-  )
+  // It answers 200 all the same: to start it again, as whoever watches it might, would mend nothing.
+  app.openapi(health, (c) => {
+    const trouble = services.store.trouble()
+    const status = trouble === undefined ? ('ok' as const) : ('impaired' as const)
+    const { software, scheduler } = services
+    return c.json({ status, software, agents: scheduler.agents().length, ...(trouble && { trouble }) }, 200)
+  })
 
   addAgentRoutes(app, services)
   addRunRoutes(app, services, heartbeatMs)

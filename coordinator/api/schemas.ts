@@ -10,7 +10,14 @@ const whole = z.number().int().nonnegative()
 
 export const errorSchema = z.object({ error: z.object({ code: z.enum(errorCodes), message: text }) }).openapi('Error')
 
-export const healthSchema = z.object({ status: z.literal('ok'), software: text, agents: whole }).openapi('Health')
+export const healthSchema = z
+  .object({
+    status: z.enum(['ok', 'impaired']).openapi({ description: 'impaired: it runs, and takes no results for now' }),
+    software: text,
+    agents: whole,
+    trouble: text.optional().openapi({ description: 'why it is impaired' }),
+  })
+  .openapi('Health')
 
 export const agentSchema = z
   .object({

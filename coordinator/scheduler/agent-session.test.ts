@@ -6,8 +6,20 @@ import { digestOf } from '../../shared/digest.ts'
 import type { KeyPair } from '../../shared/keys.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import { createTensor } from '../../shared/tensor.ts'
+import { journalPath, readJournal } from '../store/index.ts'
 
 const bench = schedulerHarness()
+
+/** Why lines of an agent were refused, as the audit has it; of all agents, their names. */
+async function refusalsOf(agent?: string): Promise<string[]> {
+  const found: string[] = []
+  await readJournal(journalPath(bench.store.dir), ({ record }) => {
+    if (record.kind !== 'audit' || record.action !== 'refused a line as agent') return
+    if (agent === undefined) found.push(record.subject)
+    else if (record.subject === agent) found.push(record.detail ?? '')
+  })
+  return found
+}
 
 describe('a hello', () => {
   async function refusalOf(message: unknown): Promise<string> {
@@ -114,6 +126,28 @@ describe('a proof', () => {
     const replay = createFakeAgent(thief, agent)
     for (const message of sent) await thief.send(message)
     expect((await replay.next('refused')).reason).toMatch(/not enrolled here with this key/)
+    expect(await refusalsOf(agent.id)).toEqual([expect.stringMatching(/not enrolled here with this key/)])
+  })
+
+  it('is in the audit where it is refused, but not for as often as anybody likes', async () => {
+    const scheduler = bench.start()
+    const agent = agentRecord('a-pestered')
+    await bench.enrol(agent)
+    const attempt = async (id: string) => {
+      const [near, far] = createMemoryLine()
+      void scheduler.serve(near)
+      const thief = createFakeAgent(far, { ...agent, id }, fakeKey('an impostor'))
+      await thief.hello()
+      await thief.prove()
+      await thief.next('refused')
+    }
+    for (let i = 0; i < 110; i++) await attempt(agent.id)
+    const refusals = await refusalsOf(agent.id)
+    expect(refusals).toHaveLength(100)
+    expect(refusals.at(-1)).toMatch(/no more of these are recorded/)
+    for (let i = 0; i < 110; i++) await attempt(`a-nobody-${i}`)
+    const strangers = (await refusalsOf()).filter((subject) => subject.startsWith('a-nobody-'))
+    expect(strangers).toHaveLength(100)
   })
 
   it('is not refused for what passes: the agent finds the line closed, and may try again', async () => {

@@ -5,6 +5,7 @@ import { createMemoryLine } from '../../test/memory-line.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { f32 } from '../../test/synthetic-run.ts'
 import type { Job } from '../../shared/messages.ts'
+import { digestOfLines } from '../../shared/trace.ts'
 import { checkFiles, type JournalRecord, journalPath, readJournal, type Store } from '../store/index.ts'
 import { checkResult } from './check-result.ts'
 
@@ -27,7 +28,6 @@ describe('a lie', () => {
   const other = completedWith([['sum', f32([5], [])]])
 
   it.each<[string, (job: Job) => ReturnType<typeof honest> | { execution: unknown; body?: Uint8Array }, string]>([
-    ['about its trace', (job) => ({ ...honest(job), body: other.body as Uint8Array }), 'digest-mismatch'],
     [
       'about the bits of an output',
       (job) => {
@@ -50,7 +50,14 @@ describe('a lie', () => {
       (job) => ({ execution: { ...honest(job).execution, trace: undefined } }),
       'protocol',
     ],
-    ['by a trace that is not canonical', (job) => ({ ...honest(job), body: Buffer.from('{"seq": 0}\n') }), 'protocol'],
+    [
+      'by a trace that is not canonical',
+      (job) => {
+        const body = Buffer.from('{"seq": 0}\n')
+        return { execution: { ...honest(job).execution, trace: digestOfLines(body) }, body }
+      },
+      'protocol',
+    ],
     ['by an execution that is none', () => ({ execution: { outcome: 'fine' } }), 'protocol'],
     [
       'by a failure that brings bits',
@@ -125,6 +132,22 @@ describe('a lie', () => {
     expect((await liar.next('job')).job.attempt).toBe(2)
     expect(await journalOf(bench.store, 'execution-killed')).toHaveLength(1)
     await scheduler.cancel(id)
+  })
+
+  it('of a trace whose lines are others than the agent signed is refused, and the job is made again', async () => {
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await agent.next('job')
+    const changed = Uint8Array.from(honest(job).body as Uint8Array)
+    changed[10] = (changed[10] as number) ^ 1
+    await agent.answer(job, { ...honest(job), body: changed })
+    expect((await agent.next('rejected')).reason).toMatch(/signed for the trace .*, the lines that came have /)
+    const { job: again } = await agent.next('job')
+    expect([again.id, again.attempt]).toEqual([job.id, 2])
+    await agent.answer(again, honest(again))
+    expect((await bench.finish(scheduler, id)).verdict).toBe('identical')
+    expect((await journalOf(bench.store, 'result-refused')).at(-1)).toMatchObject({ job: job.id, attempt: 1 })
   })
 
   it('that was tampered with on its way is refused, and the job is made again until it was too often', async () => {

@@ -2,6 +2,7 @@ import { canonicalJson } from '../../shared/canonical-json.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { isSignedBy } from '../../shared/envelope.ts'
 import type { ResultStatement, SignedResult } from '../../shared/signed-result.ts'
+import { digestOfLines } from '../../shared/trace.ts'
 import type { RegisteredAgent } from '../enrolment/index.ts'
 import type { SentResult } from './agent-session.ts'
 
@@ -13,7 +14,7 @@ import type { SentResult } from './agent-session.ts'
  */
 export function refusalOfStatement(
   { statement, signature }: SignedResult,
-  sent: Pick<SentResult, 'job' | 'attempt' | 'said'>,
+  sent: Pick<SentResult, 'job' | 'attempt' | 'said' | 'body'>,
   agent: RegisteredAgent,
   expected: string,
 ): string | undefined {
@@ -29,6 +30,12 @@ export function refusalOfStatement(
   const actual = digestOfExecution(sent.said)
   if (statement.execution !== actual) {
     return `it is signed for an execution of digest ${statement.execution}, the one that came has ${actual}`
+  }
+  // What was changed on its way is nobody's bits, and is asked for again.
+  if (statement.trace !== undefined && sent.body !== undefined) {
+    const lines = digestOfLines(sent.body)
+    if (lines !== statement.trace)
+      return `it is signed for the trace ${statement.trace}, the lines that came have ${lines}`
   }
   return undefined
 }

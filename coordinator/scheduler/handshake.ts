@@ -17,7 +17,7 @@ import {
   protocolVersion,
 } from '../../shared/messages.ts'
 import { steadyNow } from '../steady-clock.ts'
-import { barredError, isBarred, type Registry } from '../enrolment/index.ts'
+import { barredError, isBarred, type Registry, standingSentence } from '../enrolment/index.ts'
 
 /** An agent that has proved its key. */
 export interface Admitted {
@@ -33,6 +33,8 @@ export interface HandshakeOptions {
   readonly helloMs?: number
   /** Called once an agent has proved its key. */
   readonly proven?: () => void
+  /** Called before a line is refused for what it proved, or did not: the agent it said it is, and why. */
+  readonly refusing?: (agent: string, reason: string) => Promise<void>
   /** In ms since 1970. */
   readonly now?: () => number
 }
@@ -83,9 +85,13 @@ async function challenge(
   { agent: id, nonce: agentNonce }: Extract<AgentMessage, { type: 'hello' }>,
   next: () => Promise<AgentMessage>,
   send: Send,
-  { registry, proven, now = steadyNow }: HandshakeOptions,
+  { registry, proven, refusing, now = steadyNow }: HandshakeOptions,
 ): Promise<Admitted> {
   const known = registry.find(id)
+  const refuse = async (reason: string): Promise<never> => {
+    await refusing?.(id, reason)
+    throw new BitfleetError('refused', reason)
+  }
   // Barred agents prove themselves like others, so that nobody learns of them by asking.
   const nonce = randomBytes(16).toString('hex')
   const proof: CoordinatorProof = { agent: id, agentNonce, at: new Date(now()).toISOString(), by: 'coordinator', nonce }
@@ -101,13 +107,15 @@ async function challenge(
     record: digestOf(canonicalJson(answer.agent)),
   }
   if (!known || !isSignedBy(known.key, 'bitfleet/challenge@1', signed, answer.signature)) {
-    throw new BitfleetError(
-      'refused',
+    return await refuse(
       `agent ${id} is not enrolled here with this key; \`bitfleet agent enroll\` with a token of this coordinator`,
     )
   }
   proven?.()
-  if (isBarred(known)) throw barredError(known)
+  if (isBarred(known)) {
+    await refusing?.(id, standingSentence(known))
+    throw barredError(known)
+  }
   // What names a machine or moves by itself explains nothing, whatever the agent calls it.
   const { facts, attributes } = partFacts(answer.agent.facts)
   const inventory = inventoryDigest(answer.agent)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { canonicalJson } from '../../shared/canonical-json.ts'
+import { setTimeout as delay } from 'node:timers/promises'
 import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import type { AgentRecord, HeldJob, JobInput } from '../../shared/messages.ts'
@@ -12,12 +13,14 @@ import { createLimitedLog } from '../limited-log.ts'
 import type { Artifacts, RunData, RunRecord } from '../records.ts'
 import type { Report } from '../report/format.ts'
 import type { Store } from '../store/index.ts'
+import { createAbsences } from './absences.ts'
 import { type ActiveRun, createActiveRun } from './active-run.ts'
 import { isBarred, standingSentence } from '../enrolment/index.ts'
 import { type AgentSession, type Refusal, type SentResult, serveAgent, type SessionOptions } from './agent-session.ts'
 import type { FindDescription } from './check-result.ts'
 import { refusalOfStatement } from './check-statement.ts'
 import { createJobEnvelopes } from './job-envelope.ts'
+import { createRefusalAudit } from './refusal-audit.ts'
 import { createRunArtifacts } from './run-artifacts.ts'
 import type { RunEvent } from './run-events.ts'
 import { readProgress, type RunProgress } from './run-progress.ts'
@@ -99,7 +102,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   /** Agents that are stopping: they are given nothing more. */
   const leaving = new WeakSet<AgentSession>()
   /** Agents that went away, until their jobs are given up. */
-  const absences = new Map<string, NodeJS.Timeout>()
+  const absences = createAbsences({
+    absenceMs,
+    // They cannot come back while nothing that they would have to say can be written.
+    paused: () => store.trouble() !== undefined,
+    over: (agent) => giveUp(agent),
+  })
   /** Jobs that agents had when they went away: theirs still, until they come back without them or are given up. */
   const carried = new Map<string, Set<string>>()
   /** In the order of submission, which is the order they are served in. */
@@ -111,11 +119,18 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let comparing: Promise<void> = Promise.resolve()
   let stopped = false
 
+  const refusing = createRefusalAudit(
+    (body) => store.append(body),
+    (agent) => registry.find(agent) !== undefined,
+    log,
+  )
+
   const fetchFrom = async (agent: string, digest: Parameters<AgentSession['fetch']>[0]) =>
     sessions.get(agent)?.fetch(digest)
 
   const fill = (session: AgentSession) => {
     if (sessions.get(session.agent.id) !== session || leaving.has(session) || session.standing === 'pending') return
+    if (store.trouble() !== undefined) return
     for (const run of active.values()) {
       while (session.leases.size < Math.min(session.agent.slots, maxSlots)) {
         const job = run.next(session.agent.id)
@@ -131,7 +146,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     comparing = comparing.then(async () => {
       if (stopped) return
       try {
-        await compareRun(run)
+        await compareOnceThereIsRoom(run)
       } catch (error) {
         log(`run ${run.record.id}: comparing failed: ${error instanceof Error ? error.stack : messageOf(error)}`)
         await endRun(run, 'failed', messageOf(error)).catch((unsaved: unknown) => {
@@ -143,6 +158,22 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       active.delete(run.record.id)
     })
     comparing = comparing.catch((error: unknown) => log(`run ${run.record.id}: ${messageOf(error)}`))
+  }
+
+  /** A store that takes nothing for now ends no run. */
+  const compareOnceThereIsRoom = async (run: ActiveRun) => {
+    for (;;) {
+      try {
+        return await compareRun(run)
+      } catch (error) {
+        if (store.trouble() === undefined) throw error
+        log(`run ${run.record.id}: comparing waits: ${messageOf(error)}`)
+      }
+      while (store.trouble() !== undefined) {
+        if (stopped) return
+        await delay(500)
+      }
+    }
   }
 
   const compareRun = async (run: ActiveRun) => {
@@ -295,8 +326,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       }
       sessions.get(id)?.close('this agent connected again')
       sessions.set(id, session)
-      clearTimeout(absences.get(id))
-      absences.delete(id)
+      absences.end(id)
       logOf(id, `connected${session.standing === 'pending' ? ', and waits for approval' : ''}`)
       takeUp(session, holding)
       fill(session)
@@ -317,7 +347,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         const registered = registry.find(id)
         // One that may not come back is not waited for.
         if (!registered || isBarred(registered)) giveUp(id)
-        else absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+        else absences.begin(id)
       } else {
         // Another line of this agent took its place; what that one does not hold is lost.
         const successor = sessions.get(id)
@@ -331,7 +361,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   }
 
   const giveUp = (agent: string) => {
-    absences.delete(agent)
+    absences.end(agent)
     for (const job of carried.get(agent) ?? []) runOf(job)?.lost(job)
     carried.delete(agent)
     for (const run of active.values()) {
@@ -361,14 +391,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const awaitAgents = ({ record }: ActiveRun) => {
     for (const { id } of record.agents) {
-      if (!sessions.has(id) && !absences.has(id)) absences.set(id, setTimeout(() => giveUp(id), absenceMs).unref())
+      if (!sessions.has(id)) absences.begin(id)
     }
   }
 
   return {
     serve(connection) {
       if (stopped) connection.close(stopping)
-      const served = serveAgent(connection, { ...options, envelopes }, handlers).finally(() =>
+      const served = serveAgent(connection, { ...options, envelopes, refusing }, handlers).finally(() =>
         serving.delete(connection),
       )
       serving.set(connection, served)
@@ -447,7 +477,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     async stop() {
       stopped = true
       clearInterval(sweep)
-      for (const timer of absences.values()) clearTimeout(timer)
+      absences.endAll()
       for (const connection of serving.keys()) connection.close(stopping)
       await Promise.all(serving.values())
       await comparing

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
-import { BitfleetError } from '../../shared/errors.ts'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder, syncFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import type { CellRecord, ExecutionRecord, RunRecord } from '../records.ts'
 import { type Report, reportSchema } from '../report/format.ts'
-import { createContentFiles } from './content-files.ts'
+import { type ContentFiles, createContentFiles } from './content-files.ts'
 import { createIndexWriter, openIndex } from './index-writer.ts'
 import { journalFormat, type JournalBody } from './journal-body.ts'
 import { openJournal, type JournalRecord } from './journal.ts'
@@ -25,6 +25,7 @@ import {
   summarizeRuns,
 } from './record-index.ts'
 import { formatRecord, parseRecord, type RecordKind, type StoredRecord } from './records.ts'
+import { createRoom, type Room, type RoomOptions } from './room.ts'
 import type { Store } from './store.ts'
 
 /** How many record files are read at a time. */
@@ -34,6 +35,8 @@ export interface StoreOptions {
   /** Sees every line of the journal at opening, in order: for what is kept in memory alone. */
   readonly visit?: (record: JournalRecord) => void
   readonly log?: (message: string) => void
+  /** How much of its disk is left free, and how that is seen. */
+  readonly room?: Pick<RoomOptions, 'freeBytes' | 'reserveBytes' | 'retryMs'>
 }
 
 /** Where a store keeps its journal. */
@@ -64,7 +67,7 @@ export async function openStore(dir: string, options: StoreOptions = {}): Promis
 async function openLocked(
   dir: string,
   unlock: () => Promise<void>,
-  { visit = () => {}, log = () => {} }: StoreOptions,
+  { visit = () => {}, log = () => {}, room: roomOptions }: StoreOptions,
 ): Promise<Store> {
   await chmod(dir, 0o700)
   await refuseWithoutJournal(dir)
@@ -74,8 +77,9 @@ async function openLocked(
   await mkdir(scratch, { mode: 0o700 })
   await mkdir(dirname(journalPath(dir)), { recursive: true, mode: 0o700 })
   await syncFolder(dir)
-  const objects = createContentFiles(join(dir, 'objects'), scratch)
-  const records = createContentFiles(join(dir, 'records'), scratch)
+  const room = createRoom(dir, scratch, { ...roomOptions, log, recover: () => writer.settle() })
+  const objects = withRoom(createContentFiles(join(dir, 'objects'), scratch), room)
+  const records = withRoom(createContentFiles(join(dir, 'records'), scratch), room)
   const readIfThere: ReadRecord = async <Kind extends RecordKind>(digest: Digest, kind: Kind) => {
     const bytes = await records.get(digest)
     if (!bytes) return undefined
@@ -90,8 +94,12 @@ async function openLocked(
   }
 
   const index = await openIndex(join(dir, 'db'), log)
-  const { database } = index
-  const writer = await createIndexWriter(database, readIfThere)
+  const writer = await createIndexWriter(index.database, readIfThere, () => room.checkForIndex())
+  /** The index with all that was written so far. @throws why it lacks some of it */
+  const upToDate = async () => {
+    await writer.settle()
+    return index.database
+  }
   const journal = await openJournal(journalPath(dir), async (line) => {
     visit(line.record)
     await writer.catchUp(line)
@@ -100,6 +108,7 @@ async function openLocked(
     throw error
   })
   const closeFiles = async () => {
+    room.close()
     await journal.close()
     await index.close()
   }
@@ -111,8 +120,16 @@ async function openLocked(
     body: JournalBody,
     fresh: ReadonlyMap<Digest, StoredRecord> = new Map(),
   ): Promise<JournalRecord> => {
-    const line = await journal.append(body)
-    await writer.enter(line, fresh)
+    await room.check()
+    const line = await journal.append(body).catch((error: unknown) => {
+      room.noteFailure(error)
+      throw error
+    })
+    // On disk, it has happened, whether the index takes it now or later; reads wait for it.
+    await writer.enter(line, fresh).catch((error: unknown) => {
+      room.noteFailure(error)
+      log(`the index lacks records of the journal for now: ${messageOf(error)}`)
+    })
     return line.record
   }
   const keep = async (record: StoredRecord): Promise<Digest> => {
@@ -122,7 +139,7 @@ async function openLocked(
     return digest
   }
   const runOf = async (id: string) => {
-    const row = await findRun(database, id)
+    const row = await findRun(await upToDate(), id)
     if (!row) throw new BitfleetError('not-found', `there is no run "${id}"`)
     return row
   }
@@ -133,7 +150,7 @@ async function openLocked(
     if (journal.start.sequence === 0) {
       await append({ kind: 'journal', format: journalFormat, id: randomUUID() })
     }
-    for (const digest of await agentRecords(database)) {
+    for (const digest of await agentRecords(index.database)) {
       const { agent } = await read(digest, 'agent@1')
       agents.set(agent.id, agent)
     }
@@ -161,13 +178,14 @@ async function openLocked(
 
   return {
     dir,
+    trouble: () => room.trouble(),
     putObject: (content, expected, limitBytes) => objects.put(content, expected, limitBytes),
     getObject: (digest) => objects.get(digest),
     hasObject: (digest) => objects.has(digest),
     artifacts: () => ({
       tensor: (digest) => objects.get(digest),
       async trace(trace) {
-        const digest = await findTrace(database, trace)
+        const digest = await findTrace(await upToDate(), trace)
         const bytes = digest && (await objects.get(digest))
         return bytes && new TextDecoder().decode(bytes)
       },
@@ -187,7 +205,8 @@ async function openLocked(
     },
 
     async createRun(run, cells, by = 'coordinator') {
-      if (await findRun(database, run.id)) throw new BitfleetError('conflict', `there is a run "${run.id}" already`)
+      if (await findRun(await upToDate(), run.id))
+        throw new BitfleetError('conflict', `there is a run "${run.id}" already`)
       const plan: StoredRecord = { record: 'cells@1', run: run.id, cells }
       const planDigest = await keep(plan)
       const record: StoredRecord = { record: 'run@1', run, cells: planDigest, cellCount: cells.length }
@@ -204,7 +223,7 @@ async function openLocked(
       if (recording.has(key)) return false
       recording.add(key)
       try {
-        if (await findExecution(database, run, cell, repetition)) return false
+        if (await findExecution(await upToDate(), run, cell, repetition)) return false
         let record: StoredRecord = { record: 'execution@1', run, execution }
         if (traceText !== undefined) {
           const bytes = Buffer.from(traceText)
@@ -227,7 +246,12 @@ async function openLocked(
       await runOf(run)
       await append({ kind: 'resume', by: 'coordinator', run })
       const { cancelRequested, resumptions } = await runOf(run)
-      return { ...(await loadPlan(run)), executions: await executionRows(database, run), cancelRequested, resumptions }
+      return {
+        ...(await loadPlan(run)),
+        executions: await executionRows(await upToDate(), run),
+        cancelRequested,
+        resumptions,
+      }
     },
     async setRunState(run, state, end) {
       await runOf(run)
@@ -236,7 +260,7 @@ async function openLocked(
     loadPlan,
     async loadRun(id) {
       const plan = await loadPlan(id)
-      const rows = await executionRows(database, id)
+      const rows = await executionRows(await upToDate(), id)
       const executions: ExecutionRecord[] = []
       for (let at = 0; at < rows.length; at += readers) {
         const some = rows.slice(at, at + readers).map(({ record }) => read(record, 'execution@1'))
@@ -246,10 +270,10 @@ async function openLocked(
     },
     async listExecutions(run) {
       await runOf(run)
-      return executionRows(database, run)
+      return executionRows(await upToDate(), run)
     },
-    listRuns: () => summarizeRuns(database),
-    findRuns: (query) => searchRuns(database, query),
+    listRuns: async () => summarizeRuns(await upToDate()),
+    findRuns: async (query) => searchRuns(await upToDate(), query),
 
     async saveReport(run, report) {
       await runOf(run)
@@ -273,6 +297,20 @@ async function openLocked(
     async close() {
       await closeFiles()
       await unlock()
+    },
+  }
+}
+
+/** Content files that are written only while there is room. */
+function withRoom(files: ContentFiles, room: Room): ContentFiles {
+  return {
+    ...files,
+    async put(content, expected, limitBytes) {
+      await room.check()
+      await files.put(content, expected, limitBytes).catch((error: unknown) => {
+        room.noteFailure(error)
+        throw error
+      })
     },
   }
 }

@@ -18,6 +18,8 @@ export interface IndexWriter {
    * @param fresh records that were just written, by digest
    */
   enter(line: JournalLine, fresh: ReadonlyMap<Digest, StoredRecord>): Promise<void>
+  /** Enters what an earlier failure left. @throws why it still cannot be entered */
+  settle(): Promise<void>
 }
 
 /** Lines that a transaction takes at opening. */
@@ -34,7 +36,12 @@ export async function openIndex(folder: string, log: (message: string) => void):
   }
 }
 
-export async function createIndexWriter(database: Database, read: ReadRecord): Promise<IndexWriter> {
+/** @param ready called before each transaction; throws where the database is better left alone */
+export async function createIndexWriter(
+  database: Database,
+  read: ReadRecord,
+  ready: () => Promise<void> = async () => {},
+): Promise<IndexWriter> {
   const mark = await readMark(database)
   let waiting: JournalLine[] = []
   let fresh = new Map<Digest, StoredRecord>()
@@ -46,8 +53,10 @@ export async function createIndexWriter(database: Database, read: ReadRecord): P
   }) as ReadRecord
 
   const write = async () => {
-    const lines = [...waiting]
+    let lines: JournalLine[] = []
     try {
+      await ready()
+      lines = [...waiting]
       await enterRecords(database, lines, readFresh)
     } finally {
       writing = undefined
@@ -89,6 +98,10 @@ export async function createIndexWriter(database: Database, read: ReadRecord): P
       for (const [digest, record] of records) fresh.set(digest, record)
       waiting.push(line)
       await flush(line.record.sequence)
+    },
+    async settle() {
+      const last = waiting.at(-1)
+      if (last) await flush(last.record.sequence)
     },
   }
 }

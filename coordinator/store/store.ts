@@ -61,6 +61,11 @@ export interface RunUnderWay {
  */
 export interface Store {
   readonly dir: string
+  /**
+   * Why nothing can be written now, for a person; undefined while it can. Whatever writes throws `unavailable` then, and
+   * so may what reads; it goes on by itself once the disk takes writes again.
+   */
+  trouble(): string | undefined
 
   /**
    * Keeps bytes; keeping them twice is keeping them once.
