@@ -49,7 +49,7 @@ export function createTensorflow(id: string, folder: string, build: TensorflowBu
       }
     },
     async open(knobs) {
-      const backend = await openTensorflow(knobs, (tf) => loadTfjsNode(folder, tf))
+      const backend = await openTensorflow(knobs, build, (tf) => loadTfjsNode(folder, tf))
       if (backend.version === version) return backend
       await backend.close()
       throw new BitfleetError('unavailable', `${id}: what is installed there is TensorFlow ${backend.version}`)
@@ -75,11 +75,15 @@ export const tensorflowGpu: BackendDriver = {
       return { status: 'unavailable', reason, add }
     }
   },
-  open: (knobs) => openTensorflow(knobs, loadOwnPackage),
+  open: (knobs) => openTensorflow(knobs, 'gpu', loadOwnPackage),
 }
 
 /** @param load loads the binding and registers tfjs's backend `tensorflow` */
-async function openTensorflow(knobs: Knobs, load: (tf: typeof tfjs) => TfjsNode): Promise<Backend> {
+async function openTensorflow(
+  knobs: Knobs,
+  build: TensorflowBuild,
+  load: (tf: typeof tfjs) => TfjsNode,
+): Promise<Backend> {
   const loaded: TfjsNode[] = []
   const library = await openTfjs('tensorflow', async (tf) => {
     loaded.push(load(tf))
@@ -88,9 +92,10 @@ async function openTensorflow(knobs: Knobs, load: (tf: typeof tfjs) => TfjsNode)
   const { binding, packageVersion, started } = loaded[0] as TfjsNode
   const native = readNative()
   const listener = listenToOnednn(native.oneDnn === true, () => probe(tf))
-  const tensorflow = { packageVersion, started, version: binding.TF_Version, usesGpu: binding.isUsingGpuDevice() }
+  const [version, usesGpu] = [binding.TF_Version, binding.isUsingGpuDevice()]
+  const tensorflow = { packageVersion, started, version, usesGpu, build }
   return {
-    version: binding.TF_Version,
+    version,
     kernels: createTfjsKernels(tf, 'tensorflow', true),
     tf,
     async effective() {

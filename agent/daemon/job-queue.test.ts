@@ -260,6 +260,31 @@ describe('a job queue without room', () => {
     expect(offered).toEqual(['a@1'])
   })
 
+  it('has an execution that went wrong on a full disk made again, and keeps what went wrong on another', async () => {
+    const { queue, spool, runs, started, offered, refused, ready } = await queueOf()
+    const { execution } = sampleResult()
+    const outcome = { status: 'failed', code: 'internal', message: 'ENOSPC', stderr: '' } as const
+    const wrong: ExecutionResult = { execution: { ...execution, outcome, trace: undefined }, kept: [] }
+    const probing = vi.spyOn(spool, 'probe').mockRejectedValue(full)
+    queue.add(sampleJob('a'))
+    queue.add(sampleJob('b'))
+    await started('a')
+    runs.get('a')?.end(wrong)
+    await vi.waitFor(() => expect(refused).toHaveLength(2), patient)
+    expect(refused.map(([job, reason, later]) => [job, /no space left/.test(reason), later])).toEqual([
+      ['b', true, true],
+      ['a', true, true],
+    ])
+    expect([offered, queue.holding(), spool.keys()]).toEqual([[], [], []])
+    probing.mockRestore()
+    await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1), patient)
+    queue.add(sampleJob('a', 2))
+    await vi.waitFor(() => expect(queue.counts().running).toBe(1), patient)
+    runs.get('a')?.end(wrong)
+    await vi.waitFor(() => expect(offered).toEqual(['a@2']), patient)
+    expect((await queue.read(key('a', 2)))?.result.execution.outcome).toEqual(outcome)
+  })
+
   it('does not start a job whose nonce it cannot write', async () => {
     const { queue, seen, runs, refused, ready } = await queueOf()
     vi.spyOn(seen, 'add').mockRejectedValueOnce(full)

@@ -216,12 +216,21 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
       return giveBack(entry, blockedBy(error))
     }
     if (controller.signal.aborted) return await settle(entry, cancelled())
-    await settle(
-      entry,
-      await options
-        .run(job, controller.signal)
-        .catch((error: unknown) => (controller.signal.aborted ? cancelled() : failed('native', error))),
-    )
+    const made = await options
+      .run(job, controller.signal)
+      .catch((error: unknown) => (controller.signal.aborted ? cancelled() : failed('native', error)))
+    // What fails while the disk is full says nothing of the condition: it counts as not made, and is made again.
+    if (wentWrong(made) && !controller.signal.aborted) {
+      const full = await spool.probe().then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      )
+      if (full !== undefined && !controller.signal.aborted) {
+        block(full.error)
+        return giveBack(entry, `${blockedBy(full.error)}, and its execution went wrong`)
+      }
+    }
+    await settle(entry, made)
   }
 
   const track = (work: Promise<void>, ended: () => void) => {
@@ -354,6 +363,10 @@ function nameOf({ id, attempt }: Job): string {
 
 function blockedBy(error: unknown): string {
   return `the disk of this agent takes nothing now (${messageOf(error)})`
+}
+
+function wentWrong({ execution: { outcome } }: ExecutionResult): boolean {
+  return outcome.status === 'failed' || outcome.status === 'crashed' || outcome.status === 'timed-out'
 }
 
 function cancelled(): ExecutionResult {

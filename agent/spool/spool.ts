@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { bytesText } from '../../shared/bytes-text.ts'
@@ -31,7 +31,7 @@ export interface Spool {
   keys(): JobKey[]
   /** Why no new work is to be taken now; undefined while there is room. */
   fullness(): string | undefined
-  /** Whether the disk takes a small file now. @throws what the operating system refuses */
+  /** Whether the disk has room for an execution now. @throws what the operating system refuses, or how little there is */
   probe(): Promise<void>
   /** Results that were lost to damage, for the coordinator: they are to be made again. */
   damaged(): readonly Damaged[]
@@ -65,6 +65,8 @@ export interface SpoolOptions {
 }
 
 export const defaultSpoolBytes = 2 ** 30
+/** With less free on its disk, an execution that failed may have failed for that: no others are begun. */
+const leastFreeBytes = 16 << 20
 /** Some hundred bytes of memory each. */
 export const defaultSpoolRecords = 20_000
 
@@ -191,6 +193,10 @@ export async function openSpool(folder: string, options: SpoolOptions): Promise<
     async probe() {
       const path = join(drafts, 'probe')
       await mkdir(drafts, { recursive: true, mode: 0o700 })
+      const { bavail, blocks, bsize } = await statfs(drafts)
+      if (blocks > 0 && bavail * bsize < leastFreeBytes) {
+        throw new Error(`${bytesText(bavail * bsize)} are free, ${bytesText(leastFreeBytes)} are needed`)
+      }
       const file = await open(path, 'w', 0o600)
       try {
         await file.writeFile(Buffer.alloc(64 << 10, 1))

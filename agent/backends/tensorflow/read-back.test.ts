@@ -3,7 +3,13 @@ import { type Readings, settingsOf } from './read-back.ts'
 import { startedBetween } from './threads.ts'
 
 const readings: Readings = {
-  tensorflow: { version: '2.21.0', packageVersion: '4.22.0', usesGpu: false, started: { all: 10, interOp: 2 } },
+  tensorflow: {
+    version: '2.21.0',
+    packageVersion: '4.22.0',
+    usesGpu: false,
+    build: 'cpu',
+    started: { all: 10, interOp: 2 },
+  },
   native: { oneDnn: true, deterministicOps: false, intraOpAsked: 8, interOpAsked: 0, processors: 2 },
   onednn: { version: '3.7.3', instructions: 'AVX2', threads: 8, implementations: ['matmul gemm:jit:f32'] },
 }
@@ -49,8 +55,14 @@ describe('what is in force', () => {
     ])
   })
 
+  it('says where a build for GPUs computes on processors', () => {
+    const tensorflow = { ...readings.tensorflow, build: 'gpu' as const }
+    expect(settingsOf({ ...readings, tensorflow }, {}).notes).toMatchObject([{ kind: 'fallback', subject: 'device' }])
+  })
+
   it('says nothing of what was not read', () => {
-    const bare = { tensorflow: { version: '2', packageVersion: '4', usesGpu: true }, native: {} }
+    const tensorflow = { version: '2', packageVersion: '4', usesGpu: true, build: 'gpu' } as const
+    const bare = { tensorflow, native: {} }
     expect(settingsOf({ ...bare, onednn: { implementations: [] } }, {})).toEqual({
       settings: {},
       facts: { 'lib.tensorflow.version': '2', 'lib.tfjs-node.version': '4', 'lib.tensorflow.device': 'gpu' },

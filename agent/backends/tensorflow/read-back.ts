@@ -9,6 +9,8 @@ export interface Readings {
   readonly tensorflow: Pick<TfjsNode, 'packageVersion' | 'started'> & {
     readonly version: string
     readonly usesGpu: boolean
+    /** Built for processors alone, or for NVIDIA's GPUs too. */
+    readonly build: 'cpu' | 'gpu'
   }
   readonly native: NativeSettings
   readonly onednn: OnednnReport
@@ -63,6 +65,10 @@ function poolOrigin(asked: number | undefined): string | undefined {
 function notesOf(settings: Record<string, string>, asked: Knobs, { tensorflow, native, onednn }: Readings): Note[] {
   const notes: Note[] = []
   const noEffect = (subject: string, message: string) => notes.push({ kind: 'no-effect', subject, message })
+  if (tensorflow.build === 'gpu' && !tensorflow.usesGpu) {
+    const message = 'this TensorFlow is built for NVIDIA GPUs, found none that it can use, and computes on processors'
+    notes.push({ kind: 'fallback', subject: 'device', message })
+  }
   const isa = asked.maxIsa === undefined ? undefined : String(asked.maxIsa)
   if (isa !== undefined && onednn.instructions === undefined) {
     noEffect(

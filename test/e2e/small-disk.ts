@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { needs } from '../needs.ts'
+import { folder } from './bitfleet.ts'
+
+/** A file system of its own, small enough to be filled. */
+export interface SmallDisk {
+  readonly dir: string
+  /** To the last byte, but for `leave`. */
+  fill(leave?: number): void
+  free(): void
+  unmount(): void
+}
+
+/** Whether to skip what needs one, loudly. */
+export function needsSmallDisk(name: string): boolean {
+  return needs(name, canMount(), 'mounting a small tmpfs takes root and CAP_SYS_ADMIN')
+}
+
+let mountable: boolean | undefined
+function canMount(): boolean {
+  if (mountable !== undefined) return mountable
+  try {
+    openSmallDisk(1).unmount()
+    mountable = true
+  } catch {
+    mountable = false
+  }
+  return mountable
+}
+
+export function openSmallDisk(mebibytes: number): SmallDisk {
+  const dir = join(folder(), 'disk')
+  mkdirSync(dir)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=0700`, 'bitfleet-test', dir], { stdio: 'pipe' })
+  const filler = join(dir, 'filler')
+  return {
+    dir,
+    fill(leave = 0) {
+      const fd = openSync(filler, 'a')
+      try {
+        for (const size of [1 << 20, 1 << 12]) {
+          const block = Buffer.alloc(size, 1)
+          while (freeBytes(dir) > leave && (leave === 0 || freeBytes(dir) - leave >= size)) writeSync(fd, block)
+        }
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      } finally {
+        closeSync(fd)
+      }
+    },
+    free: () => rmSync(filler, { force: true }),
+    // Whatever still has it open loses nothing by that; it goes with the last of them.
+    unmount: () => void execFileSync('umount', ['--lazy', dir], { stdio: 'pipe' }),
+  }
+}
+
+function freeBytes(dir: string): number {
+  const { bavail, bsize } = statfsSync(dir)
+  return bavail * bsize
+}
