@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { createdTokenSchema } from '../../coordinator/api/schemas.ts'
+import { z } from 'zod'
+import { agentSchema, createdTokenSchema } from '../../coordinator/api/schemas.ts'
 import { connectCoordinator } from '../../coordinator/client/client.ts'
 import { sending } from '../../coordinator/client/http.ts'
 import { type Coordinator, startCoordinator } from '../../coordinator/server.ts'
@@ -47,6 +48,18 @@ describe.skipIf(skip)('an agent that enrolled with --ca and a token file', () =>
     await vi.waitFor(async () => expect(await client.listAgents()).toHaveLength(1), { timeout: 60_000, interval: 200 })
     expect(await agentDrain({ stateDir, wait: true })).toBe(0)
     expect(await running).toBe(0)
+
+    // Forgotten, as by a store restored from an older copy, it enrols again with another token, and keeps its key.
+    const fleet = async () => client.read('/api/agents', z.object({ agents: z.array(agentSchema) }))
+    const id = (await fleet()).agents[0]?.id as string
+    await client.request(`/api/agents/${id}/revoke`, sending('POST', { reason: 'by mistake' }))
+    await client.request('/api/agents/prune', sending('POST', {}))
+    expect((await fleet()).agents).toEqual([])
+    await expect(agentStart({ stateDir })).rejects.toThrow(/`bitfleet agent enroll` with a token/)
+    const another = await client.read('/api/tokens', createdTokenSchema, sending('POST', {}))
+    writeFileSync(tokenFile, another.token, { mode: 0o600 })
+    for (let i = 0; i < 2; i++) expect(await agentEnroll(coordinator.url, { tokenFile, stateDir })).toBe(0)
+    expect((await fleet()).agents).toMatchObject([{ id, standing: 'enrolled' }])
 
     // What is given now counts, and is kept.
     const other = makeAuthority(folder, 'another')

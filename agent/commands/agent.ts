@@ -46,7 +46,7 @@ export async function agentEnroll(url: string, options: AgentEnrollOptions): Pro
   const stateDir = resolve(place)
   const unlock = await claimStateDir(stateDir)
   try {
-    await ensureEnrolled({ url, token, name, labels, stateDir, ...wayOf(options, config), log })
+    await ensureEnrolled({ url, token, name, labels, stateDir, ...wayOf(options, config, stateDir), anew: true, log })
     const { id } = openIdentity(stateDir)
     process.stdout.write(`${id}\n`)
     log(`now: bitfleet agent start${options.name === undefined ? '' : ` --name ${name}`}`)
@@ -131,10 +131,10 @@ async function tokenToStartWith(
 function wayOf(
   { ca }: Pick<AgentStartOptions, 'ca'>,
   { network }: Pick<AgentConfig, 'network'>,
-  enrolledIn?: string,
+  stateDir: string,
 ): Pick<DaemonOptions, 'network' | 'caFile'> {
   const caFile = ca === undefined ? undefined : resolve(ca)
-  const before = enrolledIn === undefined ? undefined : readEnrolment(resolve(enrolledIn))?.caFile
+  const before = readEnrolment(resolve(stateDir))?.caFile
   return {
     network: createNetwork(withAuthority(network, caFile ?? network.caFile ?? before)),
     ...(caFile === undefined ? {} : { caFile }),

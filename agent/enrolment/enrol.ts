@@ -39,6 +39,8 @@ export interface EnrolOptions {
   readonly stateDir: string
   readonly network?: Network
   readonly caFile?: string
+  /** By a token that it did not enrol with it enrols anew: its coordinator may have forgotten it. */
+  readonly anew?: boolean
   readonly log: (line: string) => void
 }
 
@@ -51,8 +53,10 @@ export async function ensureEnrolled(options: EnrolOptions): Promise<EnrolmentSt
   const { stateDir, token: text, network, log } = options
   const known = readEnrolment(stateDir)
   const token = text === undefined ? undefined : parseToken(text)
-  const authority = options.caFile === undefined ? {} : { caFile: options.caFile }
-  if (known && (!token || fingerprintOf(known.coordinator) === token.coordinator)) {
+  const { caFile = known?.caFile } = options
+  const authority = caFile === undefined ? {} : { caFile }
+  const isOfOurs = token !== undefined && known !== undefined && fingerprintOf(known.coordinator) === token.coordinator
+  if (known && (!token || (isOfOurs && !(options.anew && token.id !== known.token)))) {
     const now = { ...known, ...authority }
     if (now.caFile !== known.caFile) writeEnrolment(stateDir, now)
     return options.url === undefined || options.url === known.url ? now : { ...now, url: options.url }
@@ -125,7 +129,8 @@ export async function enrolOverLine(
         throw new BitfleetError('refused', "the enrolment's answer is not signed by the coordinator of the token")
       }
       // Enrolled anew, the chain of connections begins anew; enrolled before, its own state has the chain.
-      return { coordinator: enrolled.coordinator, name, labels: { ...labels }, sequence: enrolled.sequence, mark: '' }
+      const { coordinator, sequence } = enrolled
+      return { coordinator, name, labels: { ...labels }, token: token.id, sequence, mark: '' }
     }
     throw new BitfleetError(
       'unavailable',

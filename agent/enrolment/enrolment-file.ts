@@ -15,6 +15,8 @@ const enrolmentStateSchema = z.strictObject({
   caFile: z.string().optional(),
   name: agentNameSchema,
   labels: labelsSchema,
+  /** SHA-256 of the public key of the token it enrolled with: the same one again changes nothing. */
+  token: z.string().optional(),
   /** The last connection that the coordinator took. */
   sequence: z.number().int().nonnegative(),
   mark: z.string(),

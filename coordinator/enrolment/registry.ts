@@ -291,3 +291,8 @@ export function standingSentence(agent: RegisteredAgent): string {
     '`bitfleet agent reset` on each machine that has this key, then enrol again with a new token'
   )
 }
+
+/** The same of one that was forgotten. */
+export function unknownSentence(agent: string): string {
+  return `agent ${agent} is not enrolled here any more`
+}

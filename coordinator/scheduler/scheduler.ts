@@ -1,39 +1,25 @@
-import { randomBytes } from 'node:crypto'
-import { canonicalJson } from '../../shared/canonical-json.ts'
 import { setTimeout as delay } from 'node:timers/promises'
-import { digestOf } from '../../shared/digest.ts'
+import { canonicalJson } from '../../shared/canonical-json.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import type { AgentRecord, HeldJob, JobInput } from '../../shared/messages.ts'
-import { createTensor } from '../../shared/tensor.ts'
+import type { AgentRecord, HeldJob } from '../../shared/messages.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
-import { expandPlan, parsePlan } from '../plan/index.ts'
-import { createAttempts } from '../attempts.ts'
+import { isBarred, standingSentence, unknownSentence } from '../enrolment/index.ts'
 import { createLimitedLog } from '../limited-log.ts'
 import type { Artifacts, RunData, RunRecord } from '../records.ts'
 import type { Report } from '../report/format.ts'
 import type { Store } from '../store/index.ts'
 import { createAbsences } from './absences.ts'
 import { type ActiveRun, createActiveRun } from './active-run.ts'
-import { isBarred, standingSentence } from '../enrolment/index.ts'
-import { type AgentSession, type Refusal, type SentResult, serveAgent, type SessionOptions } from './agent-session.ts'
+import { type AgentSession, serveAgent, type SessionOptions } from './agent-session.ts'
 import type { FindDescription } from './check-result.ts'
-import { refusalOfStatement } from './check-statement.ts'
 import { createJobEnvelopes } from './job-envelope.ts'
+import { prepareRun, type RunRequest } from './prepare-run.ts'
 import { createRefusalAudit } from './refusal-audit.ts'
 import { createRunArtifacts } from './run-artifacts.ts'
 import type { RunEvent } from './run-events.ts'
 import { readProgress, type RunProgress } from './run-progress.ts'
-
-export interface RunRequest {
-  readonly plan: string
-  /** For messages about the plan. */
-  readonly fileName?: string
-  /** In place of the plan's own name. */
-  readonly name?: string
-  /** Users' arrays that the plan names; their bytes are kept already. */
-  readonly inputs: readonly JobInput[]
-}
+import { createAnswerTaker } from './take-answers.ts'
 
 /** Brings runs to agents and their results home, and compares once all have ended. */
 export interface Scheduler {
@@ -93,8 +79,6 @@ const dismissalMs = 1000
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { store, registry, log = () => {}, absenceMs = 120_000, cancelMs = 15_000, leaseMs = 60_000 } = options
   const envelopes = createJobEnvelopes(registry.key)
-  /** Results that are refused and were asked of nobody: they are recorded, but not for ever. */
-  const lies = createAttempts({ tries: 100, refillMs: 60_000 })
   /** What an agent causes to be said. */
   const limited = createLimitedLog(log)
   const logOf = (agent: string, message: string) => limited(`agent ${agent}`, `agent ${agent} ${message}`)
@@ -208,81 +192,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     if (run) settle(run)
   }
 
-  const takeResult = async (session: AgentSession, sent: SentResult): Promise<string | undefined> => {
-    const { id } = session.agent
-    const { job, attempt, execution, body } = sent
-    const signed = { statement: sent.statement, signature: sent.signature }
-    const registered = registry.find(id)
-    const refusal = registered && refusalOfStatement(signed, sent, registered, envelopes.nonceOf(id, job, attempt))
-    if (!registered || isBarred(registered)) {
-      const reason = registered ? standingSentence(registered) : unknownSentence(id)
-      // What is not even its own is worth no file.
-      if (registered && refusal === undefined) await store.quarantine(id, signed, execution, reason)
-      loseJob(job)
-      runOf(job)?.abandon(id)
-      return reason
-    }
-    const run = runOf(job)
-    const claim = run?.claim(id, job, attempt)
-    if (refusal !== undefined) {
-      logOf(id, `brought a result of ${visibleLine(job)}, attempt ${attempt}, that is refused: ${refusal}`)
-      const mine = isUnderWay(claim, attempt)
-      if (mine || lies.take([id]) === 0) {
-        await store.append({ kind: 'result-refused', by: `agent:${id}`, agent: id, job, attempt, reason: refusal })
-      }
-      if (mine) await run?.refused(job, attempt, `its result is refused: ${refusal}`)
-      fill(session)
-      if (run) settle(run)
-      return refusal
-    }
-    if (!run || !claim) {
-      fill(session)
-      logOf(id, `brought a result of ${visibleLine(job)}, which is not under way; it is dropped`)
-      return undefined
-    }
-    if (claim === 'not-yours') throw new BitfleetError('protocol', `job ${job} is another agent's`)
-    // Nobody asked for that: the agent is stopping, and its job waits for it to come back.
-    if (claim !== 'late' && execution.outcome.status === 'cancelled' && !run.cancelled) {
-      leaving.add(session)
-      run.postpone(job)
-      settle(run)
-      return undefined
-    }
-    // Nothing in a runner does that to itself: an operator did, or the kernel for want of memory.
-    const { outcome } = execution
-    const killed = outcome.status === 'crashed' && outcome.signal === 'SIGKILL'
-    if (killed && isUnderWay(claim, attempt) && run.again(job)) {
-      await store.append({ kind: 'execution-killed', by: `agent:${id}`, agent: id, job, attempt })
-      fill(session)
-      settle(run)
-      return undefined
-    }
-    // The next job starts while this one is being written.
-    fill(session)
-    if (claim !== 'late') await run.accept(claim, attempt, execution, body, signed)
-    // A second attempt may be under way for what an earlier one has just brought.
-    if (session.leases.attemptOf(job) !== undefined) session.cancel(job)
-    settle(run)
-    return undefined
-  }
-
-  const takeRefusal = async (session: AgentSession, { job, attempt, reason, later }: Refusal) => {
-    const { id } = session.agent
-    const run = runOf(job)
-    const mine = isUnderWay(run?.claim(id, job, attempt), attempt)
-    logOf(id, `does not take ${visibleLine(job)}, attempt ${attempt}: ${visibleLine(reason)}`)
-    if (later) {
-      // It takes none just now; the job waits for it.
-      leaving.add(session)
-      if (mine) run?.postpone(job)
-    } else if (mine) {
-      // Of what is not under way, nothing follows: an agent tells of what was damaged on its disk after each restart.
-      await store.append({ kind: 'job-refused', by: `agent:${id}`, agent: id, job, attempt, reason })
-      await run?.refused(job, attempt, `the agent does not take the job: ${reason}`)
-    }
-    if (run) settle(run)
-    fill(session)
-  }
+  const { takeResult, takeRefusal } = createAnswerTaker({
+    ...{ store, registry, envelopes, leaving, logOf, fill, settle, runOf, loseJob },
+  })
 
   /** An agent that comes back goes on with what it has in hand; what it no longer has is made again. */
   const takeUp = (session: AgentSession, holding: readonly HeldJob[]) => {
@@ -486,59 +398,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   }
 }
 
-/** Whether an attempt is the one that its agent has in hand. */
-function isUnderWay(claim: ReturnType<ActiveRun['claim']>, attempt: number): boolean {
-  return typeof claim === 'object' && claim.given === attempt && claim.state.state === 'running'
-}
-
-function unknownSentence(agent: string): string {
-  return `agent ${agent} is not enrolled here any more`
-}
-
 function connectedAgents(sessions: ReadonlyMap<string, AgentSession>): AgentRecord[] {
   return [...sessions.values()]
     .filter(({ standing }) => standing === 'enrolled')
     .map(({ agent }) => agent)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-}
-
-/** A run of a plan on the agents there are now. */
-async function prepareRun({ plan: text, fileName, name, inputs }: RunRequest, agents: AgentRecord[], store: Store) {
-  const plan = parsePlan(text, fileName)
-  await checkInputs(plan.inputs, inputs, store)
-  const { cells, notes } = expandPlan(plan, agents)
-  const taking = new Set(cells.map(({ agent }) => agent))
-  const now = new Date()
-  const record: RunRecord = {
-    id: runId(now),
-    name: name ?? plan.name,
-    state: 'running',
-    createdAt: now.toISOString(),
-    planText: text,
-    planDigest: digestOf(text),
-    planNotes: notes,
-    inputs,
-    agents: agents.filter(({ id }) => taking.has(id)),
-  }
-  return { record, cells }
-}
-
-/** Sorts by time, and is short enough to say. */
-function runId(now: Date): string {
-  const [day, time] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T')
-  return `${day}-${time}-${randomBytes(3).toString('hex')}`
-}
-
-async function checkInputs(
-  planned: readonly { digest: string; at: string; file: string }[],
-  inputs: readonly JobInput[],
-  store: Store,
-) {
-  for (const { digest, at, file } of planned) {
-    const input = inputs.find((candidate) => candidate.digest === digest)
-    if (!input) throw new BitfleetError('usage', `${at}: dtype and shape of ${file} were not sent along with the plan`)
-    const bytes = await store.getObject(input.digest)
-    if (!bytes) throw new BitfleetError('not-found', `${at}: the bytes of ${file} are not here; upload ${digest} first`)
-    createTensor(input.dtype, input.shape, bytes)
-  }
 }
