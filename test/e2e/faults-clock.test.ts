@@ -46,7 +46,6 @@ describe.skipIf(skip)('a clock that is an hour off', () => {
     clocks = { agent: createClock(), coordinator: createClock() }
     lab = await openLab({ agent: clocks.agent.start, coordinator: clocks.coordinator.start })
     expected = await outcomeOf(await lab.submit())
-    expect(expected).toMatchObject({ recorded: shortExecutions, refused: [] })
   })
   beforeEach(() => {
     for (const clock of Object.values(clocks ?? {})) clock.set('+0')
@@ -76,6 +75,10 @@ describe.skipIf(skip)('a clock that is an hour off', () => {
       ...{ method: 'POST', redirect: 'manual', headers: { Origin: lab.url } },
       body: new URLSearchParams({ name: 'alice', password: 'correct horse battery' }),
     })
+
+  it('is held against a run without it', () => {
+    expect(expected).toMatchObject({ recorded: shortExecutions, refused: [] })
+  })
 
   it.each(offsets)('in the middle of a run (agent %s, coordinator %s) changes nothing', async (agent, coordinator) => {
     const run = await begin()
