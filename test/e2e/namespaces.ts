@@ -150,6 +150,14 @@ rmdir "$folder"
 `
 
 const naming = 'echo "$name" > /proc/sys/kernel/hostname\n'
+const repository = resolve(import.meta.dirname, '../..')
+/** A host's own temporary folder hides a repository that lies in the machine's: it is shown there again, to be read. */
+const hiddenRepository = repository.startsWith('/tmp/')
+  ? `mkdir -p ".${repository}"
+mount --bind "${repository}" ".${repository}"
+mount -o remount,bind,ro ".${repository}"
+`
+  : ''
 /** The machine's files with a layer over them that takes all changes and is gone with the host. */
 const ownFilesUnder = (folder: string) => `${naming}
 mount -t tmpfs -o size=1g none ${folder}
@@ -163,7 +171,7 @@ mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs none run
 mount -t tmpfs none tmp
-echo "127.0.0.1 localhost $name" > etc/hosts
+${hiddenRepository}echo "127.0.0.1 localhost $name" > etc/hosts
 echo "$name" > etc/hostname
 mkdir .machine
 pivot_root . .machine
