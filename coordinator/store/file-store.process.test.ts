@@ -49,7 +49,7 @@ it('takes no bytes that others sent for a record of its own', async () => {
 
 it('keeps nothing of what a full disk does not take, says so, and goes on when there is room', async () => {
   const folder = await createFolder()
-  const store = await openStore(folder)
+  const store = await openStore(folder, { room: { retryMs: 20 } })
   const bytes = Buffer.from('a tensor')
   const handle = await open(folder, 'r')
   const writing = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'write')
@@ -62,6 +62,8 @@ it('keeps nothing of what a full disk does not take, says so, and goes on when t
   writing.mockRestore()
   expect(await readdir(join(folder, 'incoming'))).toEqual([])
   expect(await store.hasObject(digestOf(bytes))).toBe(false)
+  // A disk that refused once is tried again before it is trusted.
+  await vi.waitFor(() => expect(store.trouble()).toBeUndefined())
   await store.putObject(bytes, digestOf(bytes))
   expect(await store.getObject(digestOf(bytes))).toEqual(bytes)
   await store.close()
