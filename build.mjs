@@ -12,7 +12,7 @@ const run = (...argv) => {
 run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json')
 run('coordinator/compare/kernels/build.mjs')
 
-const assets = new Set(['.sql', '.css', '.gz', '.wasm', '.json', '.npy', '.yaml', '.csv'])
+const assets = new Set(['.sql', '.css', '.gz', '.wasm', '.json', '.npy', '.yaml', '.csv', '.py'])
 const copyAssets = (folder) => {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name)

@@ -39,6 +39,16 @@ export default defineConfig({
         },
       },
       {
+        // Installs libraries of hundreds of megabytes: run by name alone, where somebody asks for them.
+        test: {
+          name: 'backends',
+          include: ['test/backends/**/*.test.ts'],
+          testTimeout: 1_800_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
         test: { name: 'browser', include: ['test/browser/**/*.test.ts'], testTimeout: 120_000, fileParallelism: false },
       },
     ],

@@ -3,6 +3,7 @@ import { byteCount, ca, does, json, tokenFile, wholeNumber } from '../shared/com
 
 const name = () => new Option('--name <name>', 'what to call this agent; several on one machine need different names')
 const labels = () => new Option('--label <key=value...>', 'labels that plans aim at').default([])
+const backendState = () => new Option('--state <dir>', 'the folder whose backends are meant')
 const state = () => new Option('--state <dir>', "where this agent's key, cache and spool are kept")
 
 // The agent's commands, once for `bitfleet agent …` and for the agent's own single file. Every command is loaded when
@@ -79,11 +80,26 @@ export function addAgentCommands(agent: Command): void {
 
 /** Adds what can be asked of a machine that computes, before or without a daemon. */
 export function addMachineCommands(program: Command): void {
-  program
-    .command('backends')
+  const backends = program.command('backends').description('what computes here, and what can be added')
+  backends
+    .command('list', { isDefault: true })
     .description('what runs here, what does not and why, and the command that adds it')
+    .addOption(backendState())
     .addOption(json())
     .action(does(async (options) => (await import('./commands/backends.ts')).listBackends(options)))
+  backends
+    .command('add')
+    .description('install a version of a library beside the others, by npm or pip as they are configured')
+    .argument('<name@version>', 'such as js@24; `bitfleet backends` lists them')
+    .option('--from <dir>', "a folder with the packages' files, in place of a network")
+    .addOption(backendState())
+    .action(does(async (id: string, options) => (await import('./commands/backends.ts')).backendsAdd(id, options)))
+  backends
+    .command('remove')
+    .description('remove an installed version, and what was fetched for it')
+    .argument('<name@version>', 'such as js@24')
+    .addOption(backendState())
+    .action(does(async (id: string, options) => (await import('./commands/backends.ts')).backendsRemove(id, options)))
 
   program
     .command('doctor')

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, isAbsolute, join } from 'node:path'
+import { delimiter, isAbsolute, join, resolve } from 'node:path'
 import { BitfleetError } from '../shared/errors.ts'
 import { type NetworkSettings, readNetworkSettings } from '../shared/network/settings.ts'
+import { readVersion } from './build.ts'
 
 /** What the agent takes from its environment; nothing else of this side reads it. */
 export interface AgentConfig {
@@ -12,8 +13,12 @@ export interface AgentConfig {
   readonly token?: string
   /** ES modules that add this machine's own backends and workloads to its runners: absolute paths. */
   readonly runnerModules: readonly string[]
+  /** Folders of installed backends; of two of one id that in the earlier counts. */
+  readonly backendFolders: readonly string[]
   /** `BITFLEET_CA_FILE`, `HTTPS_PROXY` and their like: how the coordinator is reached. */
   readonly network: NetworkSettings
+  /** Folder of the runners, in place of where this program looks for them: an absolute path. */
+  readonly runnersFolder?: string
   /** Everything the agent was started with; a runner gets only what `runner-environment.ts` lets through. */
   readonly environment: Readonly<Record<string, string | undefined>>
 }
@@ -29,13 +34,31 @@ export function readAgentConfig(environment: Readonly<Record<string, string | un
       )
     }
   }
+  const runnersFolder = environment.BITFLEET_RUNNERS || undefined
+  if (runnersFolder !== undefined && !isAbsolute(runnersFolder)) {
+    throw new BitfleetError('usage', `BITFLEET_RUNNERS names "${runnersFolder}"; name the folder by its absolute path`)
+  }
+  const stateRoot = stateRootOf(environment)
   return {
-    stateRoot: stateRootOf(environment),
+    stateRoot,
     token: environment.BITFLEET_TOKEN,
     runnerModules,
+    runnersFolder,
+    backendFolders: [backendsOf(stateRoot)],
     network: readNetworkSettings(environment),
     environment,
   }
+}
+
+/** Where a state folder keeps its installed backends, as an absolute path. */
+export function backendsOf(stateRoot: string): string {
+  return join(resolve(stateRoot), 'backends')
+}
+
+/** The same, with the backends of a state folder that a person named before those of the environment's. */
+export function withState(config: AgentConfig, stateRoot: string | undefined): AgentConfig {
+  if (stateRoot === undefined) return config
+  return { ...config, stateRoot, backendFolders: [backendsOf(stateRoot), ...config.backendFolders] }
 }
 
 /** `BITFLEET_STATE`, else `bitfleet` under the user's state folder. */
@@ -47,8 +70,5 @@ function stateRootOf({ BITFLEET_STATE, XDG_STATE_HOME }: Readonly<Record<string,
 
 /** Name and version of this program, as an agent introduces itself. */
 export function readSoftware(): string {
-  const here = import.meta.url
-  const file = new URL(here.endsWith('.ts') ? '../package.json' : '../../package.json', here)
-  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
-  return `bitfleet ${version}`
+  return `bitfleet ${readVersion()}`
 }

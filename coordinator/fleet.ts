@@ -5,7 +5,7 @@ import type { Store } from './store/index.ts'
 
 /** An agent as people see it: how it stands, and what it said of itself when it last came. */
 export interface FleetMember
-  extends Pick<RegisteredAgent, 'id' | 'name' | 'standing' | 'reason' | 'labels' | 'enrolledAt'> {
+  extends Pick<RegisteredAgent, 'id' | 'name' | 'standing' | 'reason' | 'ahead' | 'labels' | 'enrolledAt'> {
   readonly connected: boolean
   /** ISO 8601: when it last connected. */
   readonly lastSeen?: string
@@ -22,6 +22,8 @@ export interface Fleet {
   createToken: Registry['createToken']
   /** @throws `not-found`, `conflict` */
   approve(id: string, by: string): Promise<void>
+  /** Ends a lock. @throws `not-found`, `conflict` unless it is locked */
+  unlock(id: string, by: string): Promise<void>
   /** For good: its line is closed and what it still brings is set apart. @throws `not-found` */
   revoke(id: string, reason: string, by: string): Promise<void>
   /** Replaces all of its labels. @throws `not-found` */
@@ -36,11 +38,12 @@ export function createFleet(registry: Registry, scheduler: Scheduler, store: Pic
     async list() {
       const records = new Map((await store.listAgents()).map((record) => [record.id, record]))
       const connected = scheduler.connected()
-      return registry.agents().map(({ id, name, standing, reason, labels, enrolledAt, renewedAt }) => {
+      return registry.agents().map(({ id, name, standing, reason, ahead, labels, enrolledAt, renewedAt }) => {
         const record = records.get(id)
         return {
           ...{ id, name, standing, labels, enrolledAt, connected: connected.has(id) },
           ...(reason === undefined ? {} : { reason }),
+          ...(ahead && { ahead }),
           ...(renewedAt === undefined ? {} : { lastSeen: renewedAt }),
           ...(record === undefined ? {} : { record }),
         }
@@ -50,6 +53,9 @@ export function createFleet(registry: Registry, scheduler: Scheduler, store: Pic
     createToken: (options, by) => registry.createToken(options, by),
     async approve(id, by) {
       await registry.approve(id, by)
+    },
+    async unlock(id, by) {
+      await registry.unlock(id, by)
     },
     async revoke(id, reason, by) {
       await registry.revoke(id, reason, by)

@@ -10,6 +10,7 @@ import { digestOf } from '../shared/digest.ts'
 import { agentEndpoint } from '../shared/messages.ts'
 import { connectWebSocket } from '../shared/transports/websocket.ts'
 import { enrolOverLine } from '../agent/enrolment/enrol.ts'
+import { defaultSpoolRecords } from '../agent/spool/spool.ts'
 import { parseToken } from '../shared/enrolment.ts'
 import { messageOf } from '../shared/errors.ts'
 import { agentIdOf } from '../shared/keys.ts'
@@ -96,6 +97,25 @@ describe('a coordinator', () => {
     // The token itself is nowhere in the store.
     const journal = await readFile(journalPath(storeDir), 'utf8')
     expect(journal).not.toContain(token.slice(5, 48))
+  }, 60_000)
+
+  it('takes an agent that brings as many results as a spool holds', async () => {
+    const client = await connectCoordinator({ storeDir })
+    const { token } = await client.read('/api/tokens', createdTokenSchema, sending('POST', {}))
+    const key = fakeKey('long away')
+    const line = () => connectWebSocket(coordinator.url + agentEndpoint)
+    const id = agentIdOf(key.publicKey)
+    await enrolOverLine(await line(), { key, token: parseToken(token), name: 'long-away', labels: {} })
+    const agent = createFakeAgent(await line(), agentRecord(id), key)
+    const held = (i: number) => ({ job: `20260102-120000-abcdef/c-${String(i).padStart(12, '0')}/0`, attempt: 1 })
+    const holding = Array.from({ length: defaultSpoolRecords }, (_, i) => held(i))
+    // More than a line may bring that is not proven.
+    expect(JSON.stringify(holding).length).toBeGreaterThan(1 << 20)
+    await agent.comeIn(holding)
+    expect((await agent.next('cancel')).job).toBe(held(0).job)
+    expect((await client.listAgents()).map(({ name }) => name)).toEqual(['long-away'])
+    agent.line.close()
+    await agent.line.closed
   }, 60_000)
 })
 

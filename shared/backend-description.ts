@@ -20,6 +20,11 @@ export const publicBackendNames = [
   'opencl',
 ] as const
 
+/** The name of a backend without the version that an installed one has behind it: `tensorflow` of `tensorflow@2.21.0`. */
+export function backendName(id: string): string {
+  return id.split('@', 1)[0] as string
+}
+
 /**
  * How the daemon puts a knob into force before the runner starts; `call` means the backend does it itself, once open.
  * Data and not code, so that the daemon needs no backend.
@@ -56,7 +61,7 @@ export const backendDescriptionSchema = z.object({
   version: z.string().optional(),
   reason: z.string().optional(),
   add: z.string().optional(),
-  /** Names of the kernels it has, or `tfjs` for a whole tensor library. */
+  /** Names of the kernels it has; `tfjs` for a whole tensor library, `gradients` for one of another language. */
   kernels: z.array(z.string()),
   knobs: z.array(knobDescriptionSchema),
 })

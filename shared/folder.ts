@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { BitfleetError, messageOf } from './errors.ts'
 
@@ -39,4 +39,14 @@ async function make(path: string, mode: number): Promise<void> {
     () => false,
   )
   if (!isFolder) throw error
+}
+
+/** A file that is renamed or made is there after a power cut only once its folder is on disk too. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }

@@ -151,10 +151,12 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
     type: z.literal('proof'),
     agent: agentRecordSchema,
     renewal: renewalSchema,
-    holding: z.array(heldJobSchema),
     signature: signatureSchema,
   }),
-  /** Renews the lease of every job it names; said every few seconds. */
+  /**
+   * All it has in hand. Said first after the welcome, as it may be more than a stranger may bring: it goes on with those
+   * jobs, and is given others from then on. Said again every few seconds, which renews the lease of every job it names.
+   */
   z.object({ type: z.literal('holding'), jobs: z.array(heldJobSchema) }),
   resultSchema,
   /** A job it does not take. `later`: it may be given again once the agent says `ready`. */
@@ -191,7 +193,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     labels: z.record(z.string(), z.string()),
   }),
   z.object({ type: z.literal('enrolled'), enrolled: enrolledSchema, signature: signatureSchema }),
-  z.object({ type: z.literal('refused'), reason: z.string() }),
+  /** An agent that reads it gives up, unless it is told to come again `later`. */
+  z.object({ type: z.literal('refused'), reason: z.string(), later: z.boolean().optional() }),
   /** Judged as it came, so that what does not belong there is seen. */
   z.object({ type: z.literal('job'), job: z.unknown(), signature: z.string() }),
   z.object({ type: z.literal('cancel'), job: z.string() }),

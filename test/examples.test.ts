@@ -2,10 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
 import type { BackendDriver } from '../agent/backends/backend.ts'
 import { backends } from '../agent/backends/index.ts'
+import { installedDrivers } from '../agent/backends/installed/index.ts'
+import { listChoices } from '../agent/provision/choose.ts'
+import { providers } from '../agent/provision/providers/index.ts'
 import { expandPlan, parsePlan } from '../coordinator/plan/index.ts'
 import type { AgentRecord } from '../shared/messages.ts'
 import { drawTensor } from '../shared/random/data-kinds.ts'
 import { createStream } from '../shared/random/stream.ts'
+import { pythonDescriptions } from './python-descriptions.ts'
 
 // The plans of docs/examples/, and what of docs/write-a-plan.md is one: they parse and expand on an agent that has
 // every backend, without a note that something in them means nothing.
@@ -16,6 +20,17 @@ const plans = readdirSync(folder)
 
 const { backends: added } = (await import(new URL('wide-sum.mjs', folder).href)) as { backends: BackendDriver[] }
 
+// Those that can be added, too; a driver imports its library only when it is opened.
+const choices = listChoices(providers, { platform: 'linux', arch: 'x64', glibc: '2.36' })
+const installed = choices.flatMap(({ id, provider }) =>
+  installedDrivers.flatMap((one) => (one.id === provider.id ? [one.driver(id, '/not-there')] : [])),
+)
+// Those of Python, whose drivers are not in this language.
+const python = choices.flatMap(({ id, provider }) => {
+  const description = pythonDescriptions[provider.id]
+  return description === undefined ? [] : [{ id, ...description }]
+})
+
 const agent: AgentRecord = {
   id: 'a',
   name: 'a',
@@ -25,7 +40,7 @@ const agent: AgentRecord = {
   attributes: {},
   devices: [],
   slots: 1,
-  backends: [...backends, ...added].map(({ id, title, kernels, knobs }) => ({
+  backends: [...backends, ...installed, ...python, ...added].map(({ id, title, kernels, knobs }) => ({
     id,
     title,
     status: 'ready',

@@ -81,15 +81,15 @@ export interface FakeAgent {
   readonly received: readonly Received[]
   hello(changes?: Record<string, unknown>): Promise<void>
   /** Answers the challenge that is next, with whatever a test changes of the proof. */
-  prove(holding?: readonly HeldJob[], changes?: Record<string, unknown>): Promise<void>
-  /** Hello, proof, and the welcome awaited. */
+  prove(changes?: Record<string, unknown>): Promise<void>
+  /** Hello, proof, the welcome awaited, and what it has in hand. */
   comeIn(holding?: readonly HeldJob[]): Promise<void>
   /** The next message of a type that was not yet taken. */
   next<Type extends CoordinatorMessage['type']>(type: Type): Promise<Message<Type> & { body?: Uint8Array }>
   send(message: unknown, body?: Uint8Array): Promise<void>
   /** Signed as an honest agent signs, but for what a test changes of the message. */
   answer(job: Job, result: FakeResult, changes?: Record<string, unknown>): Promise<void>
-  /** Answers every job from now on, and every want from `tensors`. */
+  /** Answers every job that was not taken by `next`, and every want from `tensors`. */
   work(compute: (job: Job) => FakeResult & { tensors?: ReadonlyMap<Digest, Uint8Array> }): void
 }
 
@@ -135,7 +135,7 @@ export function createFakeAgent(line: Connection, agent: AgentRecord, key: KeyPa
         ...{ type: 'hello', protocol: protocolVersion, oldest: oldestProtocol, agent: agent.id, nonce: '1'.repeat(32) },
         ...changes,
       }),
-    async prove(holding = [], changes = {}) {
+    async prove(changes = {}) {
       const { proof } = await self.next('challenge')
       const { sequence, mark: previous, pending } = renewals.get(agent.id) ?? { sequence: 0, mark: '' }
       const renewal = pending ?? { sequence: sequence + 1, mark: randomBytes(16).toString('hex'), previous }
@@ -145,12 +145,13 @@ export function createFakeAgent(line: Connection, agent: AgentRecord, key: KeyPa
         record: digestOf(canonicalJson(agent)),
       }
       const signature = signPayload('bitfleet/challenge@1', signed, key)
-      await line.send({ type: 'proof', agent, renewal, holding, signature, ...changes })
+      await line.send({ type: 'proof', agent, renewal, signature, ...changes })
     },
     async comeIn(holding = []) {
       await self.hello()
-      await self.prove(holding)
+      await self.prove()
       await self.next('welcome')
+      await line.send({ type: 'holding', jobs: holding })
     },
     async next(type) {
       for (;;) {
@@ -168,7 +169,10 @@ export function createFakeAgent(line: Connection, agent: AgentRecord, key: KeyPa
       return line.send({ type: 'result', job: job.id, attempt: job.attempt, execution, ...signed, ...changes }, body)
     },
     work(how) {
+      const begun = compute !== undefined
       compute = how
+      // Those that came before this was said.
+      if (!begun) for (const frame of received) if (!taken.has(frame)) void react(frame).catch(() => {})
     },
   }
   return self

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,7 @@ import { createStream } from '../shared/random/stream.ts'
 import { createTrace, formatTrace } from '../shared/trace.ts'
 import { runPython, withoutNumpy, withoutPython } from './python.ts'
 import { makeBundle } from './bundles.ts'
+import { needs } from './needs.ts'
 
 // The program text of docs/formats.md, run as a reader would run it.
 const page = readFileSync(new URL('../docs/formats.md', import.meta.url), 'utf8')
@@ -73,4 +75,34 @@ test.skipIf(noNumpy)('the page’s program computes relative L2, bit for bit', {
     const code = `${block('def relative_l2')}\nprint(repr(relative_l2(np.load('a.npy'), np.load('b.npy'))))`
     expect(Number(run(code))).toBe(compareTensors(a, b).statistics.relativeL2)
   }
+})
+
+const tools = ['unzip', 'xxd', 'openssl']
+const lacking = tools.filter((tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0)
+const noTools = needs(
+  'the commands of docs/formats.md that check a signature',
+  lacking.length === 0,
+  `there is no ${lacking.join(', ')}`,
+  'bash deploy/tests/install.sh',
+)
+
+test.skipIf(noTools)('the page’s commands check the signature of a bundle', { timeout: 60_000 }, async () => {
+  const { signature } = await openBundle(await makeBundle(join(folder, 'one.bundle')))
+  const script = [...page.matchAll(/```sh\n(.*?)```/gs)]
+    .map(([, code]) => code as string)
+    .find((code) => code.includes('pkeyutl'))
+  const check = (made: string) =>
+    spawnSync(
+      'bash',
+      ['-c', (script ?? '').replace('printf KEY', `printf ${signature.key}`).replace('SIGNATURE |', `${made} |`)],
+      {
+        ...{ cwd: folder, encoding: 'utf8' },
+      },
+    )
+  expect(check(signature.signature)).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('Verified Successfully'),
+  })
+  const flipped = `${signature.signature.startsWith('0') ? '1' : '0'}${signature.signature.slice(1)}`
+  expect(check(flipped).status).not.toBe(0)
 })

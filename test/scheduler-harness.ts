@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as breathe } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll } from 'vitest'
 import { compareRun } from '../coordinator/compare/compare-run.ts'
 import { assembleReport } from '../coordinator/report/assemble.ts'
@@ -114,6 +115,9 @@ export function schedulerHarness(): SchedulerHarness {
       void scheduler.serve(near)
       const fake = createFakeAgent(far, agent)
       await fake.comeIn(holding)
+      const line = { open: true }
+      void far.closed.then(() => (line.open = false))
+      while (line.open && !scheduler.connected().has(agent.id)) await breathe()
       return fake
     },
     async finish(scheduler, run) {

@@ -102,6 +102,7 @@ function fleetMembers(): FleetMember[] {
 export interface WebStageOptions extends Partial<GuardOptions> {
   /** Nobody was added yet. */
   readonly withoutPeople?: boolean
+  readonly heartbeatMs?: number
 }
 
 export async function createWebStage({ withoutPeople, ...options }: WebStageOptions = {}): Promise<WebStage> {
@@ -191,13 +192,17 @@ export async function createWebStage({ withoutPeople, ...options }: WebStageOpti
     if (at === -1) throw new BitfleetError('not-found', `there is no agent ${id}`)
     members[at] = { ...(members[at] as FleetMember), ...changes }
   }
-  const fleet: Pick<Fleet, 'list' | 'approve' | 'revoke' | 'label'> = {
+  const fleet: Pick<Fleet, 'list' | 'approve' | 'unlock' | 'revoke' | 'label'> = {
     list: async () => members,
     async approve(id, by) {
       asked.push(`approve ${id} by ${by}`)
       if (members.find((member) => member.id === id)?.standing !== 'pending') {
         throw new BitfleetError('conflict', `agent ${id} does not wait for approval`)
       }
+      change(id, { standing: 'enrolled' })
+    },
+    async unlock(id, by) {
+      asked.push(`unlock ${id} by ${by}`)
       change(id, { standing: 'enrolled' })
     },
     async revoke(id, reason, by) {

@@ -4,7 +4,7 @@ import { openBundle } from '../../shared/bundle.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
-import { readAgentConfig } from '../config.ts'
+import { readAgentConfig, withState } from '../config.ts'
 import { claimStateDir, prepareAgent } from '../daemon/daemon.ts'
 import { type BundleStart, openBundleFolder } from '../once/bundle-folder.ts'
 import { runOnce } from '../once/run-once.ts'
@@ -29,7 +29,7 @@ export interface AgentOnceOptions extends Pick<AgentStartOptions, 'name' | 'labe
  * @returns 0 when the bundle is there, 3 when it was told to stop before
  */
 export async function agentOnce(options: AgentOnceOptions): Promise<number> {
-  const config = readAgentConfig()
+  const config = withState(readAgentConfig(), options.stateDir)
   const log = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
   const { name, labels, stateDir, slots } = agentPlace(options, config)
   const planFor = await options.readPlan(options.plan)

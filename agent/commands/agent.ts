@@ -1,12 +1,15 @@
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { createNetwork } from '../../shared/network/network.ts'
 import { withAuthority } from '../../shared/network/settings.ts'
-import { type AgentConfig, readAgentConfig } from '../config.ts'
-import { claimStateDir, type Daemon, type DaemonOptions, ensureEnrolled, startDaemon } from '../daemon/daemon.ts'
+import { visible, visibleLine } from '../../shared/visible.ts'
+import { type AgentConfig, readAgentConfig, withState } from '../config.ts'
+import { claimStateDir, type Daemon, type DaemonOptions, startDaemon } from '../daemon/daemon.ts'
+import { ensureEnrolled } from '../enrolment/enrol.ts'
+import { readEnrolment } from '../enrolment/enrolment-file.ts'
 import { openIdentity } from '../enrolment/identity.ts'
 
 export interface AgentStartOptions {
@@ -19,7 +22,7 @@ export interface AgentStartOptions {
   readonly slots?: number
   /** In place of `BITFLEET_STATE`. */
   readonly stateDir?: string
-  /** In place of `BITFLEET_CA_FILE`. */
+  /** In place of `BITFLEET_CA_FILE`, and of what was given before. */
   readonly ca?: string
   /** Quota of the results that wait for their acknowledgement, in bytes. */
   readonly spoolBytes?: number
@@ -34,7 +37,7 @@ export type AgentEnrollOptions = Omit<AgentStartOptions, 'coordinator' | 'slots'
 /** `bitfleet agent enroll URL`: makes this machine's key, and has the coordinator take it for a token. Once. */
 export async function agentEnroll(url: string, options: AgentEnrollOptions): Promise<number> {
   const config = readAgentConfig()
-  const log = (line: string) => process.stderr.write(`${line}\n`)
+  const log = (line: string) => void process.stderr.write(`${visible(line)}\n`)
   const token = await readToken(options.tokenFile, config.token, log)
   if (token === undefined) {
     throw new BitfleetError('usage', 'no token: give it on standard input, by --token-file or in BITFLEET_TOKEN')
@@ -43,8 +46,7 @@ export async function agentEnroll(url: string, options: AgentEnrollOptions): Pro
   const stateDir = resolve(place)
   const unlock = await claimStateDir(stateDir)
   try {
-    const network = createNetwork(withAuthority(config.network, options.ca))
-    await ensureEnrolled({ url, token, name, labels, stateDir, network, log })
+    await ensureEnrolled({ url, token, name, labels, stateDir, ...wayOf(options, config, stateDir), anew: true, log })
     const { id } = openIdentity(stateDir)
     process.stdout.write(`${id}\n`)
     log(`now: bitfleet agent start${options.name === undefined ? '' : ` --name ${name}`}`)
@@ -57,7 +59,8 @@ export async function agentEnroll(url: string, options: AgentEnrollOptions): Pro
 /** `bitfleet agent start`: runs until it is told to end, or the coordinator refuses it. */
 export async function agentStart(options: AgentStartOptions): Promise<number> {
   const config = readAgentConfig()
-  const log = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+  // A coordinator's words stand in it, and those of whoever listens at its address.
+  const log = (line: string) => void process.stderr.write(`${new Date().toISOString()} ${visibleLine(line)}\n`)
   let daemon: Daemon | undefined
   const graceSeconds = options.grace ?? defaultGraceSeconds
   let stopping = false
@@ -98,14 +101,43 @@ async function daemonOptions(
   config: AgentConfig,
   log: (line: string) => void,
 ): Promise<DaemonOptions> {
+  const place = agentPlace(options, config)
   return {
     url: options.coordinator,
-    token: await readToken(options.tokenFile, config.token, log, false),
-    ...agentPlace(options, config),
+    token: await tokenToStartWith(options, config, place.stateDir, log),
+    ...place,
+    ...wayOf(options, config, place.stateDir),
     spoolBytes: options.spoolBytes,
-    config,
-    network: createNetwork(withAuthority(config.network, options.ca)),
+    config: withState(config, options.stateDir),
     log,
+  }
+}
+
+/** Once it has enrolled it needs none: a file that was removed then, as it should be, keeps no agent from starting. */
+async function tokenToStartWith(
+  { tokenFile }: AgentStartOptions,
+  { token }: AgentConfig,
+  stateDir: string,
+  log: (line: string) => void,
+): Promise<string | undefined> {
+  if (tokenFile !== undefined && !existsSync(tokenFile) && readEnrolment(resolve(stateDir))) return undefined
+  return readToken(tokenFile, token, log, false)
+}
+
+/**
+ * How the coordinator is reached. An authority that a person named is kept by its path, as it is read again for each
+ * connection; without one, what was named before holds.
+ */
+function wayOf(
+  { ca }: Pick<AgentStartOptions, 'ca'>,
+  { network }: Pick<AgentConfig, 'network'>,
+  stateDir: string,
+): Pick<DaemonOptions, 'network' | 'caFile'> {
+  const caFile = ca === undefined ? undefined : resolve(ca)
+  const before = readEnrolment(resolve(stateDir))?.caFile
+  return {
+    network: createNetwork(withAuthority(network, caFile ?? network.caFile ?? before)),
+    ...(caFile === undefined ? {} : { caFile }),
   }
 }
 

@@ -19,7 +19,7 @@ describe('formatChecks', () => {
     expect(text).toBe(
       [
         'ok    backend js        20.20.2',
-        'warn  backend openblas  no OpenBLAS that the dynamic loader finds [2J',
+        'warn  backend openblas  no OpenBLAS that the dynamic loader finds␛[2J',
         '                        → apt-get install libopenblas0-pthread',
         '',
         '1 ok, 1 warn, 0 fail',
@@ -34,10 +34,17 @@ describe('formatBackends', () => {
     expect(formatBackends([here, gone])).toBe(
       [
         'js        20.20.2  Reference',
-        'openblas  not here: no OpenBLAS that the dynamic loader finds [2J',
+        'openblas  not here: no OpenBLAS that the dynamic loader finds␛[2J',
         '          → apt-get install libopenblas0-pthread',
         '',
       ].join('\n'),
+    )
+  })
+
+  it('says what can be added, and how', () => {
+    const available = { id: 'js@24', title: 'The reference', version: '24.21.0', kernels: [], knobs: [] }
+    expect(formatBackends([{ ...available, status: 'available', add: 'bitfleet backends add js@24' }])).toBe(
+      'js@24  can be added: The reference, 24.21.0\n       → bitfleet backends add js@24\n',
     )
   })
 })

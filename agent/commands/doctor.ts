@@ -19,6 +19,7 @@ import {
 } from '../doctor/machine.ts'
 import { checkCoordinator } from '../doctor/network.ts'
 import { readInventory } from '../inventory/index.ts'
+import { visibleLine } from '../../shared/visible.ts'
 
 /**
  * `bitfleet doctor`: what on this machine would get in the way of an agent, a line each.
@@ -68,14 +69,9 @@ export function judgeBackend({ id, status, version, reason, add }: BackendDescri
 export function formatChecks(checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length))
   const lines = checks.flatMap(({ name, status, fact, remedy }) => [
-    `${status.padEnd(4)}  ${name.padEnd(width)}  ${printable(fact)}`,
+    `${status.padEnd(4)}  ${name.padEnd(width)}  ${visibleLine(fact)}`,
     ...(remedy === undefined ? [] : [`${' '.repeat(width + 8)}→ ${remedy}`]),
   ])
   const count = (status: Check['status']) => checks.filter((check) => check.status === status).length
   return [...lines, '', `${count('ok')} ok, ${count('warn')} warn, ${count('fail')} fail`, ''].join('\n')
-}
-
-/** Names of devices and words of tools are not ours: they move no cursor. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ')
 }

@@ -97,7 +97,8 @@ async function coordinator() {
     await next.say(challengeOf(hello))
     const { message: proof } = await next.next('proof')
     await next.say({ type: 'welcome', protocol: 2, coordinator: 'test', standing: 'enrolled', labels: {} })
-    return { ...next, hello, proof }
+    const { message: held } = await next.next('holding')
+    return { ...next, hello, proof, held }
   }
   return { http, url, visit, welcome }
 }
@@ -385,6 +386,7 @@ describe('an agent', () => {
     await line.say(challengeOf((await line.next('hello')).message, { at: new Date(hourAgo).toISOString() }))
     await line.next('proof')
     await line.say({ type: 'welcome', protocol: 2, coordinator: 'test', standing: 'enrolled', labels: {} })
+    await line.next('holding')
     await line.give(job('of that hour', { deed: 'none' }, { expiresAt: new Date(hourAgo + 60_000).toISOString() }))
     expect((await line.next('result')).message.job).toBe('of that hour')
     await line.give(job('before it', {}, { expiresAt: new Date(hourAgo - 60_000).toISOString() }))
@@ -407,7 +409,7 @@ describe('an agent', () => {
 
     await agent(url, { stateDir })
     const again = await welcome()
-    expect(again.proof.holding).toEqual([{ job: 'made', attempt: 1 }])
+    expect(again.held.jobs).toEqual([{ job: 'made', attempt: 1 }])
     expect((await again.next('refuse')).message).toMatchObject({
       ...{ job: 'lost', attempt: 1, later: false },
       reason: expect.stringMatching(/damaged on the disk of this agent/),
@@ -469,7 +471,7 @@ describe('an agent', () => {
     second.connection.close('again')
     const third = await welcome()
     expect(third.proof.renewal).toMatchObject({ sequence: 2, previous: renewal.mark })
-    expect(third.proof.holding).toEqual([{ job: 'one', attempt: 1 }])
+    expect(third.held.jobs).toEqual([{ job: 'one', attempt: 1 }])
     // Answered after the welcome was.
     await third.say({ type: 'want', digest: digestOf('never made') })
     await third.next('missing')
@@ -490,6 +492,35 @@ describe('an agent', () => {
     first.connection.close('restarting')
     await welcome()
     expect(logged.join('\n')).toContain('403 Forbidden')
+  })
+
+  it('is not ended by whoever listens at the address for a while, once it was welcome to its coordinator', async () => {
+    const { url, visit, welcome } = await coordinator()
+    const stateDir = join(folder, 'welcome-before')
+    mkdirSync(stateDir)
+    const key = coordinatorKey.publicKey
+    const state = { coordinator: key, url, name: 'test', labels: {}, sequence: 3, mark: 'a'.repeat(32) }
+    writeEnrolment(stateDir, state)
+    const logged: string[] = []
+    const daemon = await agent(url, { stateDir, log: (line) => logged.push(line) })
+    const stranger = await visit()
+    await stranger.next('hello')
+    await stranger.say({ type: 'refused', reason: 'go away' })
+    const impostor = await visit()
+    await impostor.say(challengeOf((await impostor.next('hello')).message, { key: fakeKey('an impostor') }))
+    const newer = await visit()
+    await newer.next('hello')
+    await newer.connection.send({ type: 'challenge', protocol: 9, newer: true })
+    const line = await welcome()
+    expect(line.proof.renewal).toMatchObject({ sequence: 4, previous: 'a'.repeat(32) })
+    expect(logged.join('\n')).toMatch(/go away[^]*this agent enrolled with[^]*speaks protocol 9/)
+    // What its own coordinator says once it has proved itself, holds.
+    line.connection.close('restarting')
+    const last = await visit()
+    await last.say(challengeOf((await last.next('hello')).message))
+    await last.next('proof')
+    await last.say({ type: 'refused', reason: 'it is revoked' })
+    await expect(daemon.done).rejects.toMatchObject({ code: 'refused', message: expect.stringMatching(/revoked/) })
   })
 
   it('is itself again after a restart, and only once at a time', async () => {

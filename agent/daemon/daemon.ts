@@ -4,31 +4,31 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
-import { parseToken } from '../../shared/enrolment.ts'
-import { fingerprintOf } from '../../shared/keys.ts'
-import { agentEndpoint, type AgentRecord, inventoryDigest, type Job } from '../../shared/messages.ts'
+import { type AgentRecord, inventoryDigest, type Job } from '../../shared/messages.ts'
 import type { Network } from '../../shared/network/network.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket } from '../../shared/transports/websocket.ts'
-import { type AgentConfig, readSoftware } from '../config.ts'
+import { readSoftware } from '../config.ts'
 import { readRuntimeDir } from '../control/config.ts'
 import { type ConnectionStatus, disconnected, reportOn } from '../control/report.ts'
 import { openControlServer } from '../control/server.ts'
-import { enrolOverLine } from '../enrolment/enrol.ts'
-import { createRenewals, type EnrolmentState, readEnrolment, writeEnrolment } from '../enrolment/enrolment-file.ts'
+import { endpointOf, ensureEnrolled } from '../enrolment/enrol.ts'
+import { createRenewals, type EnrolmentState } from '../enrolment/enrolment-file.ts'
 import { type Identity, openIdentity } from '../enrolment/identity.ts'
 import { readInventory } from '../inventory/index.ts'
+import { sweepDrafts } from '../provision/place.ts'
 import type { JobKey } from '../spool/file-name.ts'
 import { openSeenNonces } from '../spool/seen-nonces.ts'
 import { type Damaged, openSpool, type Spool } from '../spool/spool.ts'
 import { openArtifactCache } from './artifact-cache.ts'
 import { type ArtifactExchange, createArtifactExchange } from './artifact-exchange.ts'
 import { createBackoff } from './backoff.ts'
-import { describeBackends, runnerArguments } from './describe.ts'
+import { offersOf } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
 import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
+import type { RunnerConfig } from './runners.ts'
 import { withSignature } from './sign-result.ts'
 
 export interface DaemonOptions {
@@ -42,9 +42,11 @@ export interface DaemonOptions {
   readonly stateDir: string
   /** Executions at a time. */
   readonly slots: number
-  readonly config: Pick<AgentConfig, 'environment' | 'runnerModules'>
+  readonly config: RunnerConfig
   /** How the coordinator is reached; left out, without a proxy, trusting what the system trusts. */
   readonly network?: Network
+  /** The file of authorities in it that a person named, as an absolute path: kept for the next start. */
+  readonly caFile?: string
   readonly log: (line: string) => void
   readonly cacheBytes?: number
   readonly keepBytes?: number
@@ -131,49 +133,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-export type EnrolOptions = Pick<DaemonOptions, 'url' | 'token' | 'name' | 'labels' | 'stateDir' | 'network' | 'log'>
-
-/**
- * Enrols the agent of a state folder by a token, once: the same token given again changes nothing.
- *
- * @param options `stateDir` claimed, as an absolute path
- * @throws `refused`, `usage` without a token and an address, `unavailable` where no coordinator answers
- */
-export async function ensureEnrolled(options: EnrolOptions): Promise<EnrolmentState> {
-  const { stateDir, token: text, log } = options
-  const known = readEnrolment(stateDir)
-  const token = text === undefined ? undefined : parseToken(text)
-  if (known && (!token || fingerprintOf(known.coordinator) === token.coordinator)) {
-    return options.url === undefined || options.url === known.url ? known : { ...known, url: options.url }
-  }
-  const { url, network } = options
-  if (!token || url === undefined) {
-    throw new BitfleetError(
-      'usage',
-      'this agent has not enrolled: `bitfleet token create` on the coordinator makes a token, `bitfleet agent enroll URL` takes it',
-    )
-  }
-  const key = openIdentity(stateDir)
-  const { name, labels } = options
-  const enrolled = await enrolOverLine(await connectWebSocket(endpointOf(url), { network }), {
-    key,
-    token,
-    name,
-    labels,
-  })
-  if (enrolled.sequence > 0) {
-    throw new BitfleetError(
-      'refused',
-      `agent ${key.id} has connected before, and ${stateDir} does not know how often; \`bitfleet agent reset\` and enrol with a new token`,
-    )
-  }
-  const state = { ...enrolled, url }
-  writeEnrolment(stateDir, state)
-  log(`enrolled as ${name} (${key.id}) with the coordinator ${fingerprintOf(state.coordinator)}`)
-  return state
-}
-
-export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'network' | 'log'>
+export type MachineOptions = Omit<DaemonOptions, 'url' | 'token' | 'network' | 'caFile' | 'log'>
 
 /** Opens the identity of a state folder, and describes its machine. @param options `stateDir` as an absolute path */
 export async function prepareAgent({
@@ -190,8 +150,9 @@ export async function prepareAgent({
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.
   rmSync(scratchRoot, { recursive: true, force: true })
+  await sweepDrafts(config.backendFolders ?? [])
   const cache = openArtifactCache(join(stateDir, 'cache'), cacheBytes ?? defaultCacheBytes)
-  const [inventory, backends] = await Promise.all([readInventory(), describeBackends(config)])
+  const [inventory, offers] = await Promise.all([readInventory(), offersOf(config)])
   const agent: AgentRecord = {
     id,
     name,
@@ -200,12 +161,11 @@ export async function prepareAgent({
     facts: { ...inventory.facts },
     attributes: { ...inventory.attributes },
     devices: [...inventory.devices],
-    backends,
+    backends: offers.map(({ backend }) => backend),
     slots,
   }
   const context: ExecutionContext = {
-    runner: runnerArguments(config),
-    backends,
+    offers,
     environment: config.environment,
     scratchRoot,
     cache,
@@ -265,7 +225,7 @@ async function keepRunning(
   }
   const stopping = new AbortController()
   const backoff = createBackoff()
-  let everWelcomed = false
+  let everWelcomed = enrolment.sequence > 0
   let contact: ConnectionStatus = disconnected('it was not reached yet')
 
   /** What turns the agent away before it could say who it is may be a proxy's bad minute, once it was let in before. */
@@ -284,6 +244,7 @@ async function keepRunning(
           agent,
           exchange,
           queue: { ...queue, read },
+          wasWelcome: everWelcomed,
           log,
           onWelcome(welcomed) {
             line = welcomed
@@ -364,22 +325,6 @@ async function runJob(
   const inputs = new Map<string, Uint8Array>()
   for (const { digest } of job.inputs) inputs.set(digest, await exchange.fetch(digest, signal))
   return await runExecution(job, inputs, context, signal)
-}
-
-function endpointOf(url: string): string {
-  let base: URL
-  try {
-    base = new URL(url)
-  } catch (cause) {
-    throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it looks like http://HOST:7575`, {
-      cause,
-    })
-  }
-  if (!['http:', 'https:', 'ws:', 'wss:'].includes(base.protocol)) {
-    throw new BitfleetError('usage', `"${url}" is no address of a coordinator; it starts with http:// or https://`)
-  }
-  // Under a reverse proxy the coordinator may stand below a path.
-  return new URL(base.pathname.replace(/\/$/, '') + agentEndpoint, base).href
 }
 
 function readyBackends({ backends }: AgentRecord): string {

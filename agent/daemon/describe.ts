@@ -1,36 +1,130 @@
 import { spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
-import { text } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { type BackendDescription, backendDescriptionSchema } from '../../shared/backend-description.ts'
-import { entryPoint } from '../../shared/entry-point.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import type { AgentConfig } from '../config.ts'
+import { visibleLine } from '../../shared/visible.ts'
+import { describeWithoutRunner } from './find-runner.ts'
 import { runnerStart } from './runner-environment.ts'
+import { listRunners, type Runner, type RunnerCommand, type RunnerConfig } from './runners.ts'
 
-/** The runner's built file, and arguments that name this machine's own modules. */
-export function runnerArguments({ runnerModules }: Pick<AgentConfig, 'runnerModules'>): string[] {
-  return [entryPoint(import.meta.url, '../runner/main.ts'), ...runnerModules.flatMap((file) => ['--module', file])]
+/** A backend, and the runner that offers it. */
+export interface Offer {
+  readonly backend: BackendDescription
+  /** Left out where there is nothing to start. */
+  readonly runner?: RunnerCommand
+}
+
+/** Runners asked at a time: each may load a library of a gigabyte. */
+const atATime = 2
+/** How long one may take; a first look into a large library from a slow disk takes a minute. */
+const describeMs = 180_000
+/** All that a runner may say of its backends. */
+const maxDescriptionBytes = 4 << 20
+
+/** The backends of this machine, ready or not, as `offersOf` tells them. */
+export async function describeBackends(config: RunnerConfig): Promise<BackendDescription[]> {
+  return (await offersOf(config)).map(({ backend }) => backend)
 }
 
 /**
- * The backends of this machine, ready or not. Asked of a child, in a runner's environment: looking for a library may
- * load it, and the daemon loads none.
+ * The backends of this machine, ready or not, and how to start each one's runner. Asked of children, in a runner's
+ * environment: looking for a library may load it, and the daemon loads none. An installed backend whose runner cannot
+ * say is there with the reason.
  *
- * @throws `usage` or `internal` where the child cannot say
+ * @throws `usage` where `BITFLEET_RUNNERS` names a folder without runners; `usage` or `internal` where the built-in runner cannot say; `conflict` where two runners offer one id
  */
-export async function describeBackends(
-  config: Pick<AgentConfig, 'runnerModules' | 'environment'>,
+export async function offersOf(config: RunnerConfig): Promise<Offer[]> {
+  const runners = listRunners(config)
+  const offers: Offer[][] = runners.map(() => [])
+  const waiting = runners.entries()
+  const ask = async () => {
+    for (const [i, runner] of waiting) offers[i] = await offersOfRunner(runner, config.environment)
+  }
+  await Promise.all(Array.from({ length: atATime }, ask))
+  return distinct(offers.flat())
+}
+
+function distinct(offers: readonly Offer[]): Offer[] {
+  const ids = new Set<string>()
+  for (const { backend, runner } of offers) {
+    if (ids.has(backend.id)) {
+      throw new BitfleetError(
+        'conflict',
+        `backend ${backend.id} is offered by two runners of this machine, one of them ${runner?.argv.join(' ')}; ` +
+          'rename the one in BITFLEET_RUNNER_MODULES, or remove the installed one',
+      )
+    }
+    ids.add(backend.id)
+  }
+  return [...offers]
+}
+
+async function offersOfRunner(runner: Runner, environment: RunnerConfig['environment']): Promise<Offer[]> {
+  if ('absent' in runner) return describeWithoutRunner(runner.absent).map((backend) => ({ backend }))
+  if ('broken' in runner) return [{ backend: unusable(runner.id, runner.broken) }]
+  const { command } = runner
+  if (!('id' in runner)) return (await askRunner(command, environment)).map((backend) => ({ backend, runner: command }))
+  try {
+    const backends = await askRunner(command, environment)
+    const backend = backends.find(({ id }) => id === runner.id)
+    if (backend !== undefined && backends.length === 1) return [{ backend, runner: command }]
+    const said = backends.length === 0 ? 'nothing' : backends.map(({ id }) => visibleLine(id)).join(', ')
+    return [{ backend: unusable(runner.id, `its runner offers ${said}`) }]
+  } catch (error) {
+    return [{ backend: unusable(runner.id, messageOf(error)) }]
+  }
+}
+
+/** What stands for an installed backend that says nothing of itself. */
+function unusable(id: string, reason: string): BackendDescription {
+  return {
+    id,
+    title: 'An installed backend that cannot be used',
+    status: 'unavailable',
+    reason: reason.slice(0, 1000),
+    add: `bitfleet backends remove ${id} && bitfleet backends add ${id}`,
+    kernels: [],
+    knobs: [],
+  }
+}
+
+/**
+ * What a runner says of its backends.
+ *
+ * @throws `usage`, `internal`, `limit`, `system` where it cannot say
+ */
+export async function askRunner(
+  { executable, argv, environment: own }: RunnerCommand,
+  environment: RunnerConfig['environment'],
 ): Promise<BackendDescription[]> {
-  const child = spawn(process.execPath, [...runnerArguments(config), 'describe'], {
+  const child = spawn(executable, [...argv, 'describe'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...runnerStart(config.environment, [], {}, tmpdir()).environment },
+    env: { ...runnerStart(environment, [], {}, tmpdir(), own).environment },
   })
-  const code = new Promise<number | string | null>((resolve, reject) => {
-    child.once('error', reject)
+  let refused: string | undefined
+  const refuse = (reason: string) => {
+    refused ??= reason
+    child.kill('SIGKILL')
+    // What it started may hold the other ends.
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
+  const timer = setTimeout(() => refuse(`took over ${describeMs / 1000} s`), describeMs)
+  const ending = new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
+    child.once('error', (cause) =>
+      reject(new BitfleetError('system', `its runner cannot be started: ${messageOf(cause)}`, { cause })),
+    )
     child.once('close', (exitCode, signal) => resolve(exitCode ?? signal))
   })
-  const [stdout, stderr, ended] = await Promise.all([text(child.stdout), text(child.stderr), code])
+  const tooMuch = () => refuse(`said more than ${maxDescriptionBytes} bytes`)
+  const [ended, stdout, stderr] = await Promise.all([
+    ending,
+    readAtMost(child.stdout, tooMuch),
+    readAtMost(child.stderr, tooMuch),
+  ]).finally(() => clearTimeout(timer))
+  if (refused !== undefined) throw new BitfleetError('limit', `its runner ${refused} to describe its backends`)
   if (ended !== 0) {
     throw new BitfleetError(
       ended === 2 ? 'usage' : 'internal',
@@ -44,4 +138,18 @@ export async function describeBackends(
       cause,
     })
   }
+}
+
+/** All that a stream gives, up to the bound; what destroys it ends it. */
+async function readAtMost(stream: Readable, tooMuch: () => void): Promise<string> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  stream.on('error', () => {})
+  stream.on('data', (piece: Buffer) => {
+    bytes += piece.byteLength
+    if (bytes > maxDescriptionBytes) tooMuch()
+    else pieces.push(piece)
+  })
+  await new Promise((resolve) => stream.once('close', resolve))
+  return Buffer.concat(pieces).toString('utf8')
 }

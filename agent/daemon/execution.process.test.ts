@@ -11,7 +11,7 @@ import { bytesOf, createTensor, type Tensor } from '../../shared/tensor.ts'
 import { parseTrace } from '../../shared/trace.ts'
 import { hostileTensors } from '../../test/hostile-bits.ts'
 import { openArtifactCache } from './artifact-cache.ts'
-import { describeBackends, runnerArguments } from './describe.ts'
+import { offersOf } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { needs } from '../../test/needs.ts'
@@ -40,8 +40,7 @@ let context: ExecutionContext
 
 beforeAll(async () => {
   context = {
-    runner: runnerArguments(config),
-    backends: await describeBackends(config),
+    offers: await offersOf(config),
     environment,
     scratchRoot,
     cache,
@@ -316,7 +315,7 @@ describe('what is not there', () => {
   })
 
   it('a backend hidden by another that dies when looked for is still found', () => {
-    const byId = new Map(context.backends.map((backend): [string, BackendDescription] => [backend.id, backend]))
+    const byId = new Map(context.offers.map(({ backend }): [string, BackendDescription] => [backend.id, backend]))
     expect(byId.get('misbehaving')?.status).toBe('ready')
     expect(byId.get('detect-throws')).toMatchObject({
       status: 'unavailable',

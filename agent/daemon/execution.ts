@@ -9,18 +9,20 @@ import { type Facts, partFacts } from '../../shared/facts.ts'
 import type { PlannedJob } from '../../shared/messages.ts'
 import type { SignedResult } from '../../shared/signed-result.ts'
 import { formatTrace } from '../../shared/trace.ts'
+import { listChoices } from '../provision/choose.ts'
+import { readMachine } from '../provision/machine.ts'
+import { providers } from '../provision/providers/index.ts'
 import { runnerProtocolVersion, type RunnerEvent, type RunnerRequest } from '../runner/protocol.ts'
 import type { ArtifactCache } from './artifact-cache.ts'
 import { collectCheckpoints } from './checkpoints.ts'
+import type { Offer } from './describe.ts'
 import type { LibraryDigests } from './library-digests.ts'
 import { environmentFacts, type RunnerStart, runnerStart } from './runner-environment.ts'
 import { runRunner, type RunnerEnd } from './runner-process.ts'
 
 /** What an execution is made with, the same for all of an agent's. */
 export interface ExecutionContext {
-  /** Built file of the runner, and the arguments that name this machine's own modules. */
-  readonly runner: readonly string[]
-  readonly backends: readonly BackendDescription[]
+  readonly offers: readonly Offer[]
   /** The agent's own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Where scratch folders are made; on the file system of the cache. */
@@ -63,13 +65,19 @@ export async function runExecution(
   cancelled?: AbortSignal,
 ): Promise<ExecutionResult> {
   const { backend, knobs } = job.condition
-  const description = context.backends.find(({ id }) => id === backend)
+  const offer = context.offers.find((candidate) => candidate.backend.id === backend)
+  const description = offer?.backend
   const label = labelOf(description?.knobs ?? [], knobs)
   const without = (outcome: Outcome) => ({ execution: bareExecution(label, outcome), kept: [] })
 
-  if (description === undefined)
-    return without({ status: 'unsupported', reason: `this agent has no backend ${backend}` })
-  if (description.status !== 'ready') return without({ status: 'unsupported', reason: unavailableReason(description) })
+  if (offer === undefined || description === undefined)
+    return without({
+      status: 'unsupported',
+      reason: `this agent has no backend ${backend}${howToAdd(backend, context.environment)}`,
+    })
+  const { runner } = offer
+  if (description.status !== 'ready' || runner === undefined)
+    return without({ status: 'unsupported', reason: unavailableReason(description) })
   if (job.condition.device !== 'cpu') {
     return without({ status: 'unsupported', reason: `${backend} has no device ${job.condition.device} on this agent` })
   }
@@ -84,10 +92,11 @@ export async function runExecution(
       inputs: join(scratch, 'inputs'),
     }
     for (const folder of Object.values(folders)) mkdirSync(folder)
-    const start = runnerStart(context.environment, description.knobs, knobs, folders.temporary)
+    const start = runnerStart(context.environment, description.knobs, knobs, folders.temporary, runner.environment)
     const end = await runRunner(
       {
-        argv: [...start.nodeArguments, ...context.runner],
+        executable: runner.executable,
+        argv: [...start.nodeArguments, ...runner.argv],
         environment: start.environment,
         workingFolder: folders.temporary,
       },
@@ -111,6 +120,14 @@ export function bareExecution(label: Execution['label'], outcome: Outcome): Exec
 /** `override` where a knob that chooses another processor's code path is set. */
 export function labelOf(described: readonly KnobDescription[], knobs: Knobs): Execution['label'] {
   return described.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
+}
+
+/** For what Bitfleet installs on this machine, the command; it is the machine's owner who decides. */
+function howToAdd(backend: string, environment: ExecutionContext['environment']): string {
+  const choice = listChoices(providers, readMachine(environment)).find(({ id }) => id === backend)
+  if (choice === undefined) return ''
+  const { unsupported } = choice.version
+  return unsupported === undefined ? `; to add it: bitfleet backends add ${backend}` : `: ${unsupported}`
 }
 
 function unavailableReason({ id, reason, add }: BackendDescription): string {

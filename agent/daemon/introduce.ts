@@ -9,7 +9,6 @@ import {
   type AgentProof,
   type AgentRecord,
   type CoordinatorMessage,
-  type HeldJob,
   oldestProtocol,
   protocolVersion,
 } from '../../shared/messages.ts'
@@ -26,7 +25,9 @@ export interface Credentials {
 export interface Introduction {
   readonly hello: AgentMessage
   /** @throws `refused` where the coordinator is not the one this agent enrolled with, or speaks another protocol */
-  answer(challenge: Extract<CoordinatorMessage, { type: 'challenge' }>, holding: readonly HeldJob[]): AgentMessage
+  answer(challenge: Extract<CoordinatorMessage, { type: 'challenge' }>): AgentMessage
+  /** The coordinator has shown that it is the one this agent enrolled with. */
+  proven(): boolean
   /** The coordinator's clock now, in ms since 1970: what it signed, and the monotonic time since. */
   coordinatorNow(): number
 }
@@ -34,11 +35,12 @@ export interface Introduction {
 /** The agent's side of a connection's first words: it says who it is, makes the coordinator prove itself, and proves. */
 export function introduce(agent: AgentRecord, { key, coordinator, renewals }: Credentials): Introduction {
   const nonce = randomBytes(16).toString('hex')
+  let proven = false
   /** The coordinator's clock less this process's monotonic one. */
   let offsetMs = Date.now() - performance.now()
   return {
     hello: { type: 'hello', protocol: protocolVersion, oldest: oldestProtocol, agent: agent.id, nonce },
-    answer(challenge, holding) {
+    answer(challenge) {
       const { proof } = challenge
       if (challenge.protocol < oldestProtocol || challenge.protocol > protocolVersion) {
         throw new BitfleetError(
@@ -56,6 +58,7 @@ export function introduce(agent: AgentRecord, { key, coordinator, renewals }: Cr
       if (!fresh || !isSignedBy(coordinator, 'bitfleet/challenge@1', proof, challenge.signature)) {
         throw new BitfleetError('refused', 'the challenge is not signed for this connection by the coordinator')
       }
+      proven = true
       offsetMs = Date.parse(proof.at) - performance.now()
       const renewal = renewals.next()
       const signed: AgentProof = {
@@ -63,8 +66,9 @@ export function introduce(agent: AgentRecord, { key, coordinator, renewals }: Cr
         record: digestOf(canonicalJson(agent)),
       }
       const signature = signPayload('bitfleet/challenge@1', signed, key)
-      return { type: 'proof', agent, renewal, holding: [...holding], signature }
+      return { type: 'proof', agent, renewal, signature }
     },
+    proven: () => proven,
     coordinatorNow: () => offsetMs + performance.now(),
   }
 }

@@ -192,6 +192,17 @@ describe('a job queue without room', () => {
     await end('c')
   })
 
+  it('has no more than so many in hand, whatever it is sent', async () => {
+    const { queue, refused, ready, end, runs } = await queueOf()
+    for (let i = 0; i < 1100; i++) queue.add(sampleJob(`job-${i}`))
+    expect(queue.holding()).toHaveLength(1001)
+    expect(refused).toHaveLength(99)
+    expect(refused[0]).toEqual(['job-1001', expect.stringMatching(/1001 jobs in hand/), true])
+    await end('job-0')
+    await vi.waitFor(() => expect(ready).toHaveBeenCalled(), patient)
+    expect(runs.size).toBeGreaterThanOrEqual(1)
+  })
+
   it('keeps in memory what a full disk does not take, offers it, and writes it when there is room', async () => {
     const { queue, spool, end, refused, offered, ready, folder } = await queueOf()
     const adding = vi.spyOn(spool, 'add').mockRejectedValue(full)
@@ -267,9 +278,9 @@ describe('a job queue without room', () => {
     expect([offered, queue.holding(), spool.keys()]).toEqual([[], [], []])
     probing.mockRestore()
     await vi.waitFor(() => expect(ready).toHaveBeenCalledTimes(1), patient)
-    runs.delete('a')
+    const before = runs.get('a')
     queue.add(sampleJob('a', 2))
-    await started('a')
+    await vi.waitFor(() => expect(runs.get('a')).not.toBe(before), patient)
     runs.get('a')?.end(wrong)
     await vi.waitFor(() => expect(offered).toEqual(['a@2']), patient)
     expect((await queue.read(key('a', 2)))?.result.execution.outcome).toEqual(outcome)

@@ -87,6 +87,9 @@ interface Entry {
   abandoned?: boolean
 }
 
+/** Jobs in memory beyond those that run: a coordinator gives no more than there are slots. */
+const mostWaiting = 1000
+
 export function createJobQueue(options: JobQueueOptions): JobQueue {
   const { slots, spool, seen, log, retryMs = 5_000 } = options
   /** Jobs until their results are on disk; from then on the spool has them. */
@@ -104,7 +107,11 @@ export function createJobQueue(options: JobQueueOptions): JobQueue {
   const whenDrained: (() => void)[] = []
 
   const inState = (...states: State[]) => [...entries.values()].filter(({ state }) => states.includes(state))
-  const noRoom = () => blocked ?? spool.fullness() ?? seen.fullness()
+  const noRoom = () => blocked ?? spool.fullness() ?? seen.fullness() ?? crowding()
+  const crowding = () =>
+    entries.size < slots + mostWaiting
+      ? undefined
+      : `this agent has ${entries.size} jobs in hand, and begins with those`
   const refusing = () => (stopping ? 'this agent is stopping' : draining ? 'this agent is draining' : noRoom())
 
   /** After whatever may have made room, or been the last of all. */

@@ -32,6 +32,8 @@ export interface LineContext {
   readonly agent: AgentRecord
   readonly exchange: ArtifactExchange
   readonly queue: JobQueue
+  /** It was welcome to its coordinator before, on a line or in an earlier process. */
+  readonly wasWelcome: boolean
   readonly log: (line: string) => void
   onWelcome(line: Line): void
 }
@@ -44,7 +46,9 @@ const renewMs = 10_000
  * Introduces the agent on a new line and serves it until it closes.
  *
  * @returns why it closed
- * @throws `refused` where the coordinator turns this agent away, or is not the one it enrolled with
+ * @throws `refused` where the coordinator turns this agent away. One that has not shown that it is this agent's, or is
+ *   another or of another release, ends only an agent that was never welcome: anybody may listen at an address for a
+ *   while, and must not end a fleet that way. Else it is `unavailable`.
  */
 export async function serveLine(connection: Connection, context: LineContext): Promise<string> {
   const { exchange, queue, log, agent } = context
@@ -86,17 +90,22 @@ export async function serveLine(connection: Connection, context: LineContext): P
     welcomed = true
     context.credentials.renewals.taken()
     if (standing === 'pending') log('enrolled, and waits for approval: `bitfleet agents approve` on the coordinator')
+    const sayHolding = () => say({ type: 'holding', jobs: queue.holding() })
+    // First: the coordinator gives jobs from then on.
+    sayHolding()
+    renewing = setInterval(sayHolding, renewMs)
     context.onWelcome(line)
     exchange.useLine(send)
-    renewing = setInterval(() => say({ type: 'holding', jobs: queue.holding() }), renewMs)
     // Made while there was no line, or lost with the last one.
     for (const key of queue.owed()) outbox.offer(key)
   }
 
   const handle = async (message: CoordinatorMessage, body?: Uint8Array) => {
-    if (message.type === 'refused')
+    if (message.type === 'refused') {
+      if (message.later) throw new BitfleetError('unavailable', `not now, says the coordinator: ${message.reason}`)
       throw new BitfleetError('refused', `the coordinator refused this agent: ${message.reason}`)
-    if (message.type === 'challenge' && !welcomed) return await send(introduction.answer(message, queue.holding()))
+    }
+    if (message.type === 'challenge' && !welcomed) return await send(introduction.answer(message))
     if (message.type === 'welcome' && !welcomed) return welcome(message)
     if (!welcomed) throw new BitfleetError('protocol', `the coordinator sent "${message.type}" before its welcome`)
     switch (message.type) {
@@ -137,7 +146,8 @@ export async function serveLine(connection: Connection, context: LineContext): P
     return await connection.closed
   } catch (error) {
     connection.close(messageOf(error))
-    throw error
+    const isHearsay = hasCode(error, 'refused') && !introduction.proven()
+    throw isHearsay && context.wasWelcome ? new BitfleetError('unavailable', messageOf(error), { cause: error }) : error
   } finally {
     clearTimeout(late)
     clearInterval(renewing)

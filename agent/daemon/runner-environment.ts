@@ -42,6 +42,7 @@ export interface RunnerStart {
  * what programs need and numeric libraries read, then what the knobs set.
  *
  * @param temporary folder for the runner's temporary files
+ * @param own what the runner's command sets itself, before the knobs
  * @throws `usage` for a knob the backend does not have or a value it does not take
  */
 export function runnerStart(
@@ -49,11 +50,13 @@ export function runnerStart(
   described: readonly KnobDescription[],
   knobs: Knobs,
   temporary: string,
+  own: Readonly<Record<string, string>> = {},
 ): RunnerStart {
   const environment: Record<string, string> = { TMPDIR: temporary }
   for (const [name, value] of Object.entries(agent)) {
     if (value !== undefined && (plainVariables.includes(name) || isNumeric(name))) environment[name] = value
   }
+  Object.assign(environment, own)
   const nodeArguments: string[] = []
   for (const [name, value] of Object.entries(knobs)) {
     const text = String(value)

@@ -19,7 +19,8 @@ export interface Limits {
   readonly memoryBytes: number
 }
 
-export interface RunnerCommand {
+export interface RunnerLaunch {
+  readonly executable: string
   readonly argv: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   readonly workingFolder: string
@@ -59,13 +60,13 @@ const tailLines = 40
  * @throws `system` where the process cannot be started
  */
 export async function runRunner(
-  command: RunnerCommand,
+  command: RunnerLaunch,
   request: RunnerRequest,
   limits: Limits,
   cancelled?: AbortSignal,
 ): Promise<RunnerEnd> {
   const startedAt = performance.now()
-  const child = spawn(process.execPath, command.argv, {
+  const child = spawn(command.executable, command.argv, {
     cwd: command.workingFolder,
     env: { ...command.environment },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],

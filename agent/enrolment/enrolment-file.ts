@@ -11,8 +11,12 @@ const enrolmentStateSchema = z.strictObject({
   coordinator: z.string().regex(publicKeyPattern),
   /** Where it was reached when this agent enrolled. */
   url: z.string(),
+  /** What `--ca` named when it was last given: an absolute path. */
+  caFile: z.string().optional(),
   name: agentNameSchema,
   labels: labelsSchema,
+  /** SHA-256 of the public key of the token it enrolled with: the same one again changes nothing. */
+  token: z.string().optional(),
   /** The last connection that the coordinator took. */
   sequence: z.number().int().nonnegative(),
   mark: z.string(),

@@ -4,29 +4,43 @@ import { describeBackends, detectBackends } from './detection.ts'
 import { readLine, writeLine } from './lines.ts'
 import { dieWithParent } from './parent-death.ts'
 import { eventFd, type LastWords, requestFd, runnerRequestSchema } from './protocol.ts'
-import { loadRegistry } from './registry.ts'
+import { installedRegistry, loadRegistry } from './registry.ts'
 
 // The runner process. `main.js [--module FILE]… describe` prints what runs here; without a command it makes the one
 // execution asked for on descriptor 3 and tells of it on descriptor 4. Its stdout and stderr are a log.
+// `main.js --installed DRIVER ID FOLDER` is the runner of one backend that was installed in a folder of its own.
 
 const argv = process.argv.slice(2)
+const own: string[] = []
 const modules: string[] = []
-while (argv[0] === '--module') modules.push(...argv.splice(0, 2).slice(1))
+let installed: readonly [string, string, string] | undefined
+if (argv[0] === '--installed') {
+  const [flag, driver = '', id = '', folder = ''] = argv.splice(0, 4) as [string, ...string[]]
+  installed = [driver, id, folder]
+  own.push(flag, driver, id, folder)
+}
+while (argv[0] === '--module') {
+  const [flag, file = ''] = argv.splice(0, 2) as [string, ...string[]]
+  modules.push(file)
+  own.push(flag, file)
+}
 const [command, ...ids] = argv
+const registry = async () => (installed === undefined ? await loadRegistry(modules) : installedRegistry(...installed))
 
 if (command === undefined) await run()
 else if (command === 'describe') await describe()
 else if (command === 'detect') {
-  const { backends } = await loadRegistry(modules)
+  await dieWithParent()
+  const { backends } = await registry()
   await detectBackends(ids.flatMap((id) => backends.filter((driver) => driver.id === id)))
   process.exit(0)
 } else throw new BitfleetError('usage', `the runner has no command "${command}"`)
 
 async function describe(): Promise<void> {
+  await dieWithParent()
   try {
-    const { backends } = await loadRegistry(modules)
-    const self = [process.argv[1] as string, ...modules.flatMap((file) => ['--module', file])]
-    process.stdout.write(`${JSON.stringify(describeBackends(backends, self))}\n`)
+    const { backends } = await registry()
+    process.stdout.write(`${JSON.stringify(describeBackends(backends, [process.argv[1] as string, ...own]))}\n`)
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`)
     process.exitCode = 2
@@ -43,7 +57,7 @@ async function run(): Promise<never> {
 async function attempt(): Promise<LastWords> {
   try {
     const request = parseRequest(readLine(requestFd))
-    return await compute(request, await loadRegistry(modules), (event) => writeLine(eventFd, event))
+    return await compute(request, await registry(), (event) => writeLine(eventFd, event))
   } catch (error) {
     return failureOf(error)
   }

@@ -5,6 +5,7 @@ import { workloads } from '../../workloads/index.ts'
 import type { Workload } from '../../workloads/workload.ts'
 import type { BackendDriver } from '../backends/backend.ts'
 import { backends } from '../backends/index.ts'
+import { installedDrivers } from '../backends/installed/index.ts'
 
 export interface RunnerRegistry {
   readonly backends: BackendDriver[]
@@ -23,6 +24,23 @@ export async function loadRegistry(modules: readonly string[]): Promise<RunnerRe
     backends: createRegistry('backend', [...backends, ...added.flatMap((module) => module.backends ?? [])]),
     workloads: createRegistry('workload', [...workloads, ...added.flatMap((module) => module.workloads ?? [])]),
   }
+}
+
+/**
+ * What the runner of one installed backend can run: that backend alone.
+ *
+ * @param driver the name before the `@`
+ * @param folder absolute path of what was installed
+ */
+export function installedRegistry(driver: string, id: string, folder: string): RunnerRegistry {
+  const found = installedDrivers.find((candidate) => candidate.id === driver)
+  if (found === undefined) {
+    throw new BitfleetError(
+      'usage',
+      `this version of Bitfleet has no driver for ${id}; remove it, or install the version of Bitfleet that added it`,
+    )
+  }
+  return { backends: [found.driver(id, folder)], workloads: createRegistry('workload', workloads) }
 }
 
 async function loadModule(path: string): Promise<Partial<RunnerRegistry>> {

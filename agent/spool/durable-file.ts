@@ -1,16 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-
-/** A file that is renamed or made is there after a power cut only once its folder is on disk too. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
+import { syncFolder } from '../../shared/folder.ts'
 
 /** Makes a folder for its owner alone, below one that is there, and has its name on disk. */
 export async function makeDurableFolder(path: string): Promise<void> {

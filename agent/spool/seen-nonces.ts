@@ -2,7 +2,8 @@ import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { sha256Hex } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import { syncFolder, writeDurably } from './durable-file.ts'
+import { syncFolder } from '../../shared/folder.ts'
+import { writeDurably } from './durable-file.ts'
 import { isPassing, readRegular, reasonOf } from './read-regular.ts'
 
 /** Nonces of jobs that were begun, until no coordinator would stand by those jobs any more: a job is taken once. */

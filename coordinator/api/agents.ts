@@ -50,6 +50,18 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
     return c.json(await one(id), 200)
   })
 
+  const unlock = createRoute({
+    ...{ method: 'post', path: '/api/agents/{id}/unlock', summary: 'Take an agent that was locked as it comes next' },
+    middleware: requireRole('admin'),
+    request: { params: agentParams },
+    responses: answers({ 200: json(agentSchema, 'the agent') }, 401, 403, 404, 409),
+  })
+  app.openapi(unlock, async (c) => {
+    const { id } = c.req.valid('param')
+    await fleet.unlock(id, identityOf(c).by)
+    return c.json(await one(id), 200)
+  })
+
   const revoke = createRoute({
     ...{ method: 'post', path: '/api/agents/{id}/revoke', summary: 'Turn an agent away for good' },
     middleware: requireRole('admin'),

@@ -18,6 +18,8 @@ declare module 'hono' {
     /** Who asks; there is none on what is open to everybody. */
     identity?: Identity
     client: Client
+    /** Whether whoever asks still may, for an answer that lasts. */
+    isStillAllowed: () => boolean
   }
 }
 
@@ -75,12 +77,14 @@ export function guard({ loopback, hosts, proxies = [] }: GuardOptions, people: P
     let identity: Identity | undefined
     if (token !== undefined) {
       identity = people.bearer(token)
+      c.set('isStillAllowed', () => people.bearer(token) !== undefined)
       if (!identity && !open) {
         return c.json(problem('the token is not known here, was revoked, or has expired'), 403)
       }
     } else {
       const secret = readSessionCookie(c, client)
       identity = secret === undefined ? undefined : people.session(secret)
+      c.set('isStillAllowed', () => secret !== undefined && people.isSession(secret))
       if (identity && writes && origin === undefined) {
         throw new BitfleetError('refused', 'a write with a session says where it comes from, in an Origin header')
       }

@@ -14,6 +14,8 @@ import { progressSchema, runParams, runSchema, submitSchema } from './schemas.ts
 const maxSubmissionBytes = 8 << 20
 /** Followers of all runs together; each holds a connection. */
 const maxFollowers = 256
+/** Of one person or token. */
+const maxFollowersEach = 64
 
 const mediaTypes: Record<ReportFormat, string> = {
   json: 'application/json',
@@ -62,6 +64,7 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
   })
 
   let followers = 0
+  const followersOf = new Map<string, number>()
   const follow = createRoute({
     ...{ method: 'get', path: '/api/runs/{id}/events', summary: 'Progress as it comes, until the run has ended' },
     description: 'Server-sent events `progress`, `execution` and `state`. `Last-Event-ID` goes on after that event.',
@@ -76,15 +79,25 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
     const { id } = c.req.valid('param')
     // Answers 404 before the stream begins.
     await scheduler.progress(id)
-    if (followers >= maxFollowers)
-      throw new BitfleetError('unavailable', `${followers} followers are the most there can be`)
+    const { by } = identityOf(c)
+    const own = followersOf.get(by) ?? 0
+    if (followers >= maxFollowers || own >= maxFollowersEach) {
+      const whose = own >= maxFollowersEach ? ` of ${by}` : ''
+      throw new BitfleetError('unavailable', `${whose ? own : followers} followers${whose} are the most there can be`)
+    }
     const last = Number(c.req.header('last-event-id') ?? 0)
     const gone = new AbortController()
     followers++
+    followersOf.set(by, own + 1)
     c.header('X-Accel-Buffering', 'no')
     return streamSSE(c, async (stream) => {
       stream.onAbort(() => gone.abort())
-      const beat = setInterval(() => void stream.write(': alive\n\n').catch(() => gone.abort()), heartbeatMs)
+      const isStillAllowed = c.get('isStillAllowed')
+      const beat = setInterval(() => {
+        // Whoever signed out, was removed, or whose token was revoked hears no more.
+        if (!isStillAllowed()) return gone.abort()
+        void stream.write(': alive\n\n').catch(() => gone.abort())
+      }, heartbeatMs)
       try {
         for await (const { id: number, type, ...data } of scheduler.follow(
           id,
@@ -96,6 +109,9 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
       } finally {
         clearInterval(beat)
         followers--
+        const left = (followersOf.get(by) ?? 1) - 1
+        if (left > 0) followersOf.set(by, left)
+        else followersOf.delete(by)
       }
     })
   })

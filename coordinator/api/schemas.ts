@@ -25,6 +25,7 @@ export const agentSchema = z
     name: text,
     standing: z.enum(['enrolled', 'pending', 'locked', 'revoked']),
     reason: text.optional().openapi({ description: 'why it is locked or revoked' }),
+    ahead: z.boolean().optional().openapi({ description: 'locked because the store is older than the agent' }),
     enrolledAt: text,
     lastSeen: text.optional().openapi({ description: 'when it last connected' }),
     connected: z.boolean(),

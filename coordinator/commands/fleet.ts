@@ -13,6 +13,7 @@ export interface FleetOptions extends RunOptions {
 const connect = (options: FleetOptions): Promise<CoordinatorClient> => connectCoordinator(connectionOptions(options))
 
 type Agent = z.infer<typeof agentSchema>
+const agentsSchema = z.object({ agents: z.array(agentSchema) })
 
 /** `bitfleet token create`: the token on standard output, and nothing else there. */
 export async function createToken(
@@ -38,7 +39,7 @@ export async function createToken(
 
 /** `bitfleet agents list`. */
 export async function listAgents(options: FleetOptions): Promise<number> {
-  const { agents } = await (await connect(options)).read('/api/agents', z.object({ agents: z.array(agentSchema) }))
+  const { agents } = await (await connect(options)).read('/api/agents', agentsSchema)
   process.stdout.write(options.json ? `${JSON.stringify(agents, null, 2)}\n` : formatAgents(agents))
   return 0
 }
@@ -67,6 +68,27 @@ export function formatAgents(agents: readonly Agent[]): string {
 /** `bitfleet agents approve ID`. */
 export async function approveAgent(id: string, options: FleetOptions): Promise<number> {
   return change(`/api/agents/${encodeURIComponent(id)}/approve`, {}, options)
+}
+
+/** `bitfleet agents unlock ID…`, or `--ahead` for all that a store restored from an older copy has locked out. */
+export async function unlockAgents(
+  ids: readonly string[],
+  { ahead, ...options }: FleetOptions & { ahead?: boolean },
+): Promise<number> {
+  if (ids.length > 0 === (ahead ?? false)) {
+    throw new BitfleetError('usage', 'name the agents to unlock, or give --ahead for all that this store is older than')
+  }
+  const client = await connect(options)
+  const found = ahead
+    ? (await client.read('/api/agents', agentsSchema)).agents.filter((agent) => agent.ahead).map(({ id }) => id)
+    : ids
+  const unlocked: Agent[] = []
+  for (const id of found) {
+    unlocked.push(await client.read(`/api/agents/${encodeURIComponent(id)}/unlock`, agentSchema, sending('POST', {})))
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify(unlocked)}\n`)
+  else process.stdout.write(unlocked.length === 0 ? 'No agent is locked for that\n' : formatAgents(unlocked))
+  return 0
 }
 
 /** `bitfleet agents revoke ID --reason TEXT`. */

@@ -15,6 +15,12 @@ export interface RegisteredAgent {
   readonly standing: 'enrolled' | 'pending' | 'locked' | 'revoked'
   /** Why it is locked or revoked. */
   readonly reason?: string
+  /** Locked because it has connected more often than the journal knows of, and not for a copy of its state folder. */
+  readonly ahead?: true
+  /** What it was before it was locked. */
+  readonly lockedFrom?: 'enrolled' | 'pending'
+  /** Its next connection is taken whatever it follows on. */
+  readonly unlocked?: true
   readonly id: string
   /** Public key in hex. */
   readonly key: string
@@ -25,7 +31,7 @@ export interface RegisteredAgent {
   readonly renewedAt?: string
   readonly sequence: number
   readonly mark: string
-  /** Digests of every inventory it connected with. */
+  /** Digests of the inventories it connected with, the last ones. */
   readonly inventories: ReadonlySet<string>
 }
 
@@ -42,12 +48,19 @@ export interface ControlFold {
   apply(record: JournalRecord): void
 }
 
+/** Nobody's results wait for so many changes of a machine. */
+const maxInventories = 256
+
 export function createControlFold(): ControlFold {
   const tokens = new Map<string, TokenState>()
   const agents = new Map<string, RegisteredAgent>()
   const change = (id: string, changes: Partial<RegisteredAgent>) => {
     const known = agents.get(id)
     if (known) agents.set(id, { ...known, ...changes })
+  }
+  const lock = (id: string, why: { readonly reason: string; readonly ahead?: true }) => {
+    const { standing, lockedFrom = standing === 'pending' ? 'pending' : 'enrolled' } = agents.get(id) ?? {}
+    change(id, { standing: 'locked', lockedFrom, ...why })
   }
   const apply = (record: JournalRecord) => {
     switch (record.kind) {
@@ -70,13 +83,34 @@ export function createControlFold(): ControlFold {
         break
       case 'agent-renewed': {
         const { connection: sequence, mark, inventory, at: renewedAt } = record
-        const inventories = new Set(agents.get(record.agent)?.inventories).add(inventory)
-        change(record.agent, { sequence, mark, renewedAt, inventories })
+        const known = agents.get(record.agent)
+        if (!known) break
+        const { unlocked: _, ...agent } = known
+        agents.set(agent.id, {
+          ...agent,
+          sequence,
+          mark,
+          renewedAt,
+          inventories: withLast(agent.inventories, inventory),
+        })
         break
       }
       case 'agent-locked':
-        change(record.agent, { standing: 'locked', reason: record.reason })
+        lock(record.agent, { reason: record.reason })
         break
+      case 'agent-ahead': {
+        const { connection, known } = record
+        const reason = `it comes with connection ${connection}, and ${known} is the last that this coordinator knows of`
+        lock(record.agent, { reason, ahead: true })
+        break
+      }
+      case 'agent-unlocked': {
+        const known = agents.get(record.agent)
+        if (known?.standing !== 'locked') break
+        const { reason: _reason, ahead: _ahead, lockedFrom: standing = 'enrolled', ...agent } = known
+        agents.set(agent.id, { ...agent, standing, unlocked: true })
+        break
+      }
       case 'agent-revoked':
         change(record.agent, { standing: 'revoked', reason: record.reason })
         break
@@ -90,4 +124,12 @@ export function createControlFold(): ControlFold {
     }
   }
   return { state: { tokens, agents }, apply }
+}
+
+function withLast(inventories: ReadonlySet<string>, inventory: string): ReadonlySet<string> {
+  const known = new Set(inventories)
+  known.delete(inventory)
+  const [oldest] = known.add(inventory)
+  if (known.size > maxInventories && oldest !== undefined) known.delete(oldest)
+  return known
 }

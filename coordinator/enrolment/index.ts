@@ -1,2 +1,2 @@
 export { type ControlFold, createControlFold, type RegisteredAgent } from './control-state.ts'
-export { createRegistry, isBarred, type Registry, standingSentence } from './registry.ts'
+export { barredError, createRegistry, isBarred, type Registry, standingSentence, unknownSentence } from './registry.ts'

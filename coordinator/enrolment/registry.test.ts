@@ -1,19 +1,19 @@
 import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createTokenText, parseToken } from '../../shared/enrolment.ts'
 import { isSignedBy, signPayload } from '../../shared/envelope.ts'
 import { agentIdOf, fingerprintOf, type KeyPair } from '../../shared/keys.ts'
 import { fakeKey } from '../../test/fake-agent.ts'
 import { type JournalBody, type JournalRecord, openStore } from '../store/index.ts'
 import { createControlFold } from './control-state.ts'
-import { createRegistry, type EnrolmentRequest } from './registry.ts'
+import { createRegistry, type EnrolmentRequest, type RegistryOptions } from './registry.ts'
 
 const key = fakeKey('the coordinator')
 const coordinator = fingerprintOf(key.publicKey)
 
-function open(now = () => Date.UTC(2026, 0, 1)) {
+function open(now = () => Date.UTC(2026, 0, 1), connections?: RegistryOptions['connections']) {
   const records: JournalRecord[] = []
   const append = async (body: JournalBody) => {
     const place = { sequence: records.length, previous: '', at: new Date(now()).toISOString(), digest: '' }
@@ -21,7 +21,7 @@ function open(now = () => Date.UTC(2026, 0, 1)) {
     records.push(record)
     return record
   }
-  return { registry: createRegistry({ key, append, now }), records }
+  return { registry: createRegistry({ key, append, now, ...(connections && { connections }) }), records }
 }
 
 function request(text: string, agent: KeyPair, changes: Partial<EnrolmentRequest['enrolment']> = {}): EnrolmentRequest {
@@ -108,9 +108,9 @@ describe('a token', () => {
 })
 
 describe('a connection', () => {
-  async function enrolled() {
-    const { registry, records } = open()
-    const { token } = await registry.createToken(life, 'api')
+  async function enrolled(needsApproval = false, ...options: Parameters<typeof open>) {
+    const { registry, records } = open(...options)
+    const { token } = await registry.createToken({ ...life, needsApproval }, 'api')
     const { agent } = (await registry.enrol(request(token, fakeKey('one')))).enrolled
     const renew = (sequence: number, own: number, previous: number | '') =>
       registry.renew(
@@ -122,11 +122,113 @@ describe('a connection', () => {
   }
 
   it('follows on the last, and may be told twice', async () => {
-    const { registry, agent, renew } = await enrolled()
+    const { registry, records, agent, renew } = await enrolled()
     await renew(1, 11, '')
+    const before = records.length
     await renew(1, 11, '')
+    expect(records).toHaveLength(before)
     await renew(2, 12, 11)
     expect(registry.find(agent)).toMatchObject({ standing: 'enrolled', sequence: 2, mark: mark(12) })
+  })
+
+  it('is taken so often and no oftener, whatever it says', async () => {
+    let now = 1e12
+    const { records, renew } = await enrolled(false, () => now, { tries: 2, refillMs: 1000 })
+    await renew(1, 11, '')
+    await renew(2, 12, 11)
+    const before = records.length
+    await expect(renew(3, 13, 12)).rejects.toMatchObject({ code: 'limit', message: expect.stringMatching(/in 1 s/) })
+    await expect(renew(9, 19, 18)).rejects.toMatchObject({ code: 'limit' })
+    expect(records).toHaveLength(before)
+    now += 1000
+    await renew(3, 13, 12)
+    expect(records).toHaveLength(before + 1)
+  })
+
+  it('may bring another inventory, but not always another', async () => {
+    const { registry, agent } = await enrolled()
+    const renew = (n: number) =>
+      registry.renew(
+        agent,
+        { sequence: n, mark: mark(n), previous: n === 1 ? '' : mark(n - 1) },
+        `sha256:${mark(n).repeat(2)}`,
+      )
+    for (let n = 1; n <= 20; n++) await renew(n)
+    await expect(renew(21)).rejects.toMatchObject({
+      code: 'limit',
+      message: expect.stringMatching(/changes too often/),
+    })
+    expect(registry.find(agent)?.inventories.size).toBe(20)
+  })
+
+  it('of one agent does not wait for the record of another', async () => {
+    const waiting: (() => void)[] = []
+    const records: JournalRecord[] = []
+    const registry = createRegistry({
+      key,
+      append: async (body) => {
+        if (body.kind === 'agent-renewed') await new Promise<void>((resolve) => waiting.push(resolve))
+        const record = { ...body, sequence: records.length, previous: '', at: new Date().toISOString(), digest: '' }
+        records.push(record)
+        return record
+      },
+    })
+    const ids: string[] = []
+    for (const name of ['one', 'two', 'three']) {
+      const { token } = await registry.createToken(life, 'api')
+      ids.push((await registry.enrol(request(token, fakeKey(name)))).enrolled.agent)
+    }
+    const first = { sequence: 1, mark: mark(1), previous: '' }
+    const all = ids.map((id) => registry.renew(id, first, `sha256:${'0'.repeat(64)}`))
+    await vi.waitFor(() => expect(waiting).toHaveLength(3))
+    for (const resolve of waiting) resolve()
+    await Promise.all(all)
+    expect(registry.agents().map(({ sequence }) => sequence)).toEqual([1, 1, 1])
+  })
+
+  it('from further than the journal knows locks until somebody has looked, and then goes on from there', async () => {
+    const { registry, records, agent, renew } = await enrolled()
+    await renew(1, 11, '')
+    const ahead = /is locked: it comes with connection 7, and 1 is the last .* `bitfleet agents unlock a-[0-9a-f]{16}`/
+    await expect(renew(7, 17, 16)).rejects.toMatchObject({ code: 'conflict', message: expect.stringMatching(ahead) })
+    expect(records.at(-1)).toMatchObject({ kind: 'agent-ahead', agent, connection: 7, known: 1 })
+    const before = records.length
+    await expect(renew(7, 17, 16)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(renew(2, 12, 11)).rejects.toMatchObject({ code: 'conflict' })
+    expect(records).toHaveLength(before)
+    // Nothing is forgotten of it meanwhile.
+    expect(await registry.prune(undefined, new Set(), 'api')).toEqual([])
+    await registry.unlock(agent, 'person:alice')
+    expect(records.at(-1)).toMatchObject({ kind: 'agent-unlocked', agent, by: 'person:alice' })
+    await renew(7, 17, 16)
+    await renew(8, 18, 17)
+    expect(registry.find(agent)).toMatchObject({ standing: 'enrolled', sequence: 8 })
+    // Once, and no oftener.
+    await expect(renew(11, 21, 20)).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  it('after a lock for a copy is taken as it comes, and the copy is found again', async () => {
+    const { registry, agent, renew } = await enrolled()
+    await renew(1, 11, '')
+    await renew(2, 12, 11)
+    await expect(renew(1, 99, '')).rejects.toMatchObject({ code: 'refused' })
+    await registry.unlock(agent, 'api')
+    await renew(1, 99, '')
+    await expect(renew(3, 13, 12)).rejects.toMatchObject({ code: 'conflict' })
+    await registry.unlock(agent, 'api')
+    await renew(3, 13, 12)
+    await expect(renew(2, 98, 99)).rejects.toMatchObject({ code: 'refused' })
+  })
+
+  it('locked and unlocked lets in nobody who waited for approval, or was revoked', async () => {
+    const { registry, agent, renew } = await enrolled(true)
+    await expect(registry.unlock(agent, 'api')).rejects.toMatchObject({ code: 'conflict' })
+    await expect(renew(5, 15, 14)).rejects.toMatchObject({ code: 'conflict' })
+    await registry.unlock(agent, 'api')
+    expect(registry.find(agent)).toMatchObject({ standing: 'pending' })
+    expect(registry.find(agent)).not.toHaveProperty('reason')
+    await registry.revoke(agent, 'sold', 'api')
+    await expect(registry.unlock(agent, 'api')).rejects.toMatchObject({ code: 'conflict' })
   })
 
   it.each<[string, [number, number, number | '']]>([

@@ -1,3 +1,4 @@
+import { backendName } from '../../shared/backend-description.ts'
 import { type Facts, isFactKey } from '../../shared/facts.ts'
 import type { ReportCell } from '../report/format.ts'
 
@@ -25,7 +26,8 @@ export function unitFacts(agentFacts: Facts, { facts, varying, condition }: Fact
   const all: Record<string, string> = {
     ...agentFacts,
     ...onlyFacts(facts),
-    backend: condition.backend,
+    // The version stands apart, so that it can be the cause, and so that `js` and `js@22` can be the same.
+    backend: backendName(condition.backend),
     device: condition.device,
   }
   if (condition.version !== null) all['backend.version'] = condition.version

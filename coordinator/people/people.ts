@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { BitfleetError } from '../../shared/errors.ts'
+import { networkOf } from '../../shared/network/address.ts'
 import { steadyNow } from '../../shared/steady-clock.ts'
 import type { JournalBody } from '../store/index.ts'
-import { createAttempts } from './attempts.ts'
+import { createAttempts } from '../attempts.ts'
 import { checkPassword, hashPassword, type PasswordCost } from './password.ts'
 import { type ApiToken, createPeopleFold, type PeopleFold, type PeopleRecord, type Person } from './people-state.ts'
 import { includesRole, lesserRole, type Role } from './roles.ts'
@@ -74,6 +75,8 @@ export interface People {
   bearer(token: string): Identity | undefined
   /** Whoever's cookie this is. */
   session(secret: string): Identity | undefined
+  /** Whether it still is anybody's, for what goes on by itself: it does not count as use. */
+  isSession(secret: string): boolean
 }
 
 export interface PeopleOptions {
@@ -151,7 +154,7 @@ export function createPeople(options: PeopleOptions): People {
 
   const check = async (name: string, password: string, address: string): Promise<Person> => {
     // Counted the same for names that nobody has.
-    const keys = [`name:${name.slice(0, 64)}`, `address:${addressKey(address)}`]
+    const keys = [`name:${name.slice(0, 64)}`, `address:${networkOf(address)}`]
     const waitMs = guesses.take(keys)
     if (waitMs > 0) {
       throw new BitfleetError('limit', `too many attempts to sign in; wait ${Math.ceil(waitMs / 1000)} s`)
@@ -261,20 +264,9 @@ export function createPeople(options: PeopleOptions): People {
       const subject = sessions.find(secret)
       return subject && ofSubject(subject)
     },
+    isSession(secret) {
+      const subject = sessions.peek(secret)
+      return subject !== undefined && ofSubject(subject) !== undefined
+    },
   }
-}
-
-/** Whoever has one IPv6 address has the 2⁶⁴ beside it. */
-function addressKey(address: string): string {
-  if (!address.includes(':')) return address
-  const [head = '', tail = ''] = address.split('%')[0]?.split('::') ?? []
-  const [before, after] = [head, tail].map((part) => part.split(':').filter((group) => group !== '')) as [
-    string[],
-    string[],
-  ]
-  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0')
-  return [...before, ...zeros, ...after]
-    .slice(0, 4)
-    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
-    .join(':')
 }

@@ -18,6 +18,8 @@ export interface Sessions {
   /** @returns the secret for the cookie; its SHA-256 is all that is kept */
   begin(subject: Subject): string
   find(secret: string): Subject | undefined
+  /** The same, and it does not count as use. */
+  peek(secret: string): Subject | undefined
   end(secret: string): void
   /** @param except a session's secret that goes on */
   endAll(subject: Subject, except?: string): void
@@ -67,6 +69,10 @@ export function createSessions(options: SessionsOptions = {}): Sessions {
       if (isOver(session)) return undefined
       sessions.set(hash, { ...session, usedAt: now() })
       return session.subject
+    },
+    peek(secret) {
+      const session = sessions.get(hashSecret(secret))
+      return session && !isOver(session) ? session.subject : undefined
     },
     end(secret) {
       sessions.delete(hashSecret(secret))

@@ -76,6 +76,71 @@ describe('expanding a plan', () => {
     expect(notes).toEqual([expect.stringMatching(/p\.yaml:7: factor "tfjs-wasm\.variant" sets no knob/)])
   })
 
+  describe('with several versions of a library', () => {
+    const fleet = agent('a')
+    const unusable: BackendDescription = { ...backend('tensorflow@9'), status: 'unavailable', reason: 'broken' }
+    const versions = [
+      backend('tensorflow@2.21.0', { intraOpThreads: '^[0-9]+$', oneDnn: '^(on|off)$' }),
+      backend('tensorflow@2.16.1', { intraOpThreads: '^[0-9]+$' }),
+      unusable,
+    ]
+    const expanded = (factors: string) =>
+      expandPlan(plan(factors), [{ ...fleet, backends: [...fleet.backends, ...versions] }])
+    const conditions = (factors: string) =>
+      expanded(factors).cells.map(({ condition }) => [condition.backend, condition.knobs])
+    const both = '  backend: [js, "tensorflow@2.21.0", "tensorflow@2.16.1"]\n'
+
+    it("applies what is said of the library's name to each of them", () => {
+      expect(conditions(`${both}  tensorflow.intraOpThreads: [1, 2]\n`)).toEqual([
+        ['js', {}],
+        ['tensorflow@2.21.0', { intraOpThreads: 1 }],
+        ['tensorflow@2.21.0', { intraOpThreads: 2 }],
+        ['tensorflow@2.16.1', { intraOpThreads: 1 }],
+        ['tensorflow@2.16.1', { intraOpThreads: 2 }],
+      ])
+    })
+
+    it('applies what is said of one version to that one alone, before what is said of all', () => {
+      expect(
+        conditions(
+          `${both}  as: [{ tensorflow.intraOpThreads: 1, "tensorflow@2.21.0.intraOpThreads": 4 }]\n  tensorflow@2.21.0.oneDnn: ["off"]\n`,
+        ),
+      ).toEqual([
+        ['js', {}],
+        ['tensorflow@2.21.0', { intraOpThreads: 4, oneDnn: 'off' }],
+        ['tensorflow@2.16.1', { intraOpThreads: 1 }],
+      ])
+    })
+
+    it('leaves a knob out where a version has none of it, and says so', () => {
+      const { cells, notes } = expanded(`${both}  tensorflow.oneDnn: ["on", "off"]\n`)
+      expect(cells.map(({ condition }) => [condition.backend, condition.knobs])).toEqual([
+        ['js', {}],
+        ['tensorflow@2.21.0', { oneDnn: 'on' }],
+        ['tensorflow@2.21.0', { oneDnn: 'off' }],
+        ['tensorflow@2.16.1', {}],
+      ])
+      expect(notes).toEqual([expect.stringContaining('tensorflow@2.16.1 has no knob oneDnn')])
+      expect(() => conditions(`${both}  tensorflow.oneDnnn: ["on"]\n`)).toThrow(
+        /tensorflow@2.21.0 has no knob "oneDnnn"/,
+      )
+      expect(() => conditions(`${both}  tensorflow@2.16.1.oneDnn: ["on"]\n`)).toThrow(
+        /tensorflow@2.16.1 has no knob "oneDnn"/,
+      )
+    })
+
+    it('keeps the cells of one that cannot be used, as unsupported ones', () => {
+      const { cells, notes } = expanded('  backend: ["tensorflow@9"]\n  tensorflow.intraOpThreads: [1]\n')
+      expect(cells.map(({ condition }) => condition.knobs)).toEqual([{ intraOpThreads: 1 }])
+      expect(notes[0]).toMatch(/tensorflow@9 runs on no agent/)
+    })
+
+    it('takes no version for another', () => {
+      const { notes } = expanded('  backend: ["js@22"]\n')
+      expect(notes).toEqual([expect.stringMatching(/no agent of this run has the backend js@22/)])
+    })
+  })
+
   it('keeps a public backend that nobody has as cells, and says so', () => {
     const { cells, notes } = expandPlan(plan('  backend: [js, "tensorflow@2.21.0"]\n'), [agent('a')])
     expect(cells.map(({ condition }) => condition.backend)).toEqual(['js', 'tensorflow@2.21.0'])
@@ -92,6 +157,25 @@ describe('expanding a plan', () => {
     ['  backend: [js]\n  js.order: [exact]\n  as: [{ js.order: reverse }]\n', /js\.order is set by two factors/],
   ])('refuses %j', (factors, message) => {
     expect(() => expandPlan(plan(factors), [agent('a')])).toThrow(message)
+  })
+
+  it.each([
+    ['gpu', ['a', 'b', 'c']],
+    ['night', ['b', 'c']],
+    ['night,gpu', ['b']],
+    ['nigh', []],
+    ['', []],
+  ])('aims at whoever is in the group %j, alone or among others', (group, expected) => {
+    const aimed = plan('  backend: [js]\n', `agents: { group: "${group}" }\n`)
+    const fleet = [
+      agent('a', { group: 'gpu' }),
+      agent('b', { group: 'night,gpu' }),
+      agent('c', { group: 'gpu, night' }),
+      agent('d', { groups: 'gpu' }),
+    ]
+    const chosen = () => expandPlan(aimed, fleet).cells.map((cell) => cell.agent)
+    if (expected.length > 0) expect(chosen()).toEqual(expected)
+    else expect(chosen).toThrow(/has the labels group=/)
   })
 
   it('aims at agents by labels', () => {

@@ -1,5 +1,5 @@
 import type { BackendDescription, KnobDescription } from '../../shared/backend-description.ts'
-import { publicBackendNames } from '../../shared/backend-description.ts'
+import { backendName, publicBackendNames } from '../../shared/backend-description.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { cellId } from '../../shared/cell.ts'
 import type { Knobs, KnobValue, RequestedCondition } from '../../shared/condition.ts'
@@ -50,7 +50,7 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
 function chooseAgents(plan: Plan, agents: readonly AgentRecord[]): AgentRecord[] {
   const wanted = Object.entries(plan.agents)
   const chosen = agents
-    .filter((agent) => wanted.every(([key, value]) => agent.labels[key] === value))
+    .filter((agent) => wanted.every(([key, value]) => hasLabel(agent, key, value)))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
   if (chosen.length === 0) {
     const labels = wanted.map(([key, value]) => `${key}=${value}`).join(', ')
@@ -62,6 +62,12 @@ function chooseAgents(plan: Plan, agents: readonly AgentRecord[]): AgentRecord[]
     )
   }
   return chosen
+}
+
+/** A label's value may be a list with commas between: an agent may be in several groups. */
+function hasLabel({ labels }: AgentRecord, key: string, value: string): boolean {
+  const own = Object.hasOwn(labels, key) ? labels[key] : undefined
+  return own === value || (own?.split(',').some((part) => part.trim() === value) ?? false)
 }
 
 function createCell(
@@ -100,9 +106,10 @@ export function expandConditions(
   const applied = new Set<Factor>()
   for (const backend of factors.backends) {
     const described = describe(backend, factors, agents, notes)
+    const exists = existsIn(backend, described, agents, notes)
     let knobSets: Knobs[] = [{}]
     for (const factor of factors.others) {
-      const levels = factor.levels.map((level) => knobsOf(backend, level))
+      const levels = factor.levels.map((level) => knobsOf(backend, level, exists))
       if (levels.every((level) => Object.keys(level).length === 0)) continue
       applied.add(factor)
       for (const level of levels) checkKnobs(backend, described, level, factor, notes)
@@ -119,31 +126,58 @@ export function expandConditions(
   return [...conditions.values()]
 }
 
-/** The knobs of a level that belong to a backend, by their bare names. */
-function knobsOf(backend: string, level: Readonly<Record<string, KnobValue>>): Knobs {
-  const base = baseName(backend)
-  return Object.fromEntries(
+/**
+ * The knobs of a level that belong to a backend, by their bare names. What is said of `tensorflow` is said of each of
+ * its versions that has it; what is said of `tensorflow@2.21.0` is said of that one alone, and there goes before.
+ */
+function knobsOf(
+  backend: string,
+  level: Readonly<Record<string, KnobValue>>,
+  exists: (knob: string) => boolean,
+): Knobs {
+  const saidOf = (owner: string) =>
     Object.entries(level).flatMap(([name, value]) => {
-      const dot = name.indexOf('.')
-      return name.slice(0, dot) === base ? [[name.slice(dot + 1), value]] : []
-    }),
-  )
+      // Versions have dots, knobs have none.
+      const dot = name.lastIndexOf('.')
+      return name.slice(0, dot) === owner ? [[name.slice(dot + 1), value] as const] : []
+    })
+  const ofAll = saidOf(backendName(backend))
+  if (backend === backendName(backend)) return Object.fromEntries(ofAll)
+  return Object.fromEntries([...ofAll.filter(([knob]) => exists(knob)), ...saidOf(backend)])
+}
+
+/** Tells whether a knob that was said of all versions exists in this one; where it does not, that is noted. */
+function existsIn(
+  backend: string,
+  described: readonly BackendDescription[],
+  agents: readonly AgentRecord[],
+  notes: Set<string>,
+): (knob: string) => boolean {
+  const name = backendName(backend)
+  const has = (all: readonly BackendDescription[], knob: string) =>
+    all.some(({ knobs }) => knobs.some((candidate) => candidate.name === knob))
+  const versions = agents.flatMap(({ backends }) => backends).filter(({ id }) => backendName(id) === name)
+  return (knob) => {
+    // What no version has is a mistake, which is for whoever checks the knobs to say.
+    if (described.length === 0 || has(described, knob) || !has(versions, knob)) return true
+    notes.add(`${backend} has no knob ${knob}: ${name}.${knob} applies to other versions alone`)
+    return false
+  }
 }
 
 function merge(knobs: Knobs, level: Knobs, backend: string, factor: Factor): Knobs {
   for (const name of Object.keys(level)) {
     if (name in knobs) {
-      throw new BitfleetError('usage', `${factor.at}: ${baseName(backend)}.${name} is set by two factors; keep one`)
+      throw new BitfleetError('usage', `${factor.at}: ${backendName(backend)}.${name} is set by two factors; keep one`)
     }
   }
   return { ...knobs, ...level }
 }
 
-function baseName(backend: string): string {
-  return backend.split('@')[0] ?? backend
-}
-
-/** What the fleet says of a backend; undefined for a public name that nobody there has. */
+/**
+ * What the fleet says of a backend; nothing for a name that is known where nobody there has it. Other versions do not
+ * speak for it: knobs come and go.
+ */
 function describe(
   backend: string,
   factors: Factors,
@@ -151,17 +185,23 @@ function describe(
   notes: Set<string>,
 ): BackendDescription[] {
   const all = agents.flatMap((agent) => agent.backends)
-  const described = all.filter(({ id }) => id === backend || id === baseName(backend))
+  const there = all.filter(({ id }) => id === backend)
+  // An installation that cannot say what it is says nothing of its knobs.
+  const described = there.filter(({ status, knobs }) => status === 'ready' || knobs.length > 0)
   if (described.length > 0) return described
-  const base = baseName(backend)
-  const known = [...new Set([...publicBackendNames, ...all.map(({ id }) => baseName(id))])]
+  const base = backendName(backend)
+  const known = [...new Set([...publicBackendNames, ...all.map(({ id }) => backendName(id))])]
   if (!known.includes(base)) {
     throw new BitfleetError(
       'usage',
       `${factors.at}: there is no backend "${backend}"${nearest(base, known)}; the agents here have ${[...new Set(all.map(({ id }) => id))].join(', ')}`,
     )
   }
-  notes.add(`no agent of this run has the backend ${backend}: its cells are unsupported`)
+  notes.add(
+    there.length > 0
+      ? `the backend ${backend} runs on no agent of this run: its cells are unsupported`
+      : `no agent of this run has the backend ${backend}: its cells are unsupported`,
+  )
   return []
 }
 

@@ -4,6 +4,7 @@ import { findDescription } from '../../workloads/catalogue.ts'
 import type { Factor, Factors, Level, Limits, Plan, PlannedInput, PlannedWorkload } from './plan.ts'
 import { openSource, type Path, type PlanSource } from './source.ts'
 
+const backendPattern = /^[a-z][a-z0-9-]*(@[\w.+-]+)?$/
 const seedSchema = z.string().regex(/^(0|[1-9][0-9]{0,38})$/)
 const scalarSchema = z.union([z.string(), z.number(), z.boolean()])
 const levelSchema = z.union([scalarSchema, z.null(), z.record(z.string(), scalarSchema)])
@@ -108,7 +109,7 @@ function readWorkload(
 
 function readFactors(source: PlanSource, path: Path, factors: z.infer<typeof factorsSchema>): Factors {
   const backends = (factors.backend ?? []).map((level, i) => {
-    if (typeof level === 'string' && /^[a-z][a-z0-9-]*(@[\w.+-]+)?$/.test(level)) return level
+    if (typeof level === 'string' && backendPattern.test(level)) return level
     throw source.error([...path, 'backend', i], `a backend is NAME or NAME@VERSION, such as js or tensorflow@2.21.0`)
   })
   if (backends.length === 0) {
@@ -142,7 +143,7 @@ function readLevel(source: PlanSource, path: Path, factor: string, level: z.infe
 }
 
 function isKnobName(name: string): boolean {
-  return /^[a-z][a-z0-9-]*\.[a-z][A-Za-z0-9]*$/.test(name)
+  return /^[a-z][a-z0-9-]*(@[\w.+-]+)?\.[a-z][A-Za-z0-9]*$/.test(name)
 }
 
 /** Seeds are decimal and may be longer than a JSON number holds, so their text counts and not their value. */

@@ -80,6 +80,22 @@ describe('the settings that account for the classes', () => {
     expect(tested([...here, js('exact', 'A', 'b'), js('reverse', 'C', 'b')]).all).toBe(false)
   })
 
+  it('are the version of a library, under whatever knobs', () => {
+    const version = (backend: string, jit: string, letter: string) => ({ backend, knobs: { jit }, letter })
+    const parted = [version('js@22', 'off', 'A'), version('js@24', 'off', 'B'), version('js@22', 'on', 'A')]
+    expect(tested([...parted, version('js@24', 'on', 'B')])).toEqual({ settings: ['js version'], all: true })
+    // The class that only another setting of one version has is reached by that.
+    expect(tested([...parted, version('js@24', 'on', 'C')])).toEqual({
+      settings: ['js@24.jit', 'js version'],
+      all: true,
+    })
+    const bare = [
+      { backend: 'js', letter: 'A' },
+      { backend: 'js@24', letter: 'B' },
+    ]
+    expect(tested(bare)).toEqual({ settings: ['js version'], all: true })
+  })
+
   it('name several, the backend among them', () => {
     expect(
       tested([{ backend: 'js', letter: 'A' }, { backend: 'tfjs-cpu', letter: 'B' }, js('exact', 'A'), js('fma', 'C')]),

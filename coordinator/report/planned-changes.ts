@@ -1,10 +1,11 @@
+import { backendName } from '../../shared/backend-description.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { KnobValue } from '../../shared/condition.ts'
 import type { Comparison, ReportCell } from './format.ts'
 
 /** What happened to the bits where the plan changed one setting and nothing else. */
 export interface PlannedChange {
-  /** `BACKEND.KNOB`, as in a plan, or `backend`. */
+  /** `BACKEND.KNOB`, as in a plan, `NAME version`, or `backend`. */
   readonly setting: string
   /** Pairs of cells of one agent and device that were asked for the same but for this setting. */
   readonly pairs: number
@@ -34,7 +35,8 @@ interface Trial {
 }
 
 /**
- * The experiments within a plan: one setting changed alone, or the backend alone where no knob is set. Where the bits
+ * The experiments within a plan: one setting changed alone, the version of a library under equal knobs, or the backend
+ * where no knob is set. Where the bits
  * follow, that change suffices on that machine, with that seed, as far as the cells repeat. Counts only cells that
  * belong to a class, as others have no one result. Linear in the cells and their settings.
  */
@@ -94,12 +96,23 @@ function trialsOf(members: readonly Member[]): Trial[] {
     }
   })
   const bare = members.filter(({ cell }) => Object.keys(cell.condition.knobs).length === 0)
+  const versions = [...new Set(members.map(({ cell }) => backendName(cell.condition.backend)))].map((name): Trial => {
+    const own = members.filter(({ cell }) => backendName(cell.condition.backend) === name)
+    return {
+      setting: `${name} version`,
+      valueOf: ({ condition }) => (backendName(condition.backend) === name ? condition.backend : undefined),
+      groups: groupsBy(own, ({ agent, condition }) => [agent, condition.device, condition.knobs]),
+    }
+  })
   const backend: Trial = {
     setting: 'backend',
     valueOf: ({ condition }) => condition.backend,
-    groups: groupsBy(bare, ({ agent, condition }) => [agent, condition.device]),
+    // Versions of one library have a trial of their own.
+    groups: groupsBy(bare, ({ agent, condition }) => [agent, condition.device]).filter(
+      (group) => new Set(group.map(({ cell }) => backendName(cell.condition.backend))).size > 1,
+    ),
   }
-  return [...knobs, backend].filter(({ groups }) => groups.length > 0)
+  return [...knobs, ...versions, backend].filter(({ groups }) => groups.length > 0)
 }
 
 function groupsBy(members: readonly Member[], key: (cell: ReportCell) => unknown[]): Member[][] {

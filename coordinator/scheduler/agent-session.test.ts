@@ -61,6 +61,14 @@ describe('a hello', () => {
     expect(silent.received).toEqual([])
   })
 
+  it('that does not come does not keep a coordinator from ending', async () => {
+    const [near, far] = createMemoryLine()
+    const scheduler = bench.start({ helloMs: 60_000 })
+    void scheduler.serve(near)
+    await scheduler.stop()
+    expect(await far.closed).toMatch(/stopping/)
+  })
+
   it('without a proof closes the line, too', async () => {
     const [near, far] = createMemoryLine()
     void bench.start({ helloMs: 20 }).serve(near)
@@ -76,7 +84,7 @@ describe('a proof', () => {
     void bench.start().serve(near)
     const fake = createFakeAgent(far, agent, key)
     await fake.hello()
-    await fake.prove([], changes)
+    await fake.prove(changes)
     return (await fake.next('refused')).reason
   }
 
@@ -156,6 +164,33 @@ describe('a proof', () => {
     saving.mockRestore()
     await bench.connect(scheduler, agentRecord('a-1'))
     expect(scheduler.agents()).toHaveLength(1)
+  })
+
+  it.each<[string, (id: string) => Promise<unknown>, RegExp]>([
+    ['approved', (id) => bench.registry.approve(id, 'api'), /come again/],
+    ['labelled', (id) => bench.registry.label(id, { site: 'x' }, 'api'), /come again/],
+    ['revoked', (id) => bench.registry.revoke(id, 'sold', 'api'), /is revoked: sold/],
+  ])('of an agent that is %s while it comes in is not taken as it stood before', async (deed, change, sentence) => {
+    const scheduler = bench.start()
+    const agent = agentRecord(`a-${deed}`)
+    await bench.enrol(agent, 'pending')
+    const [near, far] = createMemoryLine()
+    void scheduler.serve(near)
+    const fake = createFakeAgent(far, agent)
+    await fake.hello()
+    await fake.prove()
+    await fake.next('welcome')
+    await change(agent.id)
+    await fake.send({ type: 'holding', jobs: [] })
+    expect(await far.closed).toMatch(sentence)
+    expect(scheduler.connected().has(agent.id)).toBe(false)
+  })
+
+  it('of a name that is another’s changes no name', async () => {
+    const scheduler = bench.start()
+    await bench.enrol(agentRecord('a-thief'))
+    await bench.connect(scheduler, { ...agentRecord('a-thief'), name: 'the director' })
+    expect(scheduler.agents().map(({ name }) => name)).toEqual([agentRecord('a-thief').name])
   })
 
   it('makes attributes of what names a machine', async () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Digest } from '../../shared/digest.ts'
-import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import { BitfleetError, type ErrorCode, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Execution } from '../../shared/execution.ts'
 import {
   type AgentRecord,
@@ -13,6 +13,7 @@ import {
 } from '../../shared/messages.ts'
 import type { SignedResult } from '../../shared/signed-result.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { createArtifactExchange } from './artifact-exchange.ts'
 import { failedExecution } from './check-result.ts'
 import { type Admitted, type HandshakeOptions, shakeHands } from './handshake.ts'
@@ -25,8 +26,6 @@ export interface AgentSession {
   readonly standing: Admitted['standing']
   /** Jobs it was given, or came with, and has not answered. */
   readonly leases: Leases
-  /** What it had in hand when it came. */
-  readonly holding: readonly HeldJob[]
   /** Gives a job; a line that breaks shows in the session's end. */
   give(job: PlannedJob): void
   cancel(job: string): void
@@ -56,8 +55,8 @@ export interface Refusal {
 export interface SessionHandlers {
   /** Before the agent is welcomed. */
   admit(agent: AgentRecord): Promise<void>
-  /** Once it is: it may be given jobs from now on. */
-  joined(session: AgentSession): void
+  /** Once it is, and has said what it has in hand: it may be given jobs from now on. */
+  joined(session: AgentSession, holding: readonly HeldJob[]): void
   /**
    * Resolves once the result is on disk, or is one that never will be; then the agent may forget it.
    *
@@ -71,9 +70,8 @@ export interface SessionHandlers {
   ended(session: AgentSession, reason: string): void
   /** The object behind a digest. */
   read(digest: Digest): Promise<Uint8Array | undefined>
-  warn(message: string): void
-  /** A line closed before its peer showed who it is, which anybody can bring about as often as they like. */
-  warnOfStranger(message: string): void
+  /** @param whose doing it is */
+  warn(whose: string, message: string): void
 }
 
 export interface SessionOptions extends HandshakeOptions {
@@ -95,23 +93,24 @@ export async function serveAgent(
   const frames = connection.frames[Symbol.asyncIterator]()
   const send = (message: CoordinatorMessage, body?: Uint8Array) => connection.send(message, body)
   let session: AgentSession | undefined
+  let joined = false
   try {
     const admitted = await shakeHands(frames, send, { ...options, proven: () => connection.proven() })
     // It enrolled, and that was all.
     if (!admitted) return connection.close('enrolled')
-    const { agent, standing, holding } = admitted
+    const { agent, standing } = admitted
     const leases = createLeases()
     /** Users' arrays of jobs it was given: all that an agent may ask for. */
     const granted = new Set<Digest>()
     const exchange = createArtifactExchange(send, {
       limitBytes: options.maxArtifactBytes,
       idleMs: options.fetchIdleMs,
-      warn: (message) => handlers.warn(`agent ${agent.id}: ${message}`),
+      warn: (message) => handlers.warn(`agent ${agent.id}`, `agent ${agent.id}: ${message}`),
     })
     void connection.closed.then(() => exchange.end())
     const broken = (error: unknown) => connection.close(messageOf(error))
     session = {
-      ...{ agent, standing, leases, holding },
+      ...{ agent, standing, leases },
       give(planned) {
         const { job, signature } = options.envelopes.seal(planned, agent.id)
         leases.grant(job.id, job.attempt)
@@ -127,7 +126,6 @@ export async function serveAgent(
     await handlers.admit(agent)
     const { labels } = agent
     await send({ type: 'welcome', protocol: protocolVersion, coordinator: options.coordinator, standing, labels })
-    handlers.joined(session)
 
     for (let next = await frames.next(); !next.done; next = await frames.next()) {
       const { message, body } = next.value
@@ -151,7 +149,9 @@ export async function serveAgent(
           handlers.ready(session)
           break
         case 'holding':
-          leases.renew(parsed.jobs)
+          if (joined) leases.renew(parsed.jobs)
+          else handlers.joined(session, parsed.jobs)
+          joined = true
           break
         case 'want': {
           const { digest } = parsed
@@ -169,21 +169,21 @@ export async function serveAgent(
       }
     }
   } catch (error) {
-    if (!session && isForGood(error)) await send({ type: 'refused', reason: messageOf(error) }).catch(() => {})
-    if (session) handlers.warn(`agent ${session.agent.id}: line closed: ${messageOf(error)}`)
-    else handlers.warnOfStranger(`a peer: line closed: ${messageOf(error)}`)
+    const later = hasCode(error, 'conflict', 'limit')
+    // Of one that is late, or where the store fails, the line is closed, and it tries again.
+    if (!session && (later || hasCode(error, 'refused', 'protocol', 'format'))) {
+      await send({ type: 'refused', reason: visibleLine(messageOf(error)).slice(0, 1000), later }).catch(() => {})
+    }
+    const whose = session ? `agent ${session.agent.id}` : 'a stranger'
+    handlers.warn(whose, `${whose}: line closed: ${visibleLine(messageOf(error))}`)
     connection.close(messageOf(error))
   }
   const reason = await connection.closed
-  if (session) handlers.ended(session, reason)
+  if (session && joined) handlers.ended(session, reason)
 }
 
-/**
- * An agent that reads `refused` gives up, so it is said of what will not change by itself: its key, its release, what
- * it says of itself. One that was late, or met a failing store, finds the line closed and tries again.
- */
-function isForGood(error: unknown): boolean {
-  return isBitfleetError(error) && ['refused', 'protocol', 'format'].includes(error.code)
+function hasCode(error: unknown, ...codes: ErrorCode[]): boolean {
+  return isBitfleetError(error) && codes.includes(error.code)
 }
 
 /**

@@ -6,7 +6,7 @@ import { agentRecord, honest, planOf, schedulerHarness } from '../../test/schedu
 import { f32 } from '../../test/synthetic-run.ts'
 import type { Job } from '../../shared/messages.ts'
 import { digestOfLines } from '../../shared/trace.ts'
-import { type JournalRecord, journalPath, readJournal, type Store } from '../store/index.ts'
+import { checkFiles, type JournalRecord, journalPath, readJournal, type Store } from '../store/index.ts'
 import { checkResult } from './check-result.ts'
 
 const bench = schedulerHarness()
@@ -117,6 +117,23 @@ describe('a lie', () => {
     ])
   })
 
+  it('told without end leaves a bounded number of records', async () => {
+    const scheduler = bench.start()
+    const liar = await bench.connect(scheduler, agentRecord('a-flood'))
+    const before = (await journalOf(bench.store, 'result-refused')).length
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await liar.next('job')
+    for (let i = 0; i < 150; i++) await liar.answer({ ...job, attempt: 100 + i }, honest(job))
+    for (let i = 0; i < 150; i++) await liar.next('rejected')
+    expect((await journalOf(bench.store, 'result-refused')).length - before).toBe(100)
+    const killed = { ...honest(job).execution, outcome: { status: 'crashed', signal: 'SIGKILL', stderr: '' } } as const
+    // Said five times of one attempt, it is one attempt that was killed.
+    for (let i = 0; i < 5; i++) await liar.answer(job, { execution: killed })
+    expect((await liar.next('job')).job.attempt).toBe(2)
+    expect(await journalOf(bench.store, 'execution-killed')).toHaveLength(1)
+    await scheduler.cancel(id)
+  })
+
   it('of a trace whose lines are others than the agent signed is refused, and the job is made again', async () => {
     const scheduler = bench.start()
     const agent = await bench.connect(scheduler, agentRecord('a-1'))
@@ -157,13 +174,17 @@ describe('a lie', () => {
     const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
     const { job } = await agent.next('job')
     await bench.registry.revoke('a-gone', 'sold', 'api')
+    await agent.answer(job, honest(job), { signature: 'f'.repeat(128) })
+    await agent.next('rejected')
     await agent.answer(job, honest(job))
     expect((await agent.next('rejected')).reason).toMatch(/is revoked: sold/)
     expect(await agent.line.closed).toMatch(/is revoked: sold/)
     const report = await bench.finish(scheduler, id)
     expect(report.cells.map(({ status }) => status)).toEqual(['missing'])
-    const [apart] = await journalOf(bench.store, 'result-quarantined')
-    expect(apart).toMatchObject({ agent: 'a-gone', job: job.id, attempt: 1 })
+    // What it did not even sign is not kept: the store would hold what cannot be checked.
+    const all = await journalOf(bench.store, 'result-quarantined')
+    expect(all).toMatchObject([{ agent: 'a-gone', job: job.id, attempt: 1 }])
+    expect((await checkFiles(bench.store.dir)).problems).toEqual([])
     const [near, far] = createMemoryLine()
     void scheduler.serve(near)
     const back = createFakeAgent(far, agentRecord('a-gone'))

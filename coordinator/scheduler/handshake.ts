@@ -12,20 +12,18 @@ import {
   agentMessageSchema,
   type CoordinatorMessage,
   type CoordinatorProof,
-  type HeldJob,
   inventoryDigest,
   oldestProtocol,
   protocolVersion,
 } from '../../shared/messages.ts'
 import { steadyNow } from '../../shared/steady-clock.ts'
-import { isBarred, type Registry, standingSentence } from '../enrolment/index.ts'
+import { barredError, isBarred, type Registry, standingSentence } from '../enrolment/index.ts'
 
 /** An agent that has proved its key. */
 export interface Admitted {
   readonly agent: AgentRecord
   /** Digest of the inventory it came with. */
   readonly inventory: Digest
-  readonly holding: readonly HeldJob[]
   readonly standing: 'enrolled' | 'pending'
 }
 
@@ -37,8 +35,12 @@ export interface HandshakeOptions {
   readonly proven?: () => void
   /** Called before a line is refused for what it proved, or did not: the agent it said it is, and why. */
   readonly refusing?: (agent: string, reason: string) => Promise<void>
-  readonly now?: () => Date
+  /** In ms since 1970. */
+  readonly now?: () => number
 }
+
+/** Less than a line may be unproven. A machine whose every processor computes takes its time to sign and to write. */
+const defaultHelloMs = 15_000
 
 type Frames = AsyncIterator<{ readonly message: unknown }>
 type Send = (message: CoordinatorMessage) => Promise<void>
@@ -49,11 +51,11 @@ const rangeSchema = z.object({ type: z.string(), protocol: z.number() })
  * The first words of a line: an enrolment, which is all such a line is for, or a hello, our proof and the agent's.
  *
  * @returns undefined after an enrolment
- * @throws `protocol` for another protocol or what is malformed; `refused` for whoever may not come in; `unavailable`
- *   for whoever is late. The messages are for the agent's log and hold no secret.
+ * @throws `protocol` for another protocol or what is malformed; `refused` for whoever may not come in; `conflict` and
+ *   `limit` for whoever may not now; `unavailable` for whoever is late. The messages are for the agent's log and hold no secret.
  */
 export async function shakeHands(frames: Frames, send: Send, options: HandshakeOptions): Promise<Admitted | undefined> {
-  const { helloMs = 5000 } = options
+  const { helloMs = defaultHelloMs } = options
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -83,7 +85,7 @@ async function challenge(
   { agent: id, nonce: agentNonce }: Extract<AgentMessage, { type: 'hello' }>,
   next: () => Promise<AgentMessage>,
   send: Send,
-  { registry, proven, refusing, now = () => new Date(steadyNow()) }: HandshakeOptions,
+  { registry, proven, refusing, now = steadyNow }: HandshakeOptions,
 ): Promise<Admitted> {
   const known = registry.find(id)
   const refuse = async (reason: string): Promise<never> => {
@@ -92,7 +94,7 @@ async function challenge(
   }
   // Barred agents prove themselves like others, so that nobody learns of them by asking.
   const nonce = randomBytes(16).toString('hex')
-  const proof: CoordinatorProof = { agent: id, agentNonce, at: now().toISOString(), by: 'coordinator', nonce }
+  const proof: CoordinatorProof = { agent: id, agentNonce, at: new Date(now()).toISOString(), by: 'coordinator', nonce }
   const { key } = registry
   const signature = signPayload('bitfleet/challenge@1', proof, key)
   await send({ type: 'challenge', protocol: protocolVersion, proof, key: key.publicKey, signature })
@@ -110,18 +112,23 @@ async function challenge(
     )
   }
   proven?.()
-  if (isBarred(known)) return await refuse(standingSentence(known))
+  if (isBarred(known)) {
+    await refusing?.(id, standingSentence(known))
+    throw barredError(known)
+  }
   // What names a machine or moves by itself explains nothing, whatever the agent calls it.
   const { facts, attributes } = partFacts(answer.agent.facts)
   const inventory = inventoryDigest(answer.agent)
-  const { standing, labels } = await registry.renew(id, answer.renewal, inventory)
+  const { standing, labels, name } = await registry.renew(id, answer.renewal, inventory)
   const agent = {
     ...answer.agent,
+    // As it enrolled: nobody passes for another machine in a report.
+    name,
     labels: { ...labels },
     facts,
     attributes: { ...answer.agent.attributes, ...attributes },
   }
-  return { agent, inventory, holding: answer.holding, standing: standing === 'pending' ? 'pending' : 'enrolled' }
+  return { agent, inventory, standing: standing === 'pending' ? 'pending' : 'enrolled' }
 }
 
 function readMessage(message: unknown): AgentMessage {

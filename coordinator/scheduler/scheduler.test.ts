@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { completedWith, type FakeResult } from '../../test/fake-agent.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { f32 } from '../../test/synthetic-run.ts'
+import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { Job } from '../../shared/messages.ts'
 import { createFleet } from '../fleet.ts'
@@ -259,6 +260,35 @@ describe('a lease', () => {
 })
 
 describe('a job that an agent refuses', () => {
+  const refusals = async () => {
+    let count = 0
+    await readJournal(journalPath(bench.store.dir), ({ record }) => {
+      if (record.kind === 'job-refused') count++
+    })
+    return count
+  }
+  it('and was not given leaves no record', async () => {
+    const before = await refusals()
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await agent.next('job')
+    const refuse = (of: string, attempt: number) =>
+      agent.send({ type: 'refuse', job: of, attempt, reason: 'its result was damaged', later: false })
+    for (const [of, attempt] of [
+      ['20200101-000000-abcdef/c-1/0', 1],
+      [job.id, 5],
+      ['', 0],
+    ] as const)
+      await refuse(of, attempt)
+    await agent.answer(job, honest(job))
+    await bench.finish(scheduler, id)
+    await refuse(job.id, 1)
+    await agent.send({ type: 'want', digest: digestOf('after it') })
+    await agent.next('missing')
+    expect(await refusals()).toBe(before)
+  })
+
   it('for now waits until the agent is ready, however often, and no attempt is lost', async () => {
     const scheduler = bench.start()
     const agent = await bench.connect(scheduler, agentRecord('a-1'))

@@ -1,36 +1,25 @@
-import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { digestOf } from '../../shared/digest.ts'
+import { canonicalJson } from '../../shared/canonical-json.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import type { AgentRecord, JobInput } from '../../shared/messages.ts'
-import { createTensor } from '../../shared/tensor.ts'
+import type { AgentRecord, HeldJob } from '../../shared/messages.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import type { Connection } from '../../shared/transports/transport.ts'
-import { expandPlan, parsePlan } from '../plan/index.ts'
+import { isBarred, standingSentence, unknownSentence } from '../enrolment/index.ts'
+import { createLimitedLog } from '../limited-log.ts'
 import type { Artifacts, RunData, RunRecord } from '../records.ts'
 import type { Report } from '../report/format.ts'
 import type { Store } from '../store/index.ts'
 import { createAbsences } from './absences.ts'
 import { type ActiveRun, createActiveRun } from './active-run.ts'
-import { isBarred, standingSentence } from '../enrolment/index.ts'
-import { type AgentSession, type Refusal, type SentResult, serveAgent, type SessionOptions } from './agent-session.ts'
-import { createBoundedLog } from './bounded-log.ts'
+import { type AgentSession, serveAgent, type SessionOptions } from './agent-session.ts'
 import type { FindDescription } from './check-result.ts'
-import { refusalOfStatement } from './check-statement.ts'
 import { createJobEnvelopes } from './job-envelope.ts'
+import { prepareRun, type RunRequest } from './prepare-run.ts'
 import { createRefusalAudit } from './refusal-audit.ts'
 import { createRunArtifacts } from './run-artifacts.ts'
 import type { RunEvent } from './run-events.ts'
 import { readProgress, type RunProgress } from './run-progress.ts'
-
-export interface RunRequest {
-  readonly plan: string
-  /** For messages about the plan. */
-  readonly fileName?: string
-  /** In place of the plan's own name. */
-  readonly name?: string
-  /** Users' arrays that the plan names; their bytes are kept already. */
-  readonly inputs: readonly JobInput[]
-}
+import { createAnswerTaker } from './take-answers.ts'
 
 /** Brings runs to agents and their results home, and compares once all have ended. */
 export interface Scheduler {
@@ -76,6 +65,9 @@ export interface SchedulerOptions extends Omit<SessionOptions, 'envelopes'> {
   readonly leaseMs?: number
 }
 
+const stopping = 'the coordinator is stopping'
+const comeAgain = 'come again: the coordinator has news of this agent'
+
 /** More than any machine runs at a time; what an agent says is not taken on trust. */
 const maxSlots = 1024
 
@@ -87,6 +79,9 @@ const dismissalMs = 1000
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { store, registry, log = () => {}, absenceMs = 120_000, cancelMs = 15_000, leaseMs = 60_000 } = options
   const envelopes = createJobEnvelopes(registry.key)
+  /** What an agent causes to be said. */
+  const limited = createLimitedLog(log)
+  const logOf = (agent: string, message: string) => limited(`agent ${agent}`, `agent ${agent} ${message}`)
   const sessions = new Map<string, AgentSession>()
   /** Agents that are stopping: they are given nothing more. */
   const leaving = new WeakSet<AgentSession>()
@@ -103,7 +98,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const active = new Map<string, ActiveRun>()
   /** Of runs that have ended and were asked for lately: an export asks for every tensor of one. */
   const recent = new Map<string, Promise<Artifacts>>()
-  const serving = new Set<Promise<void>>()
+  /** Every line, also those that have not come in yet. */
+  const serving = new Map<Connection, Promise<void>>()
   let comparing: Promise<void> = Promise.resolve()
   let stopped = false
 
@@ -196,86 +192,16 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     if (run) settle(run)
   }
 
-  const takeResult = async (session: AgentSession, sent: SentResult): Promise<string | undefined> => {
-    const { id } = session.agent
-    const { job, attempt, execution, body } = sent
-    const signed = { statement: sent.statement, signature: sent.signature }
-    const registered = registry.find(id)
-    if (!registered || isBarred(registered)) {
-      const reason = registered ? standingSentence(registered) : `agent ${id} is not enrolled here any more`
-      await store.quarantine(id, signed, execution, reason)
-      loseJob(job)
-      runOf(job)?.abandon(id)
-      return reason
-    }
-    const refusal = refusalOfStatement(signed, sent, registered, envelopes.nonceOf(id, job, attempt))
-    const run = runOf(job)
-    const claim = run?.claim(id, job, attempt)
-    if (refusal !== undefined) {
-      await store.append({ kind: 'result-refused', by: `agent:${id}`, agent: id, job, attempt, reason: refusal })
-      log(`agent ${id}: result of ${job}, attempt ${attempt}, is refused: ${refusal}`)
-      if (claim !== undefined && typeof claim !== 'string' && claim.given === attempt) {
-        await run?.refused(job, attempt, `its result is refused: ${refusal}`)
-      }
-      fill(session)
-      if (run) settle(run)
-      return refusal
-    }
-    if (!run || !claim) {
-      fill(session)
-      log(`agent ${id}: result of ${job}, which is not under way, was dropped`)
-      return undefined
-    }
-    if (claim === 'not-yours') throw new BitfleetError('protocol', `job ${job} is another agent's`)
-    // Nobody asked for that: the agent is stopping, and its job waits for it to come back.
-    if (claim !== 'late' && execution.outcome.status === 'cancelled' && !run.cancelled) {
-      leaving.add(session)
-      run.postpone(job)
-      settle(run)
-      return undefined
-    }
-    // Nothing in a runner does that to itself: an operator did, or the kernel for want of memory.
-    const { outcome } = execution
-    const killed = outcome.status === 'crashed' && outcome.signal === 'SIGKILL'
-    if (claim !== 'late' && killed && claim.given === attempt && run.again(job)) {
-      await store.append({ kind: 'execution-killed', by: `agent:${id}`, agent: id, job, attempt })
-      fill(session)
-      settle(run)
-      return undefined
-    }
-    // The next job starts while this one is being written.
-    fill(session)
-    if (claim !== 'late') await run.accept(claim, attempt, execution, body, signed)
-    // A second attempt may be under way for what an earlier one has just brought.
-    if (session.leases.attemptOf(job) !== undefined) session.cancel(job)
-    settle(run)
-    return undefined
-  }
-
-  const takeRefusal = async (session: AgentSession, { job, attempt, reason, later }: Refusal) => {
-    const { id } = session.agent
-    const run = runOf(job)
-    const claim = run?.claim(id, job, attempt)
-    const mine = claim !== undefined && typeof claim !== 'string' && claim.given === attempt
-    log(`agent ${id} does not take ${job}, attempt ${attempt}: ${reason}`)
-    if (later) {
-      // It takes none just now; the job waits for it.
-      leaving.add(session)
-      if (mine) run?.postpone(job)
-    } else {
-      await store.append({ kind: 'job-refused', by: `agent:${id}`, agent: id, job, attempt, reason })
-      if (mine) await run?.refused(job, attempt, `the agent does not take the job: ${reason}`)
-    }
-    if (run) settle(run)
-    fill(session)
-  }
+  const { takeResult, takeRefusal } = createAnswerTaker({
+    ...{ store, registry, envelopes, leaving, logOf, fill, settle, runOf, loseJob },
+  })
 
   /** An agent that comes back goes on with what it has in hand; what it no longer has is made again. */
-  const takeUp = (session: AgentSession) => {
+  const takeUp = (session: AgentSession, holding: readonly HeldJob[]) => {
     const { id } = session.agent
     const before = carried.get(id) ?? new Set<string>()
     carried.delete(id)
-    for (const { job, attempt } of session.holding) {
+    for (const { job, attempt } of holding) {
       if (runOf(job)?.adopt(id, job, attempt)) {
         session.leases.grant(job, attempt)
         before.delete(job)
@@ -288,7 +214,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     () => {
       for (const session of sessions.values()) {
         for (const job of session.leases.expire(leaseMs)) {
-          log(`agent ${session.agent.id} said nothing of ${job} for ${leaseMs / 1000} s; it is given again`)
+          logOf(session.agent.id, `said nothing of ${job} for ${leaseMs / 1000} s; it is given again`)
           session.cancel(job)
           loseJob(job)
         }
@@ -300,13 +226,21 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const handlers = {
     admit: (agent: AgentRecord) => store.saveAgent(agent),
-    joined(session: AgentSession) {
-      const { id } = session.agent
+    joined(session: AgentSession, holding: readonly HeldJob[]) {
+      const { id, labels } = session.agent
+      const registered = registry.find(id)
+      // It was judged as it stood when it came, and that may have changed since.
+      if (!registered || isBarred(registered)) {
+        return session.close(registered ? standingSentence(registered) : unknownSentence(id))
+      }
+      if (registered.standing !== session.standing || canonicalJson(registered.labels) !== canonicalJson(labels)) {
+        return session.close(comeAgain)
+      }
       sessions.get(id)?.close('this agent connected again')
       sessions.set(id, session)
       absences.end(id)
-      log(`agent ${id} connected${session.standing === 'pending' ? ', and waits for approval' : ''}`)
-      takeUp(session)
+      logOf(id, `connected${session.standing === 'pending' ? ', and waits for approval' : ''}`)
+      takeUp(session, holding)
       fill(session)
     },
     result: takeResult,
@@ -332,11 +266,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         for (const job of jobs) if (successor?.leases.attemptOf(job) === undefined) loseJob(job)
         if (successor) fill(successor)
       }
-      log(`agent ${id} gone: ${reason}`)
+      logOf(id, `gone: ${visibleLine(reason)}`)
     },
     read: (digest: Parameters<Store['getObject']>[0]) => store.getObject(digest),
-    warn: log,
-    warnOfStranger: createBoundedLog(log),
+    warn: limited,
   }
 
   const giveUp = (agent: string) => {
@@ -365,7 +298,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   registry.subscribe((agent) => {
     if (isBarred(agent)) dismiss(agent.id, standingSentence(agent))
     // It comes back at once, and then as it stands now.
-    else sessions.get(agent.id)?.close('come again: the coordinator has news of this agent')
+    else sessions.get(agent.id)?.close(comeAgain)
   })
 
   const awaitAgents = ({ record }: ActiveRun) => {
@@ -376,10 +309,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   return {
     serve(connection) {
+      if (stopped) connection.close(stopping)
       const served = serveAgent(connection, { ...options, envelopes, refusing }, handlers).finally(() =>
-        serving.delete(served),
+        serving.delete(connection),
       )
-      serving.add(served)
+      serving.set(connection, served)
       return served
     },
     agents: () => connectedAgents(sessions),
@@ -456,8 +390,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       stopped = true
       clearInterval(sweep)
       absences.endAll()
-      for (const session of sessions.values()) session.close('the coordinator is stopping')
-      await Promise.all(serving)
+      for (const connection of serving.keys()) connection.close(stopping)
+      await Promise.all(serving.values())
       await comparing
       for (const run of active.values()) run.end()
     },
@@ -469,45 +403,4 @@ function connectedAgents(sessions: ReadonlyMap<string, AgentSession>): AgentReco
     .filter(({ standing }) => standing === 'enrolled')
     .map(({ agent }) => agent)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-}
-
-/** A run of a plan on the agents there are now. */
-async function prepareRun({ plan: text, fileName, name, inputs }: RunRequest, agents: AgentRecord[], store: Store) {
-  const plan = parsePlan(text, fileName)
-  await checkInputs(plan.inputs, inputs, store)
-  const { cells, notes } = expandPlan(plan, agents)
-  const taking = new Set(cells.map(({ agent }) => agent))
-  const now = new Date()
-  const record: RunRecord = {
-    id: runId(now),
-    name: name ?? plan.name,
-    state: 'running',
-    createdAt: now.toISOString(),
-    planText: text,
-    planDigest: digestOf(text),
-    planNotes: notes,
-    inputs,
-    agents: agents.filter(({ id }) => taking.has(id)),
-  }
-  return { record, cells }
-}
-
-/** Sorts by time, and is short enough to say. */
-function runId(now: Date): string {
-  const [day, time] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T')
-  return `${day}-${time}-${randomBytes(3).toString('hex')}`
-}
-
-async function checkInputs(
-  planned: readonly { digest: string; at: string; file: string }[],
-  inputs: readonly JobInput[],
-  store: Store,
-) {
-  for (const { digest, at, file } of planned) {
-    const input = inputs.find((candidate) => candidate.digest === digest)
-    if (!input) throw new BitfleetError('usage', `${at}: dtype and shape of ${file} were not sent along with the plan`)
-    const bytes = await store.getObject(input.digest)
-    if (!bytes) throw new BitfleetError('not-found', `${at}: the bytes of ${file} are not here; upload ${digest} first`)
-    createTensor(input.dtype, input.shape, bytes)
-  }
 }

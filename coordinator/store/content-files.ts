@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path'
 import { type Digest, digestOf, parseDigest } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { syncFolder } from '../../shared/folder.ts'
 
 /** Files named by the SHA-256 of their content: `sha256/ab/cdef…`. */
 export interface ContentFiles {
@@ -142,16 +143,6 @@ async function writeAll(file: Awaited<ReturnType<typeof open>>, bytes: Uint8Arra
 async function createFolder(path: string, top: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 })
   for (let at = path; at !== top; at = dirname(at)) await syncFolder(dirname(at))
-}
-
-/** A renamed file is there after a crash only once its folder is on disk too. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 async function names(folder: string): Promise<string[]> {

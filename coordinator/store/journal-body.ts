@@ -67,6 +67,13 @@ export const journalBodySchema = z.discriminatedUnion('kind', [
     ...{ mark: z.string(), inventory: digestSchema },
   }),
   z.strictObject({ kind: z.literal('agent-locked'), by, agent, reason: z.string() }),
+  /** It says connection number `connection`, and `known` is the last that this journal knows: it is locked. */
+  z.strictObject({
+    ...{ kind: z.literal('agent-ahead'), by, agent },
+    ...{ connection: z.number().int().positive(), known: z.number().int().nonnegative() },
+  }),
+  /** It is what it was before it was locked, and its next connection is taken whatever it follows on. */
+  z.strictObject({ kind: z.literal('agent-unlocked'), by, agent }),
   z.strictObject({ kind: z.literal('agent-labelled'), by, agent, labels }),
   z.strictObject({ kind: z.literal('agent-revoked'), by, agent, reason: z.string() }),
   z.strictObject({ kind: z.literal('agent-pruned'), by, agent }),

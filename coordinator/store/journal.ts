@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { sha256Hex } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import { syncFolder } from './content-files.ts'
+import { syncFolder } from '../../shared/folder.ts'
 import { type JournalBody, journalBodySchema } from './journal-body.ts'
 
 /** One line: what happened, where it stands, and the line before it. */

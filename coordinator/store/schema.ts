@@ -49,7 +49,7 @@ export const cells = pgTable(
     agent: text('agent').notNull(),
     repetitions: integer('repetitions').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.run, table.cell] })],
+  (table) => [primaryKey({ columns: [table.run, table.cell] }), index('cells_agent').on(table.agent, table.run)],
 )
 
 export const executions = pgTable(

@@ -117,6 +117,16 @@ function Manage({ member, path, labelText }: { member: FleetMember; path: string
               <button>Approve</button>
             </form>
           ) : null}
+          {member.standing === 'locked' ? (
+            <form class="fields" method="post" action={`${path}/unlock`}>
+              <p>
+                {member.ahead
+                  ? 'Unlock it if this coordinator’s store was restored from an older copy.'
+                  : 'Unlock it once no other machine has a copy of its state folder; one that has is found again.'}
+              </p>
+              <button>Unlock</button>
+            </form>
+          ) : null}
           <form class="fields" method="post" action={`${path}/label`}>
             <div class="entry">
               <label for="labels">Labels</label>

@@ -1,3 +1,4 @@
+import type { AuditLine } from '../audit.ts'
 import type { Identity } from '../people/index.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import { Page } from './page.tsx'
@@ -6,12 +7,7 @@ import { addressOf, Moment } from './parts.tsx'
 export interface AuditProps {
   readonly identity: Identity
   /** Newest first. */
-  readonly deeds: readonly {
-    readonly sequence: number
-    readonly at: string
-    readonly who: string
-    readonly what: string
-  }[]
+  readonly deeds: readonly AuditLine[]
   /** With every result that an agent brought. */
   readonly all: boolean
   /** Where this page begins; left out, at the newest. */

@@ -3,7 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { statusOf } from '../api/errors.ts'
 import { identityOf, requireRole } from '../api/guards.ts'
-import { auditLine } from '../commands/store.ts'
+import { auditLine } from '../audit.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import type { Report } from '../report/format.ts'
 import type { FleetMember } from '../fleet.ts'
@@ -125,6 +125,11 @@ export function createWeb(services: Services, { log = () => {} }: WebOptions = {
     '/fleet/:id/approve',
     admin,
     change((c, id) => fleet.approve(id, identityOf(c).by)),
+  )
+  app.post(
+    '/fleet/:id/unlock',
+    admin,
+    change((c, id) => fleet.unlock(id, identityOf(c).by)),
   )
   app.post(
     '/fleet/:id/revoke',

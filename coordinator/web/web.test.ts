@@ -4,7 +4,7 @@ import { createWebStage, passwords, type WebStage } from '../../test/web-stage.t
 
 let stage: WebStage
 beforeAll(async () => {
-  stage = await createWebStage({ proxies: ['10.0.0.0/8', '192.0.2.1'] })
+  stage = await createWebStage({ heartbeatMs: 20, proxies: ['10.0.0.0/8', '192.0.2.1'] })
 })
 afterAll(() => stage.close())
 
@@ -114,7 +114,35 @@ describe('a role', () => {
       '/sign-out',
       ...['approve', 'label', 'revoke'].map((deed) => `/fleet/a-3/${deed}`),
     ])
+    expect(await offers(alice, '/fleet/a-2')).toEqual([
+      '/sign-out',
+      ...['unlock', 'label', 'revoke'].map((deed) => `/fleet/a-2/${deed}`),
+    ])
     expect(await offers(alice, '/fleet/a-4')).toEqual(['/sign-out', '/fleet/a-4/label'])
+  })
+
+  it('hears of a run for as long as it is signed in, and no longer', async () => {
+    const [victor, alice] = [await signIn('victor'), await signIn('alice')]
+    const events = `/api/runs/${stage.runId}/events`
+    const follow = async (by: typeof victor) => ((await by(events)).body as ReadableStream<Uint8Array>).getReader()
+    const [leaving, staying] = [await follow(victor), await follow(alice)]
+    const heard = async (reader: typeof leaving) => new TextDecoder().decode((await reader.read()).value)
+    expect(await heard(leaving)).toBe(': alive\n\n')
+    await victor('/sign-out', form({}))
+    let last = await leaving.read()
+    while (!last.done) last = await leaving.read()
+    expect((await victor(events)).status).toBe(401)
+    expect(await heard(staying)).toBe(': alive\n\n')
+    // One person cannot keep all others from following.
+    const many = await Promise.all(Array.from({ length: 63 }, () => follow(alice)))
+    const refused = await alice(events)
+    expect([refused.status, await refused.text()]).toEqual([
+      503,
+      expect.stringContaining('64 followers of person:alice'),
+    ])
+    const other = await follow(await signIn('oscar'))
+    expect(await heard(other)).toBe(': alive\n\n')
+    for (const reader of [staying, other, ...many]) await reader.cancel()
   })
 
   it('does what it may, and nothing else', async () => {
@@ -123,6 +151,7 @@ describe('a role', () => {
     const deeds: [string, Record<string, string>][] = [
       ['/fleet/a-3/approve', {}],
       ['/fleet/a-3/label', { labels: 'site=lab 4\r\n\r\n rack=a=b ' }],
+      ['/fleet/a-3/unlock', {}],
       ['/fleet/a-3/revoke', { reason: 'sold' }],
     ]
     for (const [path, fields] of [[cancel, {}], ...deeds] as typeof deeds) {
@@ -140,6 +169,7 @@ describe('a role', () => {
       `cancel ${stage.runId} by person:oscar`,
       'approve a-3 by person:alice',
       'label a-3 by person:alice: {"site":"lab 4","rack":"a=b"}',
+      'unlock a-3 by person:alice',
       'revoke a-3 by person:alice: sold',
     ])
     for (const [path, fields] of [

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the full test suite uses beyond npm's packages: OpenBLAS, BLIS, Chromium and faketime from Debian, numpy
-# from PyPI.
+# Installs what the full test suite uses beyond npm's packages: OpenBLAS, BLIS, Chromium, faketime, and the tools of hosts
+# of namespaces from Debian, numpy from PyPI.
 # Without them `npm test` still runs, and lists what it could not run and why.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -9,7 +9,7 @@ sudo=""
 [ "$(id -u)" -eq 0 ] || sudo="sudo"
 
 missing=()
-for package in libopenblas0-pthread libblis4-pthread chromium faketime python3; do
+for package in libopenblas0-pthread libblis4-pthread chromium faketime python3 iproute2 procps openssl systemd unzip xxd; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -54,3 +54,19 @@ export function isLoopback(host: string): boolean {
   if (isIP(name) === 6) return name === '::1' || /^::ffff:(127\.|7f[0-9a-f]{2}:)/.test(name)
   return name === 'localhost' || name.endsWith('.localhost')
 }
+
+/**
+ * What one customer or host is given: an IPv4 address, however it is written, or the /64 of an IPv6 address, as whoever has
+ * one of those has the 2⁶⁴ beside it. Anything else stays as it is.
+ */
+export function networkOf(address: string): string {
+  const [plain = ''] = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '').split('%')
+  if (!plain.includes(':')) return plain
+  const [head = '', tail = ''] = plain.split('::')
+  const [front, back] = [head, tail].map((part) => part.split(':').filter(Boolean)) as [string[], string[]]
+  const zeros = plain.includes('::') ? Array<string>(Math.max(0, 8 - front.length - back.length)).fill('0') : []
+  return [...front, ...zeros, ...back]
+    .slice(0, 4)
+    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
+    .join(':')
+}

@@ -1,3 +1,5 @@
+import { isLoopback, networkOf } from './address.ts'
+
 /**
  * Strangers at the door: connections whose peer has not shown who it is. Their number is bounded, in all and for each
  * address, and the newest always gets in: who has to go is the oldest of the address that has the most. A flood so ends
@@ -43,7 +45,7 @@ export function createCrowd({ max, maxPerAddress }: CrowdBounds): Crowd {
 
   return {
     enter(address, expel) {
-      const key = groupOf(address)
+      const key = isLoopback(address) ? 'loopback' : networkOf(address)
       const group = groups.get(key) ?? new Set()
       groups.set(key, group)
       // One of its own, so that two guests never share it.
@@ -59,19 +61,4 @@ export function createCrowd({ max, maxPerAddress }: CrowdBounds): Crowd {
       return size
     },
   }
-}
-
-/** Whose share a connection counts in: an IPv4 address, a /64 of IPv6 (what one customer or host is given), loopback. */
-function groupOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
-  if (plain.startsWith('127.') || plain === '::1') return 'loopback'
-  return plain.includes(':') ? networkOf(plain) : plain
-}
-
-/** The first four of the eight groups. */
-function networkOf(address: string): string {
-  const [head = '', tail = ''] = (address.split('%')[0] as string).split('::')
-  const [front, back] = [head.split(':').filter(Boolean), tail.split(':').filter(Boolean)]
-  const zeros: string[] = address.includes('::') ? Array(Math.max(0, 8 - front.length - back.length)).fill('0') : []
-  return [...front, ...zeros, ...back].slice(0, 4).join(':')
 }

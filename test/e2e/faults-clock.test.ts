@@ -76,6 +76,10 @@ describe.skipIf(skip)('a clock that is an hour off', () => {
       body: new URLSearchParams({ name: 'alice', password: 'correct horse battery' }),
     })
 
+  it('is held against a run without it', () => {
+    expect(expected).toMatchObject({ recorded: shortExecutions, refused: [] })
+  })
+
   it.each(offsets)('in the middle of a run (agent %s, coordinator %s) changes nothing', async (agent, coordinator) => {
     const run = await begin()
     clocks.agent.set(agent)

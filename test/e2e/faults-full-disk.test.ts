@@ -52,6 +52,10 @@ describe.skipIf(needsSmallDisk('a full disk of the coordinator or the agent'))('
     return { report, recorded: executions.length, different: new Set(executions).size }
   }
 
+  it('is held against a run without it', () => {
+    expect(expected).toMatchObject({ recorded: shortExecutions, different: shortExecutions })
+  })
+
   it('of the coordinator: it says so, acknowledges nothing it has not written, and goes on once there is space', async () => {
     const earlier = made()
     const run = await begin(3)

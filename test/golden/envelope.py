@@ -12,5 +12,6 @@ payload = {"b": [1, True, None], "a": "é"}
 canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 print(public.hex(), hashlib.sha256(public).hexdigest())
-for domain in ["bitfleet/job@1", "bitfleet/result@1", "bitfleet/challenge@1"]:
+names = ["job", "result", "challenge", "enrolment", "enrolled", "bundle"]
+for domain in [f"bitfleet/{name}@1" for name in names]:
     print(domain, key.sign(domain.encode() + b"\0" + canonical.encode()).hex())

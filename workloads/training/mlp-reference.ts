@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { backendName } from '../../shared/backend-description.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { type Tensor, createTensor } from '../../shared/tensor.ts'
 import { digitClasses, digitPixels } from '../data/digits.ts'
@@ -35,7 +36,7 @@ export const mlpReference: Workload<Params> = {
   },
   async run(context) {
     const { gemm } = context.kernels
-    if (context.backend !== 'js' || !gemm) {
+    if (backendName(context.backend) !== 'js' || !gemm) {
       return unsupported(
         `train.mlp-reference is defined by the accumulation orders of backend js, not ${context.backend}`,
       )

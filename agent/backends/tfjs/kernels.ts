@@ -39,7 +39,7 @@ export const tfjsKernelNames = [
 /**
  * Bitfleet's kernels as tfjs's own operations in binary32.
  *
- * @param name     as tfjs names the backend: `cpu` or `wasm`
+ * @param name     as tfjs names the backend: `cpu`, `wasm` or `tensorflow`
  * @param hasEmpty whether its reductions of nothing write a result; tfjs-wasm leaves the memory as it was
  */
 export function createTfjsKernels(tf: typeof tfjs, name: string, hasEmpty: boolean): Kernels {
@@ -62,7 +62,7 @@ export function createTfjsKernels(tf: typeof tfjs, name: string, hasEmpty: boole
     gemm: (a, b) => compute([a, b], (left, right) => tf.matMul(left, right)),
     elementary(fn, x, y) {
       const kernel = elementary[fn]
-      if (!kernel || !tf.getKernel(kernel, name)) return unsupported(`tfjs-${name} has no ${fn}`)
+      if (!kernel || !tf.getKernel(kernel, name)) return unsupported(`tfjs's backend ${name} has no ${fn}`)
       const unary = tf[fn as 'exp']
       const binary = tf[fn as 'pow']
       return y ? compute([x, y], (a, b) => binary(a, b)) : compute([x], (a) => unary(a))

@@ -29,18 +29,18 @@ export interface TfjsLibrary {
  * Loads tfjs with one backend and puts that backend into force. tfjs is one per process, and falls back to another
  * backend without an error where one does not start; hence the question afterwards.
  *
- * @param name    as tfjs names the backend: `cpu` or `wasm`
+ * @param name    as tfjs names the backend: `cpu`, `wasm` or `tensorflow`
  * @param load    imports the package that registers it
  * @param prepare sets flags before it starts
  * @throws `unavailable` if another backend is in force afterwards
  */
 export async function openTfjs(
-  name: 'cpu' | 'wasm',
-  load: () => Promise<unknown>,
+  name: 'cpu' | 'wasm' | 'tensorflow',
+  load: (tf: typeof tfjs) => Promise<unknown>,
   prepare: (tf: typeof tfjs) => void = () => {},
 ): Promise<TfjsLibrary> {
   const tf = await import('@tensorflow/tfjs-core')
-  await load()
+  await load(tf)
   // Registers the gradients, which tfjs-core with a bare backend lacks.
   await import('@tensorflow/tfjs-layers')
   // Spares the log an advertisement; bits do not depend on it.
@@ -62,7 +62,10 @@ export async function openTfjs(
     facts: {
       'lib.tfjs-core.version': tf.version_core,
       'lib.tfjs-layers.version': versionOf('@tensorflow/tfjs-layers'),
-      [`lib.tfjs-backend-${name}.version`]: versionOf(`@tensorflow/tfjs-backend-${name}`),
+      // TensorFlow's package is not Bitfleet's, and its driver says its version.
+      ...(name === 'tensorflow'
+        ? {}
+        : { [`lib.tfjs-backend-${name}.version`]: versionOf(`@tensorflow/tfjs-backend-${name}`) }),
     },
     close: forget,
   }

@@ -1,0 +1,70 @@
+import { dirname } from 'node:path'
+import type { AgentConfig } from '../config.ts'
+import { type InstalledEntry, type InstalledRunner, readInstalled } from '../provision/installed.ts'
+import { type AbsentRunner, findRunner } from './find-runner.ts'
+
+/** How to start a runner; arguments of knobs and the one of a command, such as `describe`, go before and after `argv`. */
+export interface RunnerCommand {
+  readonly executable: string
+  readonly argv: readonly string[]
+  /** Set before what the knobs set. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** A runner of this machine: the built-in one, which offers what it likes, or that of one installed backend. */
+export type Runner =
+  | { readonly command: RunnerCommand }
+  | { readonly absent: AbsentRunner }
+  | { readonly id: string; readonly folder: string; readonly command: RunnerCommand }
+  | { readonly id: string; readonly folder: string; readonly broken: string }
+
+/** Where this machine's own backends come from. */
+export type RunnerConfig = Pick<AgentConfig, 'runnerModules' | 'environment'> &
+  Partial<Pick<AgentConfig, 'backendFolders' | 'runnersFolder'>>
+
+/**
+ * The built-in runner first, then one for each installed backend.
+ *
+ * @throws `usage` where `BITFLEET_RUNNERS` names a folder without runners
+ */
+export function listRunners(config: RunnerConfig): Runner[] {
+  const found = findRunner(config)
+  const installed = readInstalled(config.backendFolders ?? [])
+  if ('file' in found) {
+    const { file } = found
+    return [{ command: builtInRunner(file, config.runnerModules) }, ...installed.map((entry) => runnerOf(entry, file))]
+  }
+  // Installed libraries are driven by the same runners.
+  return [{ absent: found }, ...installed.map(({ id, folder }) => ({ id, folder, broken: found.reason }))]
+}
+
+/** @param file its built file @param modules this machine's own */
+export function builtInRunner(file: string, modules: readonly string[]): RunnerCommand {
+  return { executable: process.execPath, argv: [file, ...modules.flatMap((module) => ['--module', module])] }
+}
+
+function runnerOf(entry: InstalledEntry, runnerFile: string): Runner {
+  const { id, folder } = entry
+  if (entry.status === 'broken') return { id, folder, broken: entry.reason }
+  return { id, folder, command: installedCommand(entry.installed.runner, folder, runnerFile) }
+}
+
+/** The command of an installed backend's runner, with absolute paths. */
+export function installedCommand(
+  { executable, argv, environment = {} }: InstalledRunner,
+  folder: string,
+  runnerFile: string,
+): RunnerCommand {
+  const program = programOf(runnerFile)
+  const place = (text: string) => text.replaceAll('{folder}', () => folder).replaceAll('{program}', () => program)
+  return {
+    executable: executable === undefined ? process.execPath : place(executable),
+    argv: argv.map(place),
+    environment: Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, place(value)])),
+  }
+}
+
+/** The folder that `{program}` stands for: of this program's built files, or of a package of runners. */
+export function programOf(runnerFile: string): string {
+  return dirname(dirname(dirname(runnerFile)))
+}

@@ -1,0 +1,1 @@
+"""The runner of Python's libraries; see README.md beside it."""

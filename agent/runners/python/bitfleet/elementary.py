@@ -1,0 +1,25 @@
+"""Functions that a libm has, and where arguments are drawn from; the same as workloads/elementary/elementary.ts."""
+
+domains = {
+    "exp": ((-16, 16),),
+    "exp2": ((-16, 16),),
+    "expm1": ((-2, 2),),
+    "log": ((0.015625, 64),),
+    "log2": ((0.015625, 64),),
+    "log10": ((0.015625, 64),),
+    "log1p": ((-0.5, 1.5),),
+    "sin": ((-64, 64),),
+    "cos": ((-64, 64),),
+    "tan": ((-64, 64),),
+    "asin": ((-1, 1),),
+    "acos": ((-1, 1),),
+    "atan": ((-16, 16),),
+    "sinh": ((-8, 8),),
+    "cosh": ((-8, 8),),
+    "tanh": ((-4, 4),),
+    "cbrt": ((-64, 64),),
+    "sqrt": ((0, 64),),
+    "pow": ((0.0625, 16), (-8, 8)),
+    "atan2": ((-4, 4), (-4, 4)),
+    "hypot": ((-64, 64), (-64, 64)),
+}

@@ -1,0 +1,1 @@
+CREATE INDEX "cells_agent" ON "cells" USING btree ("agent","run");

@@ -1,0 +1,210 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { digestOf } from '../shared/digest.ts'
+import { encodeFloats } from '../shared/half.ts'
+import { philox4x32 } from '../shared/random/philox.ts'
+import { bitsHex, createTensor, type FloatDType, tensorFromBits } from '../shared/tensor.ts'
+import golden from './golden/golden.json' with { type: 'json' }
+import { hostileBits } from './hostile-bits.ts'
+import { askPython, describePython, testNumpy } from './python-runner.ts'
+import { python, withoutNumpy, withoutPython } from './python.ts'
+
+// The runner of Python's libraries: the formats it follows, and the protocol it speaks.
+
+describe.skipIf(withoutPython('the Python runner and the formats'))('the formats in the Python runner', () => {
+  const doubles = [
+    ...['3ff0000000000000', '8000000000000000', '7ff0000000000000', 'fff0000000000000', '7ff8000000000000'],
+    // Ties, to even and from odd, of binary16 and bfloat16; neighbours of a tie.
+    ...['3ff0020000000000', '3ff0060000000000', '3ff0020000000001', '3ff001ffffffffff', '3ff0100000000000'],
+    ...['3ff0300000000000', 'bff0100000000001', '3ff00fffffffffff'],
+    // The largest finite of binary16, what rounds to infinity, subnormals and half of the least one.
+    ...['40effc0000000000', '40effdffffffffff', '40effe0000000000', '3f10000000000000', '3f0ff80000000000'],
+    ...['3e70000000000000', '3e60000000000000', '3e60000000000001', '3e50000000000000', 'be78000000000000'],
+    // The same of bfloat16.
+    ...['47efe00000000000', '47efefffffffffff', '47eff00000000000', '3810000000000000', '3800000000000000'],
+    ...['37a0000000000000', '3790000000000000', '3790000000000001', '0000000000000001', '000fffffffffffff'],
+  ]
+  const child = spawnSync(python, ['-I', '-B', resolve(import.meta.dirname, 'golden/runner_streams.py')], {
+    encoding: 'utf8',
+    input: JSON.stringify({ elements: golden.data.uniform.f64.length, round: doubles }),
+  })
+  const made = JSON.parse(child.stdout) as Record<string, unknown> & {
+    data: Record<string, Record<string, string[]>>
+    rounded: Record<FloatDType, string[]>
+  }
+
+  it('draw the words of the golden values, and a permutation', () => {
+    const { weights, shuffle, permutation } = golden.streams
+    const streams = made.streams as Record<string, string[]>
+    expect(streams.weights?.slice(0, weights.length)).toEqual(weights)
+    expect(streams.shuffle?.slice(0, shuffle.length)).toEqual(shuffle)
+    expect(made.permutation).toEqual(permutation)
+    expect(made.mixed).toBe(true)
+    const late = [...philox4x32([1, 1, 0, 0], [1, 2])].map((word) => word.toString(16).padStart(8, '0'))
+    expect(made.late).toEqual(late)
+  })
+
+  it.each(Object.entries(golden.data))('draw data of kind %s', (kind, byDtype) => {
+    expect(made.data[kind]).toEqual(byDtype)
+  })
+
+  it('draw 2²⁰ uniform values', () => expect(made.uniformDigest).toBe(golden.uniformDigest))
+
+  it.each(['f32', 'f16', 'bf16'] as const)('round binary64 to %s once, ties to even', (dtype) => {
+    const values = [...new Float64Array(tensorFromBits('f64', [doubles.length], doubles).bytes.slice().buffer)]
+    const expected = bitsHex(createTensor(dtype, [values.length], encodeFloats(dtype, values)))
+    expect(made.rounded[dtype]).toEqual(expected)
+  })
+})
+
+describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner', () => {
+  it('describes what it has, as every runner does', () => {
+    expect(describePython(testNumpy)).toMatchObject({ id: 'numpy', status: 'ready', version: expect.any(String) })
+    const { command } = testNumpy
+    const elsewhere = { ...command, argv: [...command.argv.slice(0, -1), '/not-there', '--id', 'numpy@0.0'] }
+    expect(describePython({ id: 'numpy@0.0', command: elsewhere })).toMatchObject({
+      ...{ id: 'numpy@0.0', status: 'unavailable', add: 'bitfleet backends add numpy@0.0' },
+      reason: expect.stringContaining("No module named 'numpy'") as string,
+    })
+  })
+
+  it('tells an execution in order, and what was in force', async () => {
+    const told = await askPython(testNumpy, { workload: 'reduce.sum', params: { n: 100 } })
+    expect(told.code).toBe(0)
+    expect(told.events.map(({ type }) => type)).toEqual([
+      ...['started', 'effective', 'checkpoint', 'checkpoint', 'effective', 'finished'],
+    ])
+    expect(told.last).toMatchObject({ cpuMs: expect.any(Number), maxRssBytes: expect.any(Number) })
+    for (const { bytes, digest } of told.checkpoints) expect(digestOf(bytes as Uint8Array)).toBe(digest)
+    expect(told.facts).toMatchObject({
+      ...{ 'fp.before.rounding': 'nearest', 'fp.after.ftz': 'no', 'fp.after.library.ftz': 'no' },
+      'lib.python.version': expect.stringMatching(/^3\./),
+      'lib.numpy.version': expect.stringMatching(/^\d/),
+    })
+    if (process.platform === 'linux') {
+      expect(told.facts['cpu.affinity']).toMatch(/^\d/)
+      expect(told.mapped.map((path) => path.replace(/^.*\//, ''))).toContainEqual(expect.stringMatching(/^libm/))
+      expect(told.mapped.join('\n')).toMatch(/openblas/)
+    }
+    expect(told.notes).toEqual([])
+  })
+
+  it('keeps bytes while there is room, and small outputs always', async () => {
+    const ask = (n: number) => askPython(testNumpy, { workload: 'elementary.sqrt', params: { n }, keepBytes: 64 })
+    expect((await ask(16)).checkpoints.map(({ file }) => file)).toEqual(['0.bin', '1.bin'])
+    expect((await ask(17)).checkpoints.map(({ file }) => file)).toEqual([undefined, undefined])
+  })
+
+  it.each(['f64', 'f32', 'f16'] as const)('moves the bits of %s as they are', async (dtype) => {
+    const bits = hostileBits[dtype]
+    const input = tensorFromBits(dtype, [bits.length], bits)
+    const params = { dtype, input: { file: 'x.npy', digest: digestOf(input.bytes) } }
+    const { checkpoints } = await askPython(testNumpy, { workload: 'reduce.sum', params, inputs: [input] })
+    expect(checkpoints[0]).toMatchObject({ dtype, shape: [bits.length], digest: digestOf(input.bytes) })
+    expect(Buffer.from(checkpoints[0]?.bytes as Uint8Array).equals(input.bytes)).toBe(true)
+  })
+
+  it('says what ended it', async () => {
+    const x = tensorFromBits('f32', [1], ['3f800000'])
+    const digest = digestOf(x.bytes)
+    const cases = [
+      [{ workload: 'train.mlp' }, { type: 'unsupported', reason: expect.stringContaining('no gradients') as string }],
+      [{ workload: 'reduce.product' }, { type: 'unsupported' }],
+      [{ workload: 'reduce.sum', params: { dtype: 'bf16' } }, { type: 'unsupported' }],
+      [
+        { workload: 'reduce.sum', params: { m: 3, n: -1 } },
+        {
+          type: 'failed',
+          code: 'usage',
+          message: expect.stringMatching(/no parameter "m"; it takes.*n: must be/) as string,
+        },
+      ],
+      [
+        { workload: 'reduce.sum', params: { n: true } },
+        { type: 'failed', code: 'usage' },
+      ],
+      [
+        { workload: 'reduce.sum', seed: '042' },
+        { type: 'failed', code: 'usage' },
+      ],
+      [
+        { workload: 'reduce.sum', params: { n: 1, input: { file: 'x', digest } }, inputs: [x] },
+        { type: 'failed', code: 'usage', message: expect.stringContaining("the array's own") as string },
+      ],
+      [
+        { workload: 'reduce.sum', params: { input: { file: 'x', digest } } },
+        { type: 'failed', code: 'not-found' },
+      ],
+      [
+        { workload: '', line: 'hello\n' },
+        { type: 'failed', code: 'protocol' },
+      ],
+      [
+        { workload: '', line: '' },
+        { type: 'failed', code: 'protocol' },
+      ],
+      [
+        { workload: '', line: '{"protocol":2}\n' },
+        { type: 'failed', code: 'protocol' },
+      ],
+    ] as const
+    for (const [asked, expected] of cases) {
+      const told = await askPython(testNumpy, asked)
+      expect(told.last, JSON.stringify(asked)).toMatchObject(expected)
+      expect(told.code).toBe(0)
+    }
+  })
+
+  it('reads back the knobs of OpenBLAS and NumPy, and says what did nothing', async () => {
+    const knobs = { threads: 1, coreType: 'nothing', disableCpuFeatures: 'AVX2 NOTHING' }
+    const told = await askPython(testNumpy, { workload: 'linalg.gemm', params: { n: 8 }, knobs })
+    expect(told.last).toMatchObject({ type: 'finished' })
+    expect(told.settings.threads).toBe('1')
+    expect(told.facts['pool.openblas']).toBe('1')
+    expect(told.notes).toContainEqual(expect.objectContaining({ kind: 'no-effect', subject: 'coreType' }))
+    expect(told.notes).toContainEqual(
+      expect.objectContaining({
+        ...{ kind: 'no-effect', subject: 'disableCpuFeatures' },
+        message: expect.stringMatching(/did not hide NOTHING: it is not among those this build knows/) as string,
+      }),
+    )
+    if (process.arch !== 'x64') return
+    expect(told.settings.disableCpuFeatures).toBe('AVX2')
+    expect(told.facts['lib.numpy.cpu.dispatch']).not.toMatch(/\bAVX2\b/)
+    const core = await askPython(testNumpy, {
+      workload: 'reduce.sum',
+      params: { n: 8 },
+      knobs: { coreType: 'Nehalem' },
+    })
+    expect(core).toMatchObject({ settings: { coreType: 'Nehalem' }, notes: [] })
+  })
+
+  it.skipIf(process.platform !== 'linux')('dies with its parent', async () => {
+    const { executable, argv } = testNumpy.command
+    // It waits for a request that never comes, because its parent is killed first.
+    const parent = spawn(process.execPath, [
+      '-e',
+      `const child = require('child_process').spawn(${JSON.stringify(executable)}, ${JSON.stringify(argv)},
+         { stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'] })
+       setTimeout(() => console.log(child.pid), 1500)`,
+    ])
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+    const pid = Number(line.toString())
+    expect(isAlive(pid)).toBe(true)
+    parent.kill('SIGKILL')
+    for (let i = 0; i < 100 && isAlive(pid); i++) await delay(100)
+    expect(isAlive(pid)).toBe(false)
+  })
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
