@@ -289,6 +289,22 @@ describe('a job that an agent refuses', () => {
     expect(await refusals()).toBe(before)
   })
 
+  it('and had brought, while its run is under way, stands in the audit once', async () => {
+    const before = await refusals()
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1), inputs: [] })
+    const { job } = await agent.next('job')
+    await agent.answer(job, honest(job))
+    const { job: other } = await agent.next('job')
+    const reason = 'this agent took a job of this nonce before'
+    for (let i = 0; i < 3; i++)
+      await agent.send({ type: 'refuse', job: job.id, attempt: job.attempt, reason, later: false })
+    await agent.answer(other, honest(other))
+    expect((await bench.finish(scheduler, id)).cells.map(({ status }) => status)).toEqual(['completed', 'completed'])
+    expect(await refusals()).toBe(before + 1)
+  })
+
   it('for now waits until the agent is ready, however often, and no attempt is lost', async () => {
     const scheduler = bench.start()
     const agent = await bench.connect(scheduler, agentRecord('a-1'))

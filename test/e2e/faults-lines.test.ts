@@ -27,6 +27,8 @@ factors: { backend: [js], js.order: [sequential, reverse, exact, pairwise] }
 `
 const rawPlan = (agent: string) => plan(agent, 1).replace(', reverse, exact, pairwise', '')
 
+/** Repetitions of a run that lasts while something happens to it. */
+const longer = 6
 const has = (by: Heard['by'], type: string) => relay.heard.filter((one) => one.by === by && one.message.type === type)
 const refusals = async (pattern: RegExp) => (await lab.audit()).split('\n').filter((line) => pattern.test(line)).length
 
@@ -62,21 +64,27 @@ describe('what was heard on another line', () => {
   })
 
   it('is no work: a job sent again, on a later line too, is refused by its agent', async () => {
-    const job = has('coordinator', 'job')[0] as Heard
-    const made = has('agent', 'result').length
-    relay.last?.agent.close('cut')
+    const run = await lab.submit(plan('relayed', longer))
+    await until('results', async () => (await lab.endedOf(run)) >= 2)
+    const ofRun = (one: Heard) => JSON.stringify(one.message).includes(run)
+    const replayed = has('coordinator', 'job').find(ofRun) as Heard
+    const { id } = replayed.message.job as { id: string }
     const lines = has('coordinator', 'welcome').length
+    relay.last?.agent.close('cut')
     await until('a new line', () => has('coordinator', 'welcome').length > lines)
-    await relay.last?.agent.send(job.message)
+    await relay.last?.agent.send(replayed.message)
     await until('its refusal', async () => (await refusals(/did not take attempt 1 at .*of this nonce before/)) === 1)
-    expect(has('agent', 'result')).toHaveLength(made)
+    await until('the end', async () => (await lab.statusOf(run)).state === 'done')
+    expect(lab.executionsOf(run)).toHaveLength(4 * longer)
+    expect(new Set(lab.executionsOf(run)).size).toBe(4 * longer)
+    expect(has('agent', 'result').filter((one) => one.message.job === id)).toHaveLength(1)
   })
 
   it('is no result: one sent again is dropped, and on another agent’s line refused', async () => {
     const result = has('agent', 'result').at(-1) as Heard
     const before = lab.journal().length
     await relay.last?.coordinator.send(result.message, result.body)
-    await until('its drop', () => /result of .*, which is not under way, was dropped/.test(lab.coordinatorLog()))
+    await until('its drop', () => /result of .*, which is not under way; it is dropped/.test(lab.coordinatorLog()))
     expect(lab.journal()).toHaveLength(before)
 
     const other = await enrolRawAgent(lab.store, () => lab.url)
@@ -162,7 +170,7 @@ describe('another release', () => {
       const said: unknown[] = []
       for await (const { message } of line.frames) said.push(message)
       const reason = `this coordinator speaks protocol 2, the agent speaks ${protocol}; install the same release on both`
-      expect(said).toEqual([{ type: 'refused', reason }])
+      expect(said).toEqual([{ type: 'refused', reason, later: false }])
     },
   )
 

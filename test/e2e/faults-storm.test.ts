@@ -60,6 +60,7 @@ describe(`${storming} agents that reconnect at once`, () => {
   it(
     'disturb no run, take no more memory each time, and leave one chain of connections each',
     async () => {
+      const began = performance.now()
       await Promise.all(agents.map(come))
       const before = residentMiB()
       const run = await lab.submit(plan)
@@ -87,7 +88,9 @@ describe(`${storming} agents that reconnect at once`, () => {
       for (const { line } of lines.values()) line.close('done')
       expect(await lab.problems()).toEqual([])
       // Lines that were lost before anybody knew whose they were do not fill the log.
-      expect(lab.coordinatorLog().match(/a peer: line closed/g)?.length ?? 0).toBeLessThanOrEqual(20 * (rounds + 2))
+      const strangers = lab.coordinatorLog().match(/a stranger: line closed/g)?.length ?? 0
+      expect(strangers).toBeGreaterThan(0)
+      expect(strangers).toBeLessThanOrEqual(100 + Math.ceil((performance.now() - began) / 10_000))
     },
     timeoutMs,
   )
