@@ -30,6 +30,8 @@ const rawPlan = (agent: string) => plan(agent, 1).replace(', reverse, exact, pai
 /** Repetitions of a run that lasts while something happens to it. */
 const longer = 6
 const has = (by: Heard['by'], type: string) => relay.heard.filter((one) => one.by === by && one.message.type === type)
+const repeatedIn = (log: string) =>
+  log.match(/does not take .*, attempt 1: this agent took a job of this nonce before/g)?.length
 const refusals = async (pattern: RegExp) => (await lab.audit()).split('\n').filter((line) => pattern.test(line)).length
 
 beforeAll(async () => {
@@ -78,13 +80,22 @@ describe('what was heard on another line', () => {
     expect(lab.executionsOf(run)).toHaveLength(4 * longer)
     expect(new Set(lab.executionsOf(run)).size).toBe(4 * longer)
     expect(has('agent', 'result').filter((one) => one.message.job === id)).toHaveLength(1)
+    // Once the run has ended nothing follows from it, and nothing is recorded.
+    const before = lab.journal().length
+    await relay.last?.agent.send(replayed.message)
+    await until(
+      'its refusal',
+      () => (relayedLog.match(/\(attempt 1\) is not taken: .*of this nonce before/g)?.length ?? 0) === 2,
+    )
+    await until('what the coordinator says of it', () => repeatedIn(lab.coordinatorLog()) === 2)
+    expect(lab.journal()).toHaveLength(before)
   })
 
   it('is no result: one sent again is dropped, and on another agent’s line refused', async () => {
     const result = has('agent', 'result').at(-1) as Heard
     const before = lab.journal().length
     await relay.last?.coordinator.send(result.message, result.body)
-    await until('its drop', () => /result of .*, which is not under way; it is dropped/.test(lab.coordinatorLog()))
+    await until('its drop', () => /result of .*, which is not under way, was dropped/.test(lab.coordinatorLog()))
     expect(lab.journal()).toHaveLength(before)
 
     const other = await enrolRawAgent(lab.store, () => lab.url)
@@ -170,7 +181,7 @@ describe('another release', () => {
       const said: unknown[] = []
       for await (const { message } of line.frames) said.push(message)
       const reason = `this coordinator speaks protocol 2, the agent speaks ${protocol}; install the same release on both`
-      expect(said).toEqual([{ type: 'refused', reason, later: false }])
+      expect(said).toEqual([{ type: 'refused', reason }])
     },
   )
 

@@ -150,6 +150,13 @@ rmdir "$folder"
 `
 
 const naming = 'echo "$name" > /proc/sys/kernel/hostname\n'
+const repository = resolve(import.meta.dirname, '../..')
+/** Where a host with files of its own has the repository, too, to be read: services see no other's `/tmp`. */
+export const hostRepository = '/srv/bitfleet-repository'
+const shownAt = [hostRepository, ...(repository.startsWith('/tmp/') ? [repository] : [])]
+const showRepository = shownAt
+  .map((path) => `mkdir -p ".${path}"\nmount --bind "${repository}" ".${path}"\nmount -o remount,bind,ro ".${path}"\n`)
+  .join('')
 /** The machine's files with a layer over them that takes all changes and is gone with the host. */
 const ownFilesUnder = (folder: string) => `${naming}
 mount -t tmpfs -o size=1g none ${folder}
@@ -163,7 +170,7 @@ mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs none run
 mount -t tmpfs none tmp
-echo "127.0.0.1 localhost $name" > etc/hosts
+${showRepository}echo "127.0.0.1 localhost $name" > etc/hosts
 echo "$name" > etc/hostname
 mkdir .machine
 pivot_root . .machine

@@ -9,6 +9,7 @@ import {
   createNetwork,
   type Host,
   type HostEnd,
+  hostRepository,
   hostTools,
   makePackages,
   type Network,
@@ -94,7 +95,7 @@ beforeAll(async () => {
   if (made.status !== 0) throw new Error(made.stderr)
   // What `npm install --global --prefix /opt/bitfleet` makes, and what docs/deploy.md copies.
   mkdirSync(desk.path('/opt/bitfleet/bin'), { recursive: true })
-  symlinkSync(join(root, 'dist/main.js'), desk.path('/opt/bitfleet/bin/bitfleet'))
+  symlinkSync(join(hostRepository, 'dist/main.js'), desk.path('/opt/bitfleet/bin/bitfleet'))
   cpSync(join(dir, 'tls'), desk.path('/etc/bitfleet/tls'), { recursive: true })
   const units = join(root, 'deploy/systemd')
   cpSync(join(units, 'bitfleet-coordinator.service'), desk.path('/etc/systemd/system/bitfleet-coordinator.service'))
