@@ -61,7 +61,7 @@ export const backendDescriptionSchema = z.object({
   version: z.string().optional(),
   reason: z.string().optional(),
   add: z.string().optional(),
-  /** Names of the kernels it has, or `tfjs` for a whole tensor library. */
+  /** Names of the kernels it has; `tfjs` for a whole tensor library, `gradients` for one of another language. */
   kernels: z.array(z.string()),
   knobs: z.array(knobDescriptionSchema),
 })

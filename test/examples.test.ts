@@ -6,10 +6,10 @@ import { installedDrivers } from '../agent/backends/installed/index.ts'
 import { listChoices } from '../agent/provision/choose.ts'
 import { providers } from '../agent/provision/providers/index.ts'
 import { expandPlan, parsePlan } from '../coordinator/plan/index.ts'
-import type { BackendDescription } from '../shared/backend-description.ts'
 import type { AgentRecord } from '../shared/messages.ts'
 import { drawTensor } from '../shared/random/data-kinds.ts'
 import { createStream } from '../shared/random/stream.ts'
+import { pythonDescriptions } from './python-descriptions.ts'
 
 // The plans of docs/examples/, and what of docs/write-a-plan.md is one: they parse and expand on an agent that has
 // every backend, without a note that something in them means nothing.
@@ -25,12 +25,9 @@ const choices = listChoices(providers, { platform: 'linux', arch: 'x64', glibc: 
 const installed = choices.flatMap(({ id, provider }) =>
   installedDrivers.flatMap((one) => (one.id === provider.id ? [one.driver(id, '/not-there')] : [])),
 )
-// The runner of Python's libraries says of them what stands here.
-const ofPython = JSON.parse(
-  readFileSync(new URL('../agent/runners/python/bitfleet/backends/descriptions.json', import.meta.url), 'utf8'),
-) as Record<string, Pick<BackendDescription, 'title' | 'kernels' | 'knobs'>>
+// Those of Python, whose drivers are not in this language.
 const python = choices.flatMap(({ id, provider }) => {
-  const description = ofPython[provider.id]
+  const description = pythonDescriptions[provider.id]
   return description === undefined ? [] : [{ id, ...description }]
 })
 

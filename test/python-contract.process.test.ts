@@ -25,7 +25,7 @@ for (const name of ['pytorch', 'jax'] as const) {
   needs(
     `${name} in Python`,
     addedPython(name).length > 0,
-    `BITFLEET_TEST_BACKENDS names no folder with ${name}@VERSION`,
+    `BITFLEET_TEST_STATE names no state folder with ${name}@VERSION`,
   )
 }
 

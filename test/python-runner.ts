@@ -36,11 +36,10 @@ export const testNumpy: PythonBackend = {
   command: { executable: python, argv: ['-I', '-S', '-B', script, 'numpy', '--site', site] },
 }
 
-/** Those that a person added to the folder that `BITFLEET_TEST_BACKENDS` names, by the library's name. */
+/** Those that a person added to the state folder that `BITFLEET_TEST_STATE` names, by the library's name. */
 export function addedPython(name: 'numpy' | 'pytorch' | 'jax'): PythonBackend[] {
-  const folder = process.env.BITFLEET_TEST_BACKENDS
-  if (folder === undefined) return []
-  return readInstalled([resolve(folder)]).flatMap((entry) =>
+  const state = process.env.BITFLEET_TEST_STATE ?? ''
+  return readInstalled(state === '' ? [] : [join(resolve(state), 'backends')]).flatMap((entry) =>
     entry.status === 'installed' && backendName(entry.id) === name
       ? [
           {

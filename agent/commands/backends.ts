@@ -3,6 +3,7 @@ import type { BackendDescription } from '../../shared/backend-description.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import { backendsOf, readAgentConfig, withState } from '../config.ts'
 import { describeBackends } from '../daemon/describe.ts'
+import { findRunner } from '../daemon/find-runner.ts'
 import { addBackend } from '../provision/add.ts'
 import { listChoices } from '../provision/choose.ts'
 import { readMachine } from '../provision/machine.ts'
@@ -20,7 +21,15 @@ export type BackendRow = Omit<BackendDescription, 'status'> & {
 export async function listBackends({ json, state }: { json?: boolean; state?: string }): Promise<number> {
   const config = withState(readAgentConfig(), state)
   const there = await describeBackends(config)
-  const rows: BackendRow[] = [...there, ...addable(there, readMachine(config.environment), state)]
+  const runner = findRunner(config)
+  const rows: BackendRow[] = [
+    ...there,
+    ...addable(there, readMachine(config.environment), state).map(
+      (row): BackendRow =>
+        // What is installed is driven by the same runners: those first.
+        'file' in runner ? row : { ...row, status: 'unavailable', reason: runner.reason, add: runner.add },
+    ),
+  ]
   process.stdout.write(json ? `${JSON.stringify(rows.map(toRow), null, 2)}\n` : formatBackends(rows))
   return 0
 }

@@ -55,11 +55,16 @@ export function installedCommand(
   folder: string,
   runnerFile: string,
 ): RunnerCommand {
-  const program = dirname(dirname(dirname(runnerFile)))
+  const program = programOf(runnerFile)
   const place = (text: string) => text.replaceAll('{folder}', () => folder).replaceAll('{program}', () => program)
   return {
     executable: executable === undefined ? process.execPath : place(executable),
     argv: argv.map(place),
     environment: Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, place(value)])),
   }
+}
+
+/** The folder that `{program}` stands for: of this program's built files, or of a package of runners. */
+export function programOf(runnerFile: string): string {
+  return dirname(dirname(dirname(runnerFile)))
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { findRunner } from '../daemon/find-runner.ts'
-import { installedCommand } from '../daemon/runners.ts'
+import { installedCommand, programOf } from '../daemon/runners.ts'
 import { syncFolder } from '../../shared/folder.ts'
 import { checkRunner } from './check.ts'
 import { chooseVersion } from './choose.ts'
@@ -93,6 +93,7 @@ async function make(
   const runner = await provider.install(version, {
     id,
     machine,
+    program: programOf(runnerFile),
     folder: place.draft,
     file(name) {
       const found = fetched.get(name)

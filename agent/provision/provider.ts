@@ -44,6 +44,8 @@ export interface InstallPlace {
   readonly id: string
   /** The one that the version was chosen for. */
   readonly machine: Machine
+  /** Folder of this program's built files, those of the runners among them. */
+  readonly program: string
   /** Empty, absolute, and renamed once all is well: nothing in it may name it by its absolute path. */
   readonly folder: string
   /** Where the checked file of one of the version's packages lies; it may be read, and not changed. */

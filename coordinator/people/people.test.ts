@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { apiToken, createTestPeople } from '../../test/people.ts'
 import type { JournalBody } from '../store/index.ts'
 import { createPeople, createPeopleFold, type People } from './index.ts'
@@ -242,4 +242,17 @@ describe('a sign-in link', () => {
     await people.revokeToken(token.id, 'api')
     expect([await people.useLink(link.secret, '::1'), people.session(session)]).toEqual([undefined, undefined])
   })
+})
+
+it('neither signs anybody out nor keeps anybody from signing in where the clock is set', async () => {
+  const { people } = createTestPeople()
+  await people.add('alice', 'admin', password, 'api')
+  const session = await people.signIn('alice', password, '::1')
+  expect(await codeOf(people.signIn('alice', 'a wrong password', '::1'))).toBe('refused')
+  for (const hours of [-1, 24]) {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + hours * 3_600_000 })
+    expect(people.session(session)?.by).toBe('person:alice')
+    expect(await codeOf(people.signIn('alice', password, '::1'))).toBe('nothing')
+    vi.useRealTimers()
+  }
 })

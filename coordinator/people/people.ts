@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { BitfleetError } from '../../shared/errors.ts'
 import { networkOf } from '../../shared/network/address.ts'
+import { steadyNow } from '../../shared/steady-clock.ts'
 import type { JournalBody } from '../store/index.ts'
 import { createAttempts } from '../attempts.ts'
 import { checkPassword, hashPassword, type PasswordCost } from './password.ts'
@@ -100,10 +101,12 @@ type Change = PeopleRecord extends infer R ? (R extends PeopleRecord ? Omit<R, '
 export function createPeople(options: PeopleOptions): People {
   const { fold = createPeopleFold(), append, apiToken, passwordCost, now = Date.now } = options
   const { state } = fold
-  const sessions = createSessions({ now })
-  const links = createSignInLinks(now)
-  const guesses = createAttempts({ ...tries, now })
-  const recorded = createAttempts({ ...refusals, now })
+  // What lives in memory alone does not depend on whether somebody sets the clock: nobody is signed out, or kept out.
+  const { now: steady = steadyNow } = options
+  const sessions = createSessions({ now: steady })
+  const links = createSignInLinks(steady)
+  const guesses = createAttempts({ ...tries, now: steady })
+  const recorded = createAttempts({ ...refusals, now: steady })
   /** Judging and recording happen one after the other. */
   let last: Promise<unknown> = Promise.resolve()
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { createFakeAgent, fakeKey } from '../../test/fake-agent.ts'
 import { createMemoryLine } from '../../test/memory-line.ts'
-import { agentRecord, schedulerHarness } from '../../test/scheduler-harness.ts'
+import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { digestOf } from '../../shared/digest.ts'
 import type { KeyPair } from '../../shared/keys.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
@@ -198,6 +198,25 @@ describe('a proof', () => {
     await bench.connect(scheduler, { ...agentRecord('a-1'), facts: { 'cpu.vendor': 'x', 'os.hostname': 'h' } })
     expect(scheduler.agents()[0]).toMatchObject({ facts: { 'cpu.vendor': 'x' }, attributes: { 'os.hostname': 'h' } })
   })
+})
+
+it('gives jobs that hold by the clock that opened the line, though that is set an hour back or forth since', async () => {
+  const scheduler = bench.start()
+  const agent = await bench.connect(scheduler, agentRecord('a-clock', 2))
+  const opened = agent.received.find(({ message }) => message.type === 'challenge')?.message as {
+    proof: { at: string }
+  }
+  const hour = 3_600_000
+  for (const jump of [-hour, 0, hour]) {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + jump })
+    await scheduler.submit({ plan: planOf(1, '[sequential]'), inputs: [] })
+    const { job } = await agent.next('job')
+    vi.useRealTimers()
+    const leftMs = Date.parse(job.expiresAt) - Date.parse(opened.proof.at)
+    expect(leftMs).toBeGreaterThan(9 * 60_000)
+    expect(leftMs).toBeLessThan(12 * 60_000)
+    await agent.answer(job, honest(job))
+  }
 })
 
 it('sends a user’s array to agents whose job names it, and to no other', async () => {

@@ -16,7 +16,7 @@ import {
   oldestProtocol,
   protocolVersion,
 } from '../../shared/messages.ts'
-import { steadyNow } from '../steady-clock.ts'
+import { steadyNow } from '../../shared/steady-clock.ts'
 import { barredError, isBarred, type Registry, standingSentence } from '../enrolment/index.ts'
 
 /** An agent that has proved its key. */

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { signPayload } from '../../shared/envelope.ts'
 import type { KeyPair } from '../../shared/keys.ts'
 import type { Job, PlannedJob } from '../../shared/messages.ts'
-import { steadyNow } from '../steady-clock.ts'
+import { steadyNow } from '../../shared/steady-clock.ts'
 
 export interface JobEnvelopes {
   /** Addresses a job to an agent, and signs it. */
@@ -14,6 +14,7 @@ export interface JobEnvelopes {
 /** How long an agent may take a job for new; it is sent once a slot is free, so that minutes are plenty. */
 const lifeMs = 10 * 60_000
 
+/** @param now the clock that lines are opened by, in ms since 1970: agents judge by that when a job expires */
 export function createJobEnvelopes(key: KeyPair, now: () => number = steadyNow): JobEnvelopes {
   const seed = key.privateKey.export({ format: 'der', type: 'pkcs8' })
   const secret = createHmac('sha256', seed).update('bitfleet/nonce@1').digest()

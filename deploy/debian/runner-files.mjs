@@ -13,6 +13,9 @@ const koffi = `node_modules/@koromix/koffi-linux-${process.arch}`
 /** What is opened by name and not imported, as a folder and the names in it: data, WebAssembly, native libraries. */
 const opened = [
   ['dist/workloads/data', /\.gz$/],
+  ['dist/agent/runners/python', /\.py$/],
+  ['dist/agent/runners/python/bitfleet', /\.py$/],
+  ['dist/agent/runners/python/bitfleet/backends', /\.(?:py|json)$/],
   ['node_modules/@tensorflow/tfjs-backend-wasm/dist', /\.wasm$/],
   // Of this machine's architecture, for glibc.
   [koffi, /^index\.js$/],

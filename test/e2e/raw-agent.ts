@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { enrolOverLine } from '../../agent/enrolment/enrol.ts'
+import { openStore } from '../../coordinator/store/index.ts'
 import { parseToken } from '../../shared/enrolment.ts'
 import { agentIdOf, type KeyPair } from '../../shared/keys.ts'
 import { agentEndpoint, type AgentRecord } from '../../shared/messages.ts'
@@ -7,7 +10,6 @@ import type { Connection } from '../../shared/transports/transport.ts'
 import { connectWebSocket, webSocketTransport } from '../../shared/transports/websocket.ts'
 import { createFakeAgent, type FakeAgent, fakeKey } from '../fake-agent.ts'
 import { agentRecord } from '../scheduler-harness.ts'
-import { createToken } from './bitfleet.ts'
 
 /** An agent over real sockets whose every word a test chooses; it has a key and is enrolled. */
 export interface RawAgent {
@@ -17,17 +19,44 @@ export interface RawAgent {
   open(): Promise<FakeAgent>
 }
 
+/** Agents that a store knows before its coordinator starts; `address` is that one's, once it has. */
+export async function enrolBeforehand(store: string, count: number, address: () => string): Promise<RawAgent[]> {
+  const agents = Array.from({ length: count }, () => createRawAgent(address))
+  const opened = await openStore(store)
+  await Promise.all(
+    agents.map(({ key: { publicKey: key }, record: { id: agent, name, labels } }) => {
+      const how = { token: '0'.repeat(64), standing: 'enrolled' } as const
+      return opened.append({ kind: 'agent-enrolled', by: `agent:${agent}`, agent, key, name, labels, ...how })
+    }),
+  )
+  await opened.close()
+  return agents
+}
+
 /** @param address the coordinator's now, as it may be started again */
 export async function enrolRawAgent(
   store: string,
   address: () => string,
   labels: Readonly<Record<string, string>> = {},
 ): Promise<RawAgent> {
+  const agent = createRawAgent(address, labels)
+  const { key, record } = agent
+  const response = await fetch(`${address()}/api/tokens`, {
+    ...{ method: 'POST', body: '{}' },
+    headers: {
+      Authorization: `Bearer ${readFileSync(join(store, 'api.token'), 'utf8').trim()}`,
+      'Content-Type': 'application/json',
+    },
+  })
+  const token = parseToken(((await response.json()) as { token: string }).token)
+  await enrolOverLine(await openLine(address()), { key, token, name: record.name, labels })
+  return agent
+}
+
+function createRawAgent(address: () => string, labels: Readonly<Record<string, string>> = {}): RawAgent {
   const key = fakeKey(randomBytes(8).toString('hex'))
   const id = agentIdOf(key.publicKey)
   const record: AgentRecord = { ...agentRecord(id), name: `raw-${id}`, labels: { ...labels } }
-  const token = parseToken(await createToken(store))
-  await enrolOverLine(await openLine(address()), { key, token, name: record.name, labels })
   return { key, record, open: async () => createFakeAgent(await openLine(address()), record, key) }
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { needs } from '../needs.ts'
 import { folder } from './bitfleet.ts'
@@ -7,8 +7,8 @@ import { folder } from './bitfleet.ts'
 /** A file system of its own, small enough to be filled. */
 export interface SmallDisk {
   readonly dir: string
-  /** To the last byte, but for `leave`. */
-  fill(leave?: number): void
+  /** To the last page. */
+  fill(): void
   free(): void
   unmount(): void
 }
@@ -37,15 +37,10 @@ export function openSmallDisk(mebibytes: number): SmallDisk {
   const filler = join(dir, 'filler')
   return {
     dir,
-    fill(leave = 0) {
+    fill() {
       const fd = openSync(filler, 'a')
       try {
-        for (const size of [1 << 20, 1 << 12]) {
-          const block = Buffer.alloc(size, 1)
-          while (freeBytes(dir) > leave && (leave === 0 || freeBytes(dir) - leave >= size)) writeSync(fd, block)
-        }
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+        for (const size of [1 << 20, 1 << 12]) fillBy(fd, Buffer.alloc(size, 1))
       } finally {
         closeSync(fd)
       }
@@ -56,7 +51,10 @@ export function openSmallDisk(mebibytes: number): SmallDisk {
   }
 }
 
-function freeBytes(dir: string): number {
-  const { bavail, bsize } = statfsSync(dir)
-  return bavail * bsize
+function fillBy(fd: number, block: Uint8Array): void {
+  try {
+    for (;;) writeSync(fd, block)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+  }
 }

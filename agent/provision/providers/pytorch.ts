@@ -1,9 +1,6 @@
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { wholeProduct, wholeSum } from '../known-answers.ts'
 import { createPythonProvider } from './python.ts'
-
-const standIns = fileURLToPath(new URL('../python/stand_in_libraries.py', import.meta.url))
 
 /**
  * PyTorch on the processor. The wheel for x64 is the one for GPUs: it computes without NVIDIA's libraries, and is given
@@ -17,9 +14,10 @@ export const pytorch = createPythonProvider({
     { version: '2.6.0', requirements: ['torch==2.6.0', 'typing_extensions==4.15.0'], installedBytes: 1_600_000_000 },
   ],
   answers: [wholeSum, wholeProduct],
-  async finish({ folder, run, say }, python) {
+  async finish({ program, folder, run, say }, python) {
     say("making stand-ins for NVIDIA's libraries")
-    await run(python, ['-I', '-B', standIns, join(folder, 'site', 'torch', 'lib')], {
+    const script = join(program, 'agent', 'runners', 'python', 'stand_in_libraries.py')
+    await run(python, ['-I', '-B', script, join(folder, 'site', 'torch', 'lib')], {
       remedy: 'install what it names, or choose another version',
     })
   },

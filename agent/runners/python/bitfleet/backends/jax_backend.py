@@ -141,26 +141,39 @@ def _read_back(jax, asked, jit, dump):
         notes.append(no_effect("threads", fact))
     if dump is None:
         return settings, facts, notes
-    in_force = _flags_in_force(jax, dump)
+    in_force, complete = _flags_in_force(jax, dump)
     for name, flag in _flags.items():
         if flag in in_force:
             settings[name] = in_force[flag]
-        elif in_force and name in _defaults:
+        elif complete and name in _defaults:
             settings[name] = _defaults[name]
-    facts.update({f"lib.xla.{flag}": value for flag, value in in_force.items() if not flag.startswith("xla_dump")})
+    facts.update(
+        {
+            f"lib.xla.{flag}": value
+            for flag, value in in_force.items()
+            if not flag.startswith(("xla_dump", "xla_detailed"))
+        }
+    )
     return settings, facts, notes
 
 
 def _flags_in_force(jax, dump):
-    """XLA's flags that are not at their defaults, as it writes them beside a module it compiles."""
+    """XLA's flags that are not at their defaults, as it writes them beside a module it compiles; and
+    whether these are all.
+
+    Before jaxlib 0.5 it writes none; then those few that Python can ask for.
+    """
 
     def bitfleet_readback(x):
         return x + 1
 
     jax.jit(bitfleet_readback)(jax.numpy.zeros(3)).block_until_ready()
-    files = glob.glob(os.path.join(dump, "*debug_options"))
-    text = ""
-    for path in files[:1]:
+    for path in glob.glob(os.path.join(dump, "*debug_options")):
         with open(path, encoding="utf-8") as file:
-            text = file.read()
-    return {flag: value.strip('"') for flag, value in re.findall(r"^(\w+): (.*)$", text, re.M)}
+            return {
+                flag: value.strip('"') for flag, value in re.findall(r"^(\w+): (.*)$", file.read(), re.MULTILINE)
+            }, True
+    from jax._src.lib import xla_client
+
+    options = xla_client.CompileOptions().executable_build_options.debug_options
+    return {flag: str(getattr(options, flag)).lower() for flag in _flags.values() if hasattr(options, flag)}, False

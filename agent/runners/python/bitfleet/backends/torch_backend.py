@@ -28,7 +28,8 @@ def open_backend(asked):
     if "interopThreads" in asked:
         torch.set_num_interop_threads(int(asked["interopThreads"]))
     if "deterministic" in asked:
-        torch.use_deterministic_algorithms(asked["deterministic"] == "on")
+        # What torch.use_deterministic_algorithms does, without loading the compiler of graphs, which is not used.
+        torch._C._set_deterministic_algorithms(asked["deterministic"] == "on", warn_only=False)
     if "mkldnn" in asked:
         torch.backends.mkldnn.set_flags(asked["mkldnn"] == "on")
     if "matmulPrecision" in asked:

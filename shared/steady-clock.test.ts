@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import { coordinatorKey } from '../test/fake-agent.ts'
-import { createJobEnvelopes } from './scheduler/job-envelope.ts'
+import { createJobEnvelopes } from '../coordinator/scheduler/job-envelope.ts'
 import { steadyNow } from './steady-clock.ts'
 
 afterEach(() => vi.useRealTimers())

@@ -37,7 +37,12 @@ class Library:
             header = file.read(64)
             if header[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<H", header, 18)[0] != 62:
                 raise SystemExit(f"{path} is no shared object for x86-64")
+            # Undefined are (name, file, version); file and version are None where none is asked for.
+            self.needed, self.undefined, self.defined = [], set(), set()
             self._sections = self._read_sections(header)
+            if not self._sections:
+                # A stand-in, which asks nothing of anyone.
+                return
             dynamic = self._section(_sht_dynamic)
             tags = list(struct.iter_unpack("<QQ", self._at(dynamic[4], dynamic[5])))
             self._strings = self._bytes_of(dict(tags)[_dt_strtab])
@@ -66,8 +71,6 @@ class Library:
         return self._strings[at : self._strings.index(b"\0", at)].decode()
 
     def _read_symbols(self, tags):
-        #: (name, file, version) of functions asked of others; file and version are None where none is asked for.
-        self.undefined, self.defined = set(), set()
         versions = self._read_versions(self._bytes_of(tags[_dt_verneed])) if _dt_verneed in tags else {}
         symbols = self._bytes_of(tags[_dt_symtab])
         numbers = self._bytes_of(tags[_dt_versym]) if _dt_versym in tags else bytes(len(symbols) // 12)
