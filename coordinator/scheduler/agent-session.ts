@@ -172,7 +172,8 @@ export async function serveAgent(
     const later = hasCode(error, 'conflict', 'limit')
     // Of one that is late, or where the store fails, the line is closed, and it tries again.
     if (!session && (later || hasCode(error, 'refused', 'protocol', 'format'))) {
-      await send({ type: 'refused', reason: visibleLine(messageOf(error)).slice(0, 1000), later }).catch(() => {})
+      const reason = visibleLine(messageOf(error)).slice(0, 1000)
+      await send({ type: 'refused', reason, ...(later && { later }) }).catch(() => {})
     }
     const whose = session ? `agent ${session.agent.id}` : 'a stranger'
     handlers.warn(whose, `${whose}: line closed: ${visibleLine(messageOf(error))}`)

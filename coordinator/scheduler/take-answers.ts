@@ -63,7 +63,7 @@ export function createAnswerTaker(options: AnswerTakerOptions): AnswerTaker {
     }
     if (!run || !claim) {
       fill(session)
-      logOf(id, `brought a result of ${visibleLine(job)}, which is not under way; it is dropped`)
+      logOf(id, `brought nothing new: its result of ${visibleLine(job)}, which is not under way, was dropped`)
       return undefined
     }
     if (claim === 'not-yours') throw new BitfleetError('protocol', `job ${job} is another agent's`)
