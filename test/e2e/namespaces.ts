@@ -153,10 +153,15 @@ const naming = 'echo "$name" > /proc/sys/kernel/hostname\n'
 const repository = resolve(import.meta.dirname, '../..')
 /** Where a host with files of its own has the repository, too, to be read: services see no other's `/tmp`. */
 export const hostRepository = '/srv/bitfleet-repository'
-const shownAt = [hostRepository, ...(repository.startsWith('/tmp/') ? [repository] : [])]
-const showRepository = shownAt
-  .map((path) => `mkdir -p ".${path}"\nmount --bind "${repository}" ".${path}"\nmount -o remount,bind,ro ".${path}"\n`)
-  .join('')
+/** A host's own `/tmp` hides a repository that lies in the machine's: there it gets a layer of its own, as all else has. */
+const showHidden = (folder: string) => `mkdir ${folder}/upper-repository ${folder}/work-repository
+mkdir -p ".${repository}"
+mount -t overlay overlay -o lowerdir=${repository},upperdir=${folder}/upper-repository,workdir=${folder}/work-repository ".${repository}"
+`
+const showRepository = (folder: string) => `mkdir -p ".${hostRepository}"
+mount --bind "${repository}" ".${hostRepository}"
+mount -o remount,bind,ro ".${hostRepository}"
+${repository.startsWith('/tmp/') ? showHidden(folder) : ''}`
 /** The machine's files with a layer over them that takes all changes and is gone with the host. */
 const ownFilesUnder = (folder: string) => `${naming}
 mount -t tmpfs -o size=1g none ${folder}
@@ -170,7 +175,7 @@ mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs none run
 mount -t tmpfs none tmp
-${showRepository}echo "127.0.0.1 localhost $name" > etc/hosts
+${showRepository(folder)}echo "127.0.0.1 localhost $name" > etc/hosts
 echo "$name" > etc/hostname
 mkdir .machine
 pivot_root . .machine
