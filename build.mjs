@@ -11,6 +11,7 @@ const run = (...argv) => {
 }
 run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json')
 run('coordinator/compare/kernels/build.mjs')
+run('coordinator/store/empty-database/build.mjs')
 
 const assets = new Set(['.sql', '.css', '.gz', '.wasm', '.json', '.npy', '.yaml', '.csv', '.py'])
 const copyAssets = (folder) => {

@@ -18,7 +18,7 @@ function deedOf(record: JournalRecord): string {
     case 'journal':
       return `began the journal ${record.id}`
     case 'agent':
-      return `agent ${record.agent} came with other facts, settings or devices than before`
+      return `agent ${record.agent} showed facts, backends or devices that were not known of it`
     case 'run':
       return `submitted run ${record.run}`
     case 'execution':

@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { FleetMember } from '../fleet.ts'
 import type { Services } from '../services.ts'
 import { answers, json } from './answers.ts'
+import { body, small } from './bodies.ts'
 import { identityOf, requireRole } from './guards.ts'
 import {
   agentParams,
@@ -14,9 +15,8 @@ import {
 } from './schemas.ts'
 
 const defaultTtlMs = 10 * 60_000
-const body = <Schema extends z.ZodType>(schema: Schema) => ({
-  body: { content: { 'application/json': { schema } }, required: true as const },
-})
+const admin = requireRole('admin')
+
 /** The fleet: who is in it, tokens to join, and what operators do with an agent. */
 export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
   const one = async (id: string) => describe((await fleet.list()).find((member) => member.id === id) as FleetMember)
@@ -29,7 +29,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
 
   const token = createRoute({
     ...{ method: 'post', path: '/api/tokens', summary: 'A token for one machine, shown this once' },
-    middleware: requireRole('admin'),
+    middleware: [admin, small] as const,
     request: body(tokenSchema),
     responses: answers({ 201: json(createdTokenSchema, 'the token, and until when it is good') }, 400, 401, 403),
   })
@@ -40,7 +40,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
 
   const approve = createRoute({
     ...{ method: 'post', path: '/api/agents/{id}/approve', summary: 'Let an agent that waits take work' },
-    middleware: requireRole('admin'),
+    middleware: [admin, small] as const,
     request: { params: agentParams },
     responses: answers({ 200: json(agentSchema, 'the agent') }, 401, 403, 404, 409),
   })
@@ -52,7 +52,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
 
   const unlock = createRoute({
     ...{ method: 'post', path: '/api/agents/{id}/unlock', summary: 'Take an agent that was locked as it comes next' },
-    middleware: requireRole('admin'),
+    middleware: [admin, small] as const,
     request: { params: agentParams },
     responses: answers({ 200: json(agentSchema, 'the agent') }, 401, 403, 404, 409),
   })
@@ -64,7 +64,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
 
   const revoke = createRoute({
     ...{ method: 'post', path: '/api/agents/{id}/revoke', summary: 'Turn an agent away for good' },
-    middleware: requireRole('admin'),
+    middleware: [admin, small] as const,
     request: { params: agentParams, ...body(revokeSchema) },
     responses: answers({ 200: json(agentSchema, 'the agent') }, 400, 401, 403, 404),
   })
@@ -76,7 +76,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
 
   const label = createRoute({
     ...{ method: 'post', path: '/api/agents/{id}/labels', summary: 'Set and remove labels of an agent' },
-    middleware: requireRole('admin'),
+    middleware: [admin, small] as const,
     request: { params: agentParams, ...body(labelsChangeSchema) },
     responses: answers({ 200: json(agentSchema, 'the agent') }, 400, 401, 403, 404),
   })
@@ -91,7 +91,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
 
   const prune = createRoute({
     ...{ method: 'post', path: '/api/agents/prune', summary: 'Forget agents that are turned away or gone' },
-    middleware: requireRole('admin'),
+    middleware: [admin, small] as const,
     request: body(pruneSchema),
     responses: answers({ 200: json(z.object({ pruned: z.array(z.string()) }), 'their ids') }, 400, 401, 403),
   })

@@ -1,9 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { bodyLimit } from 'hono/body-limit'
 import { BitfleetError } from '../../shared/errors.ts'
 import { type ApiToken, type Person, personNameSchema, roles } from '../people/index.ts'
 import type { Services } from '../services.ts'
 import { answers, json } from './answers.ts'
+import { body, small } from './bodies.ts'
 import { identityOf, requireRole } from './guards.ts'
 import { localPath } from './local-path.ts'
 
@@ -46,18 +46,7 @@ const linkSchema = z
 const nameParams = z.object({ name: z.string().openapi({ param: { name: 'name', in: 'path' } }) })
 const idParams = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' } }) })
 
-const maxBodyBytes = 1 << 16
-const small = bodyLimit({
-  maxSize: maxBodyBytes,
-  onError: () => {
-    throw new BitfleetError('limit', `the request is at most ${maxBodyBytes} bytes`)
-  },
-})
 const admin = requireRole('admin')
-const body = <Schema extends z.ZodType>(schema: Schema) => ({
-  body: { content: { 'application/json': { schema } }, required: true },
-})
-
 /** People, API tokens and sign-in links; all but who one is oneself are for admins. */
 export function addPeopleRoutes(app: OpenAPIHono, { people }: Services): void {
   const me = createRoute({

@@ -3,6 +3,7 @@ import { isSignedBy, signPayload } from '../../shared/envelope.ts'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { agentIdOf, fingerprintOf, type KeyPair } from '../../shared/keys.ts'
+import { steadyNow } from '../../shared/steady-clock.ts'
 import type { JournalBody, JournalRecord } from '../store/index.ts'
 import { type AttemptsOptions, createAttempts } from '../attempts.ts'
 import { type ControlFold, createControlFold, type RegisteredAgent } from './control-state.ts'
@@ -91,8 +92,9 @@ const maxRecordedRefusals = 100
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { key, now = Date.now } = options
-  const connections = createAttempts({ ...(options.connections ?? usualConnections), now })
-  const inventories = createAttempts({ ...changes, now })
+  const { now: steady = steadyNow } = options
+  const connections = createAttempts({ ...(options.connections ?? usualConnections), now: steady })
+  const inventories = createAttempts({ ...changes, now: steady })
   const { state, apply } = options.fold ?? createControlFold()
   const fingerprint = fingerprintOf(key.publicKey)
   const refusals = new Map<string, number>()

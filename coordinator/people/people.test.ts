@@ -24,6 +24,16 @@ function replay(journal: readonly JournalBody[]): People {
 }
 
 describe('people', () => {
+  it('sign in as often as they need, and leave no record for every time that somebody tries how often', async () => {
+    const { people, journal, clock } = stage()
+    await people.add('alice', 'admin', password, 'api')
+    for (let i = 0; i < 200; i++) await people.signIn('alice', password, '192.0.2.1')
+    expect(await codeOf(people.signIn('alice', password, '192.0.2.1'))).toBe('limit')
+    expect(journal.filter(({ kind }) => kind === 'signed-in')).toHaveLength(200)
+    clock.now += 60_000
+    expect(await codeOf(people.signIn('alice', password, '192.0.2.1'))).toBe('nothing')
+  })
+
   it('are what the journal says, also for the next process', async () => {
     const { people, journal } = stage()
     await people.add('alice', 'admin', password, 'api')

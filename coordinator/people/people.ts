@@ -93,6 +93,8 @@ export interface PeopleOptions {
 
 /** Ten guesses at once, and one more every 90 s. */
 const tries = { tries: 10, refillMs: 90_000 }
+/** Sessions that one person begins: each is a record in the journal. */
+const entries = { tries: 200, refillMs: 60_000 }
 /** Refusals that the journal takes, whoever guesses how often: 200 at once, and one more every 10 s. */
 const refusals = { tries: 200, refillMs: 10_000 }
 
@@ -107,6 +109,7 @@ export function createPeople(options: PeopleOptions): People {
   const links = createSignInLinks(steady)
   const guesses = createAttempts({ ...tries, now: steady })
   const recorded = createAttempts({ ...refusals, now: steady })
+  const entering = createAttempts({ ...entries, now: steady })
   /** Judging and recording happen one after the other. */
   let last: Promise<unknown> = Promise.resolve()
 
@@ -238,6 +241,11 @@ export function createPeople(options: PeopleOptions): People {
       }),
     async signIn(name, password, address) {
       const person = await check(name, password, address)
+      const waitMs = entering.take([person.name])
+      if (waitMs > 0) {
+        const seconds = Math.ceil(waitMs / 1000)
+        throw new BitfleetError('limit', `${person.name} signed in very often; in ${seconds} s it can be done again`)
+      }
       await append({ kind: 'signed-in', by: `person:${person.name}`, address, how: 'password' })
       return sessions.begin({ kind: 'person', name: person.name })
     },

@@ -219,6 +219,22 @@ it('gives jobs that hold by the clock that opened the line, though that is set a
   }
 })
 
+it('bounds what a flood of strangers writes into the log', async () => {
+  const lines: string[] = []
+  const scheduler = bench.start({ log: (line) => lines.push(line) })
+  for (let i = 0; i < 500; i++) {
+    const [near, far] = createMemoryLine()
+    const served = scheduler.serve(near)
+    // What strangers say of themselves is theirs to choose.
+    if (i % 2 === 0) await far.send({ type: 'hello', protocol: 2, oldest: 2, agent: 'x'.repeat(9999), nonce: 'x' })
+    far.close()
+    await served
+  }
+  expect(lines.length).toBeGreaterThan(0)
+  expect(lines.length).toBeLessThan(120)
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(700)
+})
+
 it('sends a user’s array to agents whose job names it, and to no other', async () => {
   const scheduler = bench.start()
   const array = createTensor('f32', [1 << 19], new Uint8Array(1 << 21).fill(7))

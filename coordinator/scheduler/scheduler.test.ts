@@ -1,9 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { completedWith, type FakeResult } from '../../test/fake-agent.ts'
 import { agentRecord, honest, planOf, schedulerHarness } from '../../test/scheduler-harness.ts'
 import { f32 } from '../../test/synthetic-run.ts'
 import { digestOf } from '../../shared/digest.ts'
+import { BitfleetError } from '../../shared/errors.ts'
 import type { Job } from '../../shared/messages.ts'
 import { createFleet } from '../fleet.ts'
 import { journalPath, readJournal } from '../store/index.ts'
@@ -94,6 +96,43 @@ describe('a run', () => {
     const { id } = await scheduler.submit({ plan: planOf(), inputs: [] })
     await expect(bench.finish(scheduler, id)).rejects.toThrow('no space left')
     saving.mockRestore()
+  })
+})
+
+describe('a store that takes nothing for now', () => {
+  it('ends no run: nothing more is given, and what was to be compared is, once there is room', async () => {
+    const scheduler = bench.start({ absenceMs: 200 })
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1), inputs: [] })
+    const { job } = await agent.next('job')
+    const full = new BitfleetError('unavailable', 'no room')
+    const trouble = vi.spyOn(bench.store, 'trouble').mockReturnValue('no room')
+    const recording = vi.spyOn(bench.store, 'recordExecution').mockRejectedValueOnce(full)
+    await agent.answer(job, honest(job))
+    // What it brought is not acknowledged: the line ends, and the agent keeps it.
+    expect(await agent.line.closed).toBe('no room')
+    expect(agent.received.some(({ message }) => message.type === 'acknowledged')).toBe(false)
+    recording.mockRestore()
+    // Nor is the agent given up while it cannot come back.
+    await delay(400)
+    expect((await scheduler.progress(id)).counts.ended).toEqual({})
+    trouble.mockReturnValue(undefined)
+
+    const again = await bench.connect(scheduler, agentRecord('a-1'), [{ job: job.id, attempt: job.attempt }])
+    await again.answer(job, honest(job))
+    const comparing = vi.spyOn(bench.store, 'setRunState').mockImplementationOnce(async () => {
+      trouble.mockReturnValue('no room')
+      throw full
+    })
+    const { job: last } = await again.next('job')
+    await again.answer(last, honest(last))
+    await vi.waitFor(() => expect(comparing).toHaveBeenCalled())
+    await delay(50)
+    expect((await scheduler.progress(id)).run.state).toBe('running')
+    trouble.mockRestore()
+    const report = await bench.finish(scheduler, id)
+    expect(report.cells.map(({ status }) => status)).toEqual(['completed', 'completed'])
+    comparing.mockRestore()
   })
 })
 
@@ -248,6 +287,22 @@ describe('a job that an agent refuses', () => {
     await agent.send({ type: 'want', digest: digestOf('after it') })
     await agent.next('missing')
     expect(await refusals()).toBe(before)
+  })
+
+  it('and had brought, while its run is under way, stands in the audit once', async () => {
+    const before = await refusals()
+    const scheduler = bench.start()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(1), inputs: [] })
+    const { job } = await agent.next('job')
+    await agent.answer(job, honest(job))
+    const { job: other } = await agent.next('job')
+    const reason = 'this agent took a job of this nonce before'
+    for (let i = 0; i < 3; i++)
+      await agent.send({ type: 'refuse', job: job.id, attempt: job.attempt, reason, later: false })
+    await agent.answer(other, honest(other))
+    expect((await bench.finish(scheduler, id)).cells.map(({ status }) => status)).toEqual(['completed', 'completed'])
+    expect(await refusals()).toBe(before + 1)
   })
 
   it('for now waits until the agent is ready, however often, and no attempt is lost', async () => {

@@ -29,10 +29,20 @@ export interface AnswerTakerOptions {
   readonly loseJob: (job: string) => void
 }
 
+const mostTold = 10_000
+
 export function createAnswerTaker(options: AnswerTakerOptions): AnswerTaker {
   const { store, registry, envelopes, leaving, logOf, fill, settle, runOf, loseJob } = options
-  /** Results that are refused and were asked of nobody: they are recorded, but not for ever. */
-  const lies = createAttempts({ tries: 100, refillMs: 60_000 })
+  /** Refusals on either side of what nobody has in hand: they are recorded, but not for ever. */
+  const unasked = createAttempts({ tries: 100, refillMs: 60_000 })
+  /** Those on the agent's side, as an agent tells of what was damaged on its disk after each of its starts. */
+  const told = new Set<string>()
+  const isNews = (key: string) => {
+    if (told.has(key)) return false
+    if (told.size >= mostTold) told.clear()
+    told.add(key)
+    return true
+  }
 
   const takeResult: AnswerTaker['takeResult'] = async (session, sent) => {
     const { id } = session.agent
@@ -53,7 +63,7 @@ export function createAnswerTaker(options: AnswerTakerOptions): AnswerTaker {
     if (refusal !== undefined) {
       logOf(id, `brought a result of ${visibleLine(job)}, attempt ${attempt}, that is refused: ${refusal}`)
       const mine = isUnderWay(claim, attempt)
-      if (mine || lies.take([id]) === 0) {
+      if (mine || unasked.take([id]) === 0) {
         await store.append({ kind: 'result-refused', by: `agent:${id}`, agent: id, job, attempt, reason: refusal })
       }
       if (mine) await run?.refused(job, attempt, `its result is refused: ${refusal}`)
@@ -95,16 +105,20 @@ export function createAnswerTaker(options: AnswerTakerOptions): AnswerTaker {
   const takeRefusal: AnswerTaker['takeRefusal'] = async (session, { job, attempt, reason, later }) => {
     const { id } = session.agent
     const run = runOf(job)
-    const mine = isUnderWay(run?.claim(id, job, attempt), attempt)
+    const claim = run?.claim(id, job, attempt)
+    const mine = isUnderWay(claim, attempt)
     logOf(id, `does not take ${visibleLine(job)}, attempt ${attempt}: ${visibleLine(reason)}`)
     if (later) {
       // It takes none just now; the job waits for it.
       leaving.add(session)
       if (mine) run?.postpone(job)
-    } else if (mine) {
-      // Of what is not under way, nothing follows: an agent tells of what was damaged on its disk after each restart.
-      await store.append({ kind: 'job-refused', by: `agent:${id}`, agent: id, job, attempt, reason })
-      await run?.refused(job, attempt, `the agent does not take the job: ${reason}`)
+    } else {
+      // Of what the agent has not in hand nothing follows. Where it once had, somebody may have sent the job again.
+      const had = claim === 'late' || (typeof claim === 'object' && attempt <= claim.given)
+      if (mine || (had && isNews(JSON.stringify([id, job, attempt])) && unasked.take([id]) === 0)) {
+        await store.append({ kind: 'job-refused', by: `agent:${id}`, agent: id, job, attempt, reason })
+      }
+      if (mine) await run?.refused(job, attempt, `the agent does not take the job: ${reason}`)
     }
     if (run) settle(run)
     fill(session)

@@ -145,6 +145,16 @@ describe('a role', () => {
     for (const reader of [staying, other, ...many]) await reader.cancel()
   })
 
+  it('sends the API of agents no more than it needs', async () => {
+    const [alice, victor] = [await signIn('alice'), await signIn('victor')]
+    const much = { method: 'POST', body: JSON.stringify({ labels: { a: 'x'.repeat(1 << 17) } }) }
+    const init = { ...much, headers: { ...own, 'Content-Type': 'application/json' } }
+    for (const path of ['/api/tokens', '/api/agents/prune', '/api/agents/a-1/labels', '/api/agents/a-1/revoke']) {
+      expect([path, (await victor(path, init)).status]).toEqual([path, 403])
+      expect([path, (await alice(path, init)).status]).toEqual([path, 413])
+    }
+  })
+
   it('does what it may, and nothing else', async () => {
     const [alice, oscar, victor] = [await signIn('alice'), await signIn('oscar'), await signIn('victor')]
     const cancel = `/runs/${stage.runId}/cancel`

@@ -120,6 +120,7 @@ describe.skipIf(needsSmallDisk('a full disk of the coordinator or the agent'))('
   })
 
   it('leaves a sound store', async () => {
+    expect(expected).toMatchObject({ recorded: shortExecutions, different: shortExecutions })
     expect(await lab.problems()).toEqual([])
   })
 })

@@ -27,7 +27,11 @@ factors: { backend: [js], js.order: [sequential, reverse, exact, pairwise] }
 `
 const rawPlan = (agent: string) => plan(agent, 1).replace(', reverse, exact, pairwise', '')
 
+/** Repetitions of a run that lasts while something happens to it. */
+const longer = 6
 const has = (by: Heard['by'], type: string) => relay.heard.filter((one) => one.by === by && one.message.type === type)
+const repeatedIn = (log: string) =>
+  log.match(/does not take .*, attempt 1: this agent took a job of this nonce before/g)?.length
 const refusals = async (pattern: RegExp) => (await lab.audit()).split('\n').filter((line) => pattern.test(line)).length
 
 beforeAll(async () => {
@@ -62,16 +66,29 @@ describe('what was heard on another line', () => {
   })
 
   it('is no work: a job sent again, on a later line too, is refused by its agent', async () => {
-    const job = has('coordinator', 'job')[0] as Heard
-    const made = has('agent', 'result').length
-    relay.last?.agent.close('cut')
+    const run = await lab.submit(plan('relayed', longer))
+    await until('results', async () => (await lab.endedOf(run)) >= 2)
+    const ofRun = (one: Heard) => JSON.stringify(one.message).includes(run)
+    const replayed = has('coordinator', 'job').find(ofRun) as Heard
+    const { id } = replayed.message.job as { id: string }
     const lines = has('coordinator', 'welcome').length
+    relay.last?.agent.close('cut')
     await until('a new line', () => has('coordinator', 'welcome').length > lines)
-    await relay.last?.agent.send(job.message)
-    await until('its refusal', () => /\(attempt 1\) is not taken: .*of this nonce before/.test(relayedLog))
-    // The job is not under way, so that nothing follows, and nothing is recorded.
-    expect(await refusals(/did not take attempt 1 at/)).toBe(0)
-    expect(has('agent', 'result')).toHaveLength(made)
+    await relay.last?.agent.send(replayed.message)
+    await until('its refusal', async () => (await refusals(/did not take attempt 1 at .*of this nonce before/)) === 1)
+    await until('the end', async () => (await lab.statusOf(run)).state === 'done')
+    expect(lab.executionsOf(run)).toHaveLength(4 * longer)
+    expect(new Set(lab.executionsOf(run)).size).toBe(4 * longer)
+    expect(has('agent', 'result').filter((one) => one.message.job === id)).toHaveLength(1)
+    // Once the run has ended nothing follows from it, and nothing is recorded.
+    const before = lab.journal().length
+    await relay.last?.agent.send(replayed.message)
+    await until(
+      'its refusal',
+      () => (relayedLog.match(/\(attempt 1\) is not taken: .*of this nonce before/g)?.length ?? 0) === 2,
+    )
+    await until('what the coordinator says of it', () => repeatedIn(lab.coordinatorLog()) === 2)
+    expect(lab.journal()).toHaveLength(before)
   })
 
   it('is no result: one sent again is dropped, and on another agent’s line refused', async () => {
