@@ -45,16 +45,25 @@ export async function joinBundles(bundles: readonly Bundle[]): Promise<BundledRu
   }
   const joined: BundledRun[] = []
   for (const ofPlan of byPlan.values()) {
-    joined.push(await joinOne([...ofPlan.values()].sort((a, b) => (a.agent.id < b.agent.id ? -1 : 1))))
+    joined.push(await joinOne([...ofPlan.values()].sort(byAgent)))
   }
   return joined
 }
 
+/** As a reader looks for them; ids are keys, whose order says nothing, and tell agents of one name apart. */
+function byAgent({ agent: a, id }: Bundle, { agent: b, id: other }: Bundle): number {
+  const [left, right] = a.name !== b.name ? [a.name, b.name] : a.id !== b.id ? [a.id, b.id] : [id, other]
+  return left < right ? -1 : 1
+}
+
 async function joinOne(bundles: readonly Bundle[]): Promise<BundledRun> {
   const [first] = bundles as [Bundle]
-  bundles.forEach(({ agent, title }, i) => {
-    const other = bundles[i - 1]
-    if (other?.agent.id !== agent.id) return
+  const byId = new Map<string, Bundle>()
+  bundles.forEach((bundle) => {
+    const { agent, title } = bundle
+    const other = byId.get(agent.id)
+    byId.set(agent.id, bundle)
+    if (other === undefined) return
     throw new BitfleetError(
       'conflict',
       `${other.title} and ${title} are both of agent ${agent.name} (${agent.id}): import them apart, and compare the two runs with \`bitfleet diff\``,
