@@ -19,6 +19,7 @@ function add(to: SyntheticRun, backend: string, { value, workload = 'reduce.sum'
   const name = workload.slice(workload.indexOf('.') + 1)
   const checkpoints = [
     { step: 0, name: 'input', tensor: f32([1, 2, 3, 4]) },
+    ...(name === 'gemm' ? [{ step: 0, name: 'input-b', tensor: f32([4, 3, 2, 1]) }] : []),
     { step: 0, name, tensor, output: true },
   ]
   return to.add({ workload, params: { n: 4 }, backend, ...cell, executions: [{ checkpoints }, { checkpoints }] })
