@@ -1,7 +1,7 @@
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { buildMatrix, foldRows, membersByCondition, usedSigns } from './matrix.ts'
+import { buildMatrix, foldRows, hasRounded, membersByCondition, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
-import { collectNotices } from './notices.ts'
+import { collectNotices, noticeHeadings } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
 import { visible, visibleLine } from '../../shared/visible.ts'
 import {
@@ -22,6 +22,7 @@ import {
   plural,
   rounded,
   seedsOf,
+  stayedText,
   ulpText,
 } from './wording.ts'
 
@@ -75,8 +76,8 @@ function notices(report: Report): string {
   const found = collectNotices(report)
   if (found.length === 0) return ''
   const lines = found.map(
-    ({ subject, message, cells }) =>
-      `- **${escaped(subject)}**: ${escaped(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
+    ({ kind, subject, message, cells }) =>
+      `- ${noticeHeadings[kind]}, **${escaped(subject)}**: ${escaped(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
   )
   return `## Must be known\n\n${lines.join('\n')}`
 }
@@ -89,13 +90,16 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
   const folds = foldRows(rows)
   const body = folds.map(({ rows: members, marks }) => [
     members.map(({ comparison }) => escaped(title(comparison))).join('; '),
-    ...columns.map((_, i) => marks[i]?.text ?? ''),
+    ...columns.map((_, i) => (marks[i]?.rounded ? `**${marks[i].text}**` : (marks[i]?.text ?? ''))),
   ])
   const key = columns.map(
     ({ agent, condition }, i) =>
       `${i + 1}. ${escaped(conditionText(condition))}${several ? ` on ${escaped(names.get(agent) ?? agent)}` : ''}`,
   )
-  const legend = usedSigns(folds).map(([sign, meaning]) => `${sign} ${meaning}`)
+  const legend = [
+    ...(hasRounded(folds) ? ['bold: the correctly rounded result'] : []),
+    ...usedSigns(folds).map(([sign, meaning]) => `${sign} ${meaning}`),
+  ]
   return [
     '## Classes',
     'Equal letters in a row: equal bits. Letters go by the order of the plan; none is the right one.',
@@ -122,7 +126,12 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
     : comparison.verdict === 'divergent'
       ? `Observed: unexplained. ${escaped(comparison.unexplained ?? '')}`.trim()
       : ''
-  const tested = plannedChanges(comparison, cells).map((change) => `- ${escaped(plannedChangeText(change))}`)
+  const changes = plannedChanges(comparison, cells)
+  const stayed = stayedText(changes)
+  const tested = [
+    ...changes.filter(({ followed }) => followed > 0).map((change) => plannedChangeText(change)),
+    ...(stayed === '' ? [] : [stayed]),
+  ].map((text) => `- ${escaped(text)}`)
   return [
     `### ${escaped(title)}: ${comparison.verdict}`,
     classes.length > 0 ? table(head, classes) : '',

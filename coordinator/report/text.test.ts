@@ -16,7 +16,7 @@ describe('the report for a terminal', () => {
     expect(text).toMatch(/js order=atomic:4: 3 distinct results in 8 executions/)
     expect(text).toMatch(/tested: js\.order was changed alone in 30 pairs of cells/)
     expect(text).toMatch(/observed: .+ parts? the cells .+chance does as well/)
-    expect(text).toMatch(/OPENBLAS_CORETYPE=Haswell was ignored/)
+    expect(text).toMatch(/Had no effect: openblas\.coreType: .*OPENBLAS_CORETYPE=Haswell was ignored/)
   })
 
   it('keeps the table within the terminal', () => {
@@ -43,7 +43,8 @@ describe('the report for a terminal', () => {
 describe('the report in Markdown', () => {
   it('has the table of classes, the divergences and the plan', () => {
     const markdown = renderMarkdown(sampleReport())
-    expect(markdown).toMatch(/^\| reduce\.sum dtype=f32 n=64 \| A \| B \| C \| C \| A \| A \|/m)
+    expect(markdown).toMatch(/^\| reduce\.sum dtype=f32 n=64 \| \*\*A\*\* \| B \| C \| C \| \*\*A\*\* \| \*\*A\*\* \|/m)
+    expect(markdown).toContain('bold: the correctly rounded result; ~ nondeterministic')
     expect(markdown).toMatch(/### elementary\.exp dtype=f64 n=256: divergent/)
     expect(markdown).toContain('```yaml')
   })
@@ -54,6 +55,11 @@ describe('the report in Markdown', () => {
     expect(markdown).toMatch(/^\| B \| js order=reverse \(2 agents\) \| 1 ULP \| `/m)
     expect(markdown).toContain('A holds the correctly rounded result, by js order=exact.')
     expect(markdown).toContain('The same inputs in all classes: input.')
+  })
+
+  it('tells what moved the bits one by one, and what did not in one sentence', () => {
+    const [, part = ''] = renderMarkdown(sampleReport()).split('### train.cnn')
+    expect(part).toMatch(/- changed alone, and the bits stayed: tfjs-wasm\.variant \(1 pair\)/)
   })
 
   it('tells how a difference grows, what of it heals, and what it decides', () => {
