@@ -102,7 +102,7 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
   ]
   return [
     '## Classes',
-    'Equal letters in a row: equal bits. Letters go by the order of the plan; none is the right one.',
+    'Equal letters in a row: equal bits. Letters go by the order of the plan and say nothing of who is right.',
     table(['workload', ...columns.map((_, i) => String(i + 1))], body),
     key.join('\n'),
     legend.length > 0 ? `${legend.join('; ')}.` : '',

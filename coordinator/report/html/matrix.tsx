@@ -31,7 +31,7 @@ export function MatrixSection({ view }: { view: View }) {
         <h2 id="matrix-title">Workloads × conditions</h2>
         <p class="lead">
           Cells with the same letter in a row computed the same bits. Letters start again in every row and follow the
-          order of the plan; none is the right one.
+          order of the plan; they say nothing of who is right.
         </p>
         <Legend folds={folds} />
         <div class={`scroll matrix ${wide ? 'strips' : ''}`} tabindex={0} role="group" aria-labelledby="matrix-title">
