@@ -68,6 +68,17 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Bound, in milliseconds; an hour where it is left out. */
   readonly timeMs?: number
+  /** Which of its words stand in the error where it fails; the last lines where it is left out. */
+  readonly words?: (text: string) => string
+}
+
+/** A program of this machine that installing takes. */
+export interface NeededProgram {
+  readonly command: string
+  /** With which it only says that it is there. */
+  readonly argv: readonly string[]
+  /** What to do where it is not there. */
+  readonly remedy: string
 }
 
 /** A computation whose result is known: exact in whatever order and width a library computes. */
@@ -92,6 +103,8 @@ export interface Provider {
   readonly title: string
   /** The versions there are, newest first; those that are not made for this machine say why. */
   versions(machine: Machine): readonly Version[]
+  /** Started before anything is fetched, so that nobody waits for a gigabyte to hear that a compiler is missing. */
+  readonly programs?: readonly NeededProgram[]
   /**
    * Makes a version's folder from its packages, which are there and checked. Reaches for no network.
    *
