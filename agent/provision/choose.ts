@@ -25,8 +25,11 @@ export function chooseVersion(id: string, providers: readonly Provider[], machin
   const choices = listChoices(providers, machine)
   const choice = choices.find((candidate) => candidate.id === id)
   if (choice === undefined) throw new BitfleetError('usage', `${id}: ${whatThereIs(id, choices)}`)
-  if (choice.version.unsupported !== undefined) {
-    throw new BitfleetError('unavailable', `${id} is not made for this machine: ${choice.version.unsupported}`)
+  const { unsupported, add } = choice.version
+  if (unsupported !== undefined) {
+    const fact = add === undefined ? 'is not made for this machine' : 'cannot be added yet'
+    const remedy = add === undefined ? '' : `; \`${add}\` adds that`
+    throw new BitfleetError('unavailable', `${id} ${fact}: ${unsupported}${remedy}`)
   }
   return choice
 }

@@ -1,5 +1,6 @@
 import type { Tensor } from '../../shared/tensor.ts'
 import type { InstalledRunner } from './installed.ts'
+import type { MachineEmulator, MissingEmulator } from './emulator.ts'
 import type { MachinePython } from './python.ts'
 
 /** A file of a package registry, pinned: whoever brings it, it is taken only with these bytes. */
@@ -23,6 +24,8 @@ export interface Machine {
   readonly glibc?: string
   /** The Python that libraries of Python would run under. */
   readonly python?: MachinePython
+  /** What runs programs of Linux on arm64 here, or what is missing for that; left out where nothing has to. */
+  readonly arm64?: MachineEmulator | MissingEmulator
 }
 
 /** A version that can be added. */
@@ -37,6 +40,8 @@ export interface Version {
   readonly installedBytes: number
   /** Why this machine cannot have it. */
   readonly unsupported?: string
+  /** The one command after which it can. */
+  readonly add?: string
 }
 
 export interface InstallPlace {
