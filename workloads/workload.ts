@@ -26,11 +26,20 @@ export interface WorkloadDescription<Params = Record<string, unknown>> {
   readonly summary: string
   /** What a plan may say; unknown keys are refused. */
   readonly params: z.ZodType<Params>
+  /** What computes its correctly rounded result, where something does. */
+  readonly correctlyRounded?: ReferenceCondition
   /**
    * The checkpoints it makes, in order, at the granularity the parameters ask for. `inputs` holds the user's own
    * arrays' dtypes and shapes by digest.
    */
   schema(params: Params, inputs?: InputShapes): CheckpointSpec[]
+}
+
+/** A backend, whichever of its versions, with one knob at one value. */
+export interface ReferenceCondition {
+  readonly backend: string
+  readonly knob: string
+  readonly value: string
 }
 
 export type InputShapes = ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>
