@@ -6,7 +6,7 @@ export type Attributes = Readonly<Record<string, string>>
 
 /** What kinds of fact there are; a key that fits none of these is not a fact. */
 const factPattern =
-  /^(?:cpu|gpu|board|os|vm|fp|lib|knob|env|build|cgroup|pool|backend|device|memory)\.[^\s=]+$|^(?:kernel|libc|vm|backend|device)$/
+  /^(?:cpu|gpu|board|os|vm|fp|lib|knob|env|build|cgroup|pool|backend|device|memory|emulator)\.[^\s=]+$|^(?:kernel|libc|vm|backend|device|emulator)$/
 
 /** Identity, and what moves by itself, wherever it stands in a key. */
 const attributePattern =
@@ -14,6 +14,16 @@ const attributePattern =
 
 export function isFactKey(key: string): boolean {
   return factPattern.test(key) && !attributePattern.test(key)
+}
+
+/**
+ * Whether a fact is of the processor itself, and not of how many there are or how they are run: a process for which
+ * another processor is emulated has none of those of its machine.
+ */
+export function isProcessorFact(key: string): boolean {
+  return /^cpu\.(?:vendor|brand|family|model|stepping|microcode|implementer|part|variant|revision|hybrid|flags|cache)(?:$|\.)/.test(
+    key,
+  )
 }
 
 /** Parts what was observed into facts and attributes; a key that is no known kind of fact becomes an attribute. */

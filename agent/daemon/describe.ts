@@ -7,7 +7,7 @@ import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import { describeWithoutRunner } from './find-runner.ts'
 import { runnerStart } from './runner-environment.ts'
-import { listRunners, type Runner, type RunnerCommand, type RunnerConfig } from './runners.ts'
+import { launchOf, listRunners, type Runner, type RunnerCommand, type RunnerConfig } from './runners.ts'
 
 /** A backend, and the runner that offers it. */
 export interface Offer {
@@ -96,12 +96,13 @@ function unusable(id: string, reason: string): BackendDescription {
  * @throws `usage`, `internal`, `limit`, `system` where it cannot say
  */
 export async function askRunner(
-  { executable, argv, environment: own }: RunnerCommand,
+  runner: RunnerCommand,
   environment: RunnerConfig['environment'],
 ): Promise<BackendDescription[]> {
-  const child = spawn(executable, [...argv, 'describe'], {
+  const { executable, argv } = launchOf(runner, { command: ['describe'] })
+  const child = spawn(executable, argv, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...runnerStart(environment, [], {}, tmpdir(), own).environment },
+    env: { ...runnerStart(environment, [], {}, tmpdir(), runner.environment).environment },
   })
   let refused: string | undefined
   const refuse = (reason: string) => {

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BackendDescription, KnobDescription } from '../../shared/backend-description.ts'
+import type { BackendDescription } from '../../shared/backend-description.ts'
 import type { Knobs } from '../../shared/condition.ts'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
@@ -19,6 +19,7 @@ import type { Offer } from './describe.ts'
 import type { LibraryDigests } from './library-digests.ts'
 import { environmentFacts, type RunnerStart, runnerStart } from './runner-environment.ts'
 import { runRunner, type RunnerEnd } from './runner-process.ts'
+import { launchOf } from './runners.ts'
 
 /** What an execution is made with, the same for all of an agent's. */
 export interface ExecutionContext {
@@ -67,7 +68,7 @@ export async function runExecution(
   const { backend, knobs } = job.condition
   const offer = context.offers.find((candidate) => candidate.backend.id === backend)
   const description = offer?.backend
-  const label = labelOf(description?.knobs ?? [], knobs)
+  const label = labelOf(description, knobs)
   const without = (outcome: Outcome) => ({ execution: bareExecution(label, outcome), kept: [] })
 
   if (offer === undefined || description === undefined)
@@ -95,8 +96,7 @@ export async function runExecution(
     const start = runnerStart(context.environment, description.knobs, knobs, folders.temporary, runner.environment)
     const end = await runRunner(
       {
-        executable: runner.executable,
-        argv: [...start.nodeArguments, ...runner.argv],
+        ...launchOf(runner, { nodeArguments: start.nodeArguments }),
         environment: start.environment,
         workingFolder: folders.temporary,
       },
@@ -117,17 +117,25 @@ export function bareExecution(label: Execution['label'], outcome: Outcome): Exec
   return { outcome, label, effective: {}, facts: {}, notes: [], outputs: [], resources: { wallMs: 0 }, log: '' }
 }
 
-/** `override` where a knob that chooses another processor's code path is set. */
-export function labelOf(described: readonly KnobDescription[], knobs: Knobs): Execution['label'] {
-  return described.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
+/**
+ * `emulated` where the runner said that its processor is; `override` where a knob that chooses another processor's code
+ * path is set.
+ */
+export function labelOf(
+  described: Pick<BackendDescription, 'knobs' | 'emulator'> | undefined,
+  knobs: Knobs,
+): Execution['label'] {
+  if (described?.emulator !== undefined) return 'emulated'
+  return described?.knobs.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
 }
 
 /** For what Bitfleet installs on this machine, the command; it is the machine's owner who decides. */
 function howToAdd(backend: string, environment: ExecutionContext['environment']): string {
   const choice = listChoices(providers, readMachine(environment)).find(({ id }) => id === backend)
   if (choice === undefined) return ''
-  const { unsupported } = choice.version
-  return unsupported === undefined ? `; to add it: bitfleet backends add ${backend}` : `: ${unsupported}`
+  const { unsupported, add } = choice.version
+  if (unsupported === undefined) return `; to add it: bitfleet backends add ${backend}`
+  return `: ${unsupported}${add === undefined ? '' : `; to add that: ${add}`}`
 }
 
 function unavailableReason({ id, reason, add }: BackendDescription): string {
@@ -177,7 +185,8 @@ async function conclude(
   const base: Execution = {
     outcome: outcomeOf(job, end),
     version: said.version,
-    label,
+    // What it said now, over what was said when it was described.
+    label: said.facts.emulator === undefined ? label : 'emulated',
     effective: said.settings,
     facts: {
       ...partFacts(said.facts).facts,

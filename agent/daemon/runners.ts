@@ -3,9 +3,11 @@ import type { AgentConfig } from '../config.ts'
 import { type InstalledEntry, type InstalledRunner, readInstalled } from '../provision/installed.ts'
 import { type AbsentRunner, findRunner } from './find-runner.ts'
 
-/** How to start a runner; arguments of knobs and the one of a command, such as `describe`, go before and after `argv`. */
+/** How to start a runner; `launchOf` puts its parts in their order. */
 export interface RunnerCommand {
   readonly executable: string
+  /** Arguments to an emulator, which is the executable then; the last is the program that it runs. */
+  readonly emulated?: readonly string[]
   readonly argv: readonly string[]
   /** Set before what the knobs set. */
   readonly environment?: Readonly<Record<string, string>>
@@ -49,16 +51,27 @@ function runnerOf(entry: InstalledEntry, runnerFile: string): Runner {
   return { id, folder, command: installedCommand(entry.installed.runner, folder, runnerFile) }
 }
 
+/** The program and all its arguments: arguments of knobs go to node, and a command, such as `describe`, comes last. */
+export function launchOf(
+  { executable, emulated = [], argv }: RunnerCommand,
+  { nodeArguments = [], command = [] }: { nodeArguments?: readonly string[]; command?: readonly string[] },
+): { readonly executable: string; readonly argv: readonly string[] } {
+  return { executable, argv: [...emulated, ...nodeArguments, ...argv, ...command] }
+}
+
 /** The command of an installed backend's runner, with absolute paths. */
 export function installedCommand(
-  { executable, argv, environment = {} }: InstalledRunner,
+  { executable, argv, environment = {}, emulator }: InstalledRunner,
   folder: string,
   runnerFile: string,
 ): RunnerCommand {
   const program = programOf(runnerFile)
   const place = (text: string) => text.replaceAll('{folder}', () => folder).replaceAll('{program}', () => program)
+  const own = executable === undefined ? process.execPath : place(executable)
   return {
-    executable: executable === undefined ? process.execPath : place(executable),
+    ...(emulator === undefined
+      ? { executable: own }
+      : { executable: place(emulator.executable), emulated: [...emulator.argv.map(place), own] }),
     argv: argv.map(place),
     environment: Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, place(value)])),
   }

@@ -1,6 +1,7 @@
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { readEmulator } from '../inventory/emulator.ts'
 import { compute, failureOf } from './computation.ts'
-import { describeBackends, detectBackends } from './detection.ts'
+import { describeBackends, describeHere, detectBackends } from './detection.ts'
 import { readLine, writeLine } from './lines.ts'
 import { dieWithParent } from './parent-death.ts'
 import { eventFd, type LastWords, requestFd, runnerRequestSchema } from './protocol.ts'
@@ -40,7 +41,11 @@ async function describe(): Promise<void> {
   await dieWithParent()
   try {
     const { backends } = await registry()
-    process.stdout.write(`${JSON.stringify(describeBackends(backends, [process.argv[1] as string, ...own]))}\n`)
+    const emulator = (await readEmulator())?.title
+    // A child of an emulated process is started by the system, which need not know how.
+    const alone = installed !== undefined && emulator !== undefined
+    const found = alone ? await describeHere(backends) : describeBackends(backends, [process.argv[1] as string, ...own])
+    process.stdout.write(`${JSON.stringify(found.map((backend) => ({ ...backend, emulator })))}\n`)
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`)
     process.exitCode = 2

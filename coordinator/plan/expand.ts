@@ -7,7 +7,7 @@ import { BitfleetError } from '../../shared/errors.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import type { CellRecord } from '../records.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../../shared/nearest.ts'
 import type { Factor, Factors, Plan, PlannedWorkload } from './plan.ts'
 
 const maxCells = 100_000
