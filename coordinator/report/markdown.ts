@@ -115,7 +115,7 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
   const { reference, inputs } = comparison
   const classes = comparison.classes.map(({ letter, trace, cells: ids }) => [
     letter,
-    escaped(membersText(ids, cells)),
+    escaped(membersText(ids, comparison, cells)),
     ...(reference === undefined ? [] : [escaped(referenceColumn(reference, letter))]),
     `\`${trace.slice(0, 16)}…\``,
   ])
@@ -170,7 +170,7 @@ function divergenceText(divergence: Divergence): string {
     )
   }
   const { seq } = divergence.checkpoint
-  if (seq > 0) parts.push(seq === 1 ? 'the checkpoint before it is equal' : `all ${grouped(seq)} before it are equal`)
+  if (seq > 0) parts.push(seq === 1 ? 'the checkpoint before it is equal' : `the ${grouped(seq)} before it are equal`)
   const after = [extentText(divergence), churnText(divergence)].filter((text) => text !== '')
   if (divergence.differing + divergence.healed > 1) parts.push(...after)
   const grown = growthTexts(divergence, 3, 4)
@@ -178,13 +178,32 @@ function divergenceText(divergence: Divergence): string {
   return `${escaped(parts.filter((part) => part !== '').join('; '))}.${growth}`
 }
 
-/** The conditions of a class; where several agents have one, how many. */
-function membersText(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): string {
-  const members = membersByCondition(ids, cells)
-  const named = members
-    .slice(0, maxMembers)
-    .map(({ condition, agents }) => (agents.length > 1 ? `${condition} (${agents.length} agents)` : condition))
-  return `${named.join('; ')}${members.length > maxMembers ? `; and ${members.length - maxMembers} more` : ''}`
+/** The conditions of a class; where several agents have one, how many. A backend that is all in one class stands once. */
+function membersText(ids: readonly string[], { classes }: Comparison, cells: ReadonlyMap<string, ReportCell>): string {
+  const everywhere = membersByBackend(
+    classes.flatMap((one) => one.cells),
+    cells,
+  )
+  const named = [...membersByBackend(ids, cells)].flatMap(([backend, own]) => {
+    const members = membersByCondition(own, cells)
+    if (members.length > 1 && own.length === everywhere.get(backend)?.length) {
+      return [`${backend} (all ${members.length})`]
+    }
+    return members.map(({ condition, agents }) =>
+      agents.length > 1 ? `${condition} (${agents.length} agents)` : condition,
+    )
+  })
+  const more = named.length - maxMembers
+  return `${named.slice(0, maxMembers).join('; ')}${more > 0 ? `; and ${more} more` : ''}`
+}
+
+function membersByBackend(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const id of ids) {
+    const backend = cells.get(id)?.condition.backend ?? ''
+    groups.set(backend, [...(groups.get(backend) ?? []), id])
+  }
+  return groups
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

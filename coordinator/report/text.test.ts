@@ -64,7 +64,7 @@ describe('the report in Markdown', () => {
 
   it('tells how a difference grows, what of it heals, and what it decides', () => {
     const markdown = renderMarkdown(sampleReport())
-    expect(markdown).toMatch(/all \d+ before it are equal; \d+ checkpoints differ in all; one .+ is equal again/)
+    expect(markdown).toMatch(/the \d+ before it are equal; \d+ checkpoints differ in all; one .+ is equal again/)
     expect(markdown).toMatch(/predicted labels that differ: 3 of 40 \(churn 7\.5\u202f%\)/)
     expect(markdown).toMatch(/Growth, largest distance: loss \d+ ULP at step 12, .+ at step 90; weights/)
   })
