@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { hostileReport } from '../../test/hostile-report.ts'
 import { sampleReport } from '../../test/sample-report.ts'
+import { createSyntheticRun, f32, syntheticAgent } from '../../test/synthetic-run.ts'
+import { compareRun } from '../compare/compare-run.ts'
+import { assembleReport } from './assemble.ts'
 import { renderMarkdown } from './markdown.ts'
 import { renderText } from './text.ts'
 
@@ -55,6 +58,23 @@ describe('the report in Markdown', () => {
     expect(markdown).toMatch(/^\| B \| js order=reverse \(2 agents\) \| 1 ULP \| `/m)
     expect(markdown).toContain('A holds the correctly rounded result, by js order=exact.')
     expect(markdown).toContain('The same inputs in all classes: input.')
+  })
+
+  it('names a backend once, where all its conditions are of one class', async () => {
+    const run = createSyntheticRun([syntheticAgent('a')])
+    const add = (backend: string, knobs: Record<string, number>, value: number) => {
+      const checkpoints = [{ step: 0, name: 'y', tensor: f32([value]), output: true }]
+      run.add({ workload: 'w', backend, knobs, executions: [{ checkpoints }, { checkpoints }] })
+    }
+    for (const threads of [1, 2]) {
+      add('onnxruntime@1.30.0', { threads }, 1)
+      add('pytorch@2.13.0', { threads }, threads)
+    }
+    add('js', {}, 1)
+    const report = assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0')
+    const markdown = renderMarkdown(report)
+    expect(markdown).toContain('| A | onnxruntime@1.30.0 (all 2); pytorch@2.13.0 threads=1; js | `')
+    expect(markdown).toContain('| B | pytorch@2.13.0 threads=2 | `')
   })
 
   it('tells what moved the bits one by one, and what did not in one sentence', () => {
