@@ -1,5 +1,5 @@
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { buildMatrix, foldRows, hasRounded, membersByCondition, usedSigns } from './matrix.ts'
+import { buildMatrix, foldRows, hasRounded, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import { collectNotices, noticeHeadings } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
@@ -124,7 +124,7 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
   const why = best
     ? `Observed: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}.${best.rivals > 0 ? ` ${plural(best.rivals, 'other set')} of that size ${best.rivals === 1 ? 'explains' : 'explain'} as well.` : ''}`
     : comparison.verdict === 'divergent'
-      ? `Observed: unexplained. ${escaped(comparison.unexplained ?? '')}`.trim()
+      ? `Observed: unexplained${comparison.unexplained === undefined ? '' : `: ${escaped(comparison.unexplained)}`}.`
       : ''
   const changes = plannedChanges(comparison, cells)
   const stayed = stayedText(changes)
@@ -178,32 +178,13 @@ function divergenceText(divergence: Divergence): string {
   return `${escaped(parts.filter((part) => part !== '').join('; '))}.${growth}`
 }
 
-/** The conditions of a class; where several agents have one, how many. A backend that is all in one class stands once. */
-function membersText(ids: readonly string[], { classes }: Comparison, cells: ReadonlyMap<string, ReportCell>): string {
-  const everywhere = membersByBackend(
-    classes.flatMap((one) => one.cells),
-    cells,
-  )
-  const named = [...membersByBackend(ids, cells)].flatMap(([backend, own]) => {
-    const members = membersByCondition(own, cells)
-    if (members.length > 1 && own.length === everywhere.get(backend)?.length) {
-      return [`${backend} (all ${members.length})`]
-    }
-    return members.map(({ condition, agents }) =>
-      agents.length > 1 ? `${condition} (${agents.length} agents)` : condition,
-    )
-  })
-  const more = named.length - maxMembers
-  return `${named.slice(0, maxMembers).join('; ')}${more > 0 ? `; and ${more} more` : ''}`
-}
-
-function membersByBackend(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): Map<string, string[]> {
-  const groups = new Map<string, string[]>()
-  for (const id of ids) {
-    const backend = cells.get(id)?.condition.backend ?? ''
-    groups.set(backend, [...(groups.get(backend) ?? []), id])
-  }
-  return groups
+/** The conditions of a class; where several agents have one, how many. */
+function membersText(ids: readonly string[], comparison: Comparison, cells: ReadonlyMap<string, ReportCell>): string {
+  const members = membersInShort(ids, comparison, cells)
+  const named = members
+    .slice(0, maxMembers)
+    .map(({ condition, agents }) => (agents.length > 1 ? `${condition} (${agents.length} agents)` : condition))
+  return `${named.join('; ')}${members.length > maxMembers ? `; and ${members.length - maxMembers} more` : ''}`
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -156,3 +156,30 @@ export function membersByCondition(ids: readonly string[], cells: ReadonlyMap<st
   }
   return [...groups].map(([condition, agents]) => ({ condition, agents }))
 }
+
+/** The same, but a backend whose conditions are all in this one class stands once, as `tensorflow@2.21.0 (all 2)`. */
+export function membersInShort(
+  ids: readonly string[],
+  { classes }: Comparison,
+  cells: ReadonlyMap<string, ReportCell>,
+): Members[] {
+  const everywhere = byBackend(
+    classes.flatMap((one) => one.cells),
+    cells,
+  )
+  return [...byBackend(ids, cells)].flatMap(([backend, own]) => {
+    const members = membersByCondition(own, cells)
+    if (members.length === 1 || own.length < (everywhere.get(backend)?.length ?? 0)) return members
+    const agents = [...new Set(members.flatMap((one) => one.agents))]
+    return [{ condition: `${backend} (all ${members.length})`, agents }]
+  })
+}
+
+function byBackend(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const id of ids) {
+    const backend = cells.get(id)?.condition.backend
+    if (backend !== undefined) groups.set(backend, [...(groups.get(backend) ?? []), id])
+  }
+  return groups
+}

@@ -34,8 +34,8 @@ function Observed({ comparison }: { comparison: Comparison }) {
       <section class="why unexplained">
         <h4>Observed: unexplained</h4>
         <p>
-          {visibleLine(unexplained ?? 'No set of up to three recorded facts parts the cells as their bits do.')} The
-          cause is not among the facts recorded, or takes more of them than were searched.
+          {capital(visibleLine(unexplained ?? 'no set of up to three recorded facts parts the cells as their bits do'))}
+          . The cause is not among the facts recorded, or takes more of them than were searched.
         </p>
       </section>
     )
