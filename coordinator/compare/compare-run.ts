@@ -117,12 +117,12 @@ async function readTrace(digest: string, artifacts: Artifacts): Promise<Trace | 
 
 /**
  * Places of the workload's inputs in its checkpoint schema. None where this coordinator has no such workload at this
- * version, or cannot read its parameters, as in a run made by another release.
+ * version, or cannot read its parameters, as in a run made by another release; or where that workload has no schema.
  */
 function inputPositions({ workload, workloadVersion, params }: Group, { run }: RunData): number[] {
   const description = findDescription(workload)
   const parsed = description?.version === workloadVersion ? description.params.safeParse(params) : undefined
-  if (!description || !parsed?.success) return []
+  if (!description?.schema || !parsed?.success) return []
   const shapes = new Map(run.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
   try {
     return description.schema(parsed.data, shapes).flatMap(({ role }, position) => (role === 'input' ? [position] : []))
