@@ -3,7 +3,7 @@ import { BitfleetError } from '../shared/errors.ts'
 import type { Tensor } from '../shared/tensor.ts'
 import { type Computed, type Kernels, isUnsupported, unsupported } from './kernels.ts'
 import { type FindShape, type Operand, reshaped } from './operand.ts'
-import type { InputShapes, ReferenceCondition, Workload } from './workload.ts'
+import type { InputShapes, ReferenceCondition, SchemedWorkload } from './workload.ts'
 
 /** A workload that is one call of one kernel: operands in, one result out. */
 export interface KernelWorkload<Params, Operands extends readonly [Operand, ...Operand[]]> {
@@ -26,7 +26,7 @@ export interface KernelWorkload<Params, Operands extends readonly [Operand, ...O
  */
 export function createKernelWorkload<Params, const Operands extends readonly [Operand, ...Operand[]]>(
   definition: KernelWorkload<Params, Operands>,
-): Workload<Params> {
+): SchemedWorkload<Params> {
   const { id, version, title, summary, kernel, correctlyRounded } = definition
   const resultName = id.slice(id.lastIndexOf('.') + 1)
   return {

@@ -131,12 +131,12 @@ function describe({ workload, workloadVersion }: Group) {
 
 /**
  * Places of the workload's inputs in its checkpoint schema. None where this coordinator has no such workload at this
- * version, or cannot read its parameters, as in a run made by another release.
+ * version, or cannot read its parameters, as in a run made by another release; or where that workload has no schema.
  */
 function inputPositions(group: Group, { run }: RunData): number[] {
   const description = describe(group)
   const parsed = description?.params.safeParse(group.params)
-  if (!description || !parsed?.success) return []
+  if (!description?.schema || !parsed?.success) return []
   const shapes = new Map(run.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
   try {
     return description.schema(parsed.data, shapes).flatMap(({ role }, position) => (role === 'input' ? [position] : []))
