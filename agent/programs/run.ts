@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
@@ -7,11 +7,12 @@ import { parseNpy } from '../../shared/npy.ts'
 import { createPlaceCheck } from '../../shared/places.ts'
 import { parseSafetensors } from '../../shared/safetensors.ts'
 import type { Tensor } from '../../shared/tensor.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import type { ProgramValue } from '../../workloads/program.ts'
 import type { WorkloadContext } from '../../workloads/workload.ts'
 import { runnerEnvironment } from './config.ts'
 import type { ProgramEntry } from './entry.ts'
-import { followTrace, takeFile } from './follow.ts'
+import { followTrace, leftFiles, takeFile } from './follow.ts'
 import { type Observer, observeProgram } from './observe.ts'
 import { findChangedPin } from './pins.ts'
 import type { Said } from './said.ts'
@@ -99,14 +100,21 @@ async function checkPins(entry: ProgramEntry, end?: string): Promise<void> {
   throw new BitfleetError('digest-mismatch', `${changed}${when}`)
 }
 
+/** @throws `system` where the folder it is started in is not there */
 function start(
-  { command, directory, environment }: ProgramEntry,
+  { id, command, directory, environment }: ProgramEntry,
   out: string,
   parameters: Readonly<Record<string, ProgramValue>>,
   seed: string,
 ): ChildProcess {
   const scratch = join(tmpdir(), 'work')
   if (directory === undefined) mkdirSync(scratch)
+  else if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new BitfleetError(
+      'system',
+      `program ${id} is to be started in ${directory}, which is no folder; make it, or list the program with another`,
+    )
+  }
   const set = runnerEnvironment()
   guardGroup()
   return spawn(command[0] as string, command.slice(1), {
@@ -226,8 +234,9 @@ function createTraceReader({ id }: ProgramEntry, out: string, { checkpoint, said
     const bytes = takeFile(out, file, maxFileBytes)
     totalBytes += bytes.byteLength
     if (totalBytes > maxTotalBytes) throw new BitfleetError('limit', `all its tensors are over ${maxTotalBytes} bytes`)
-    const tensors: Iterable<readonly [string, Tensor]> =
-      name === undefined ? parseSafetensors(bytes) : [[name, parseNpy(bytes, file)]]
+    const tensors: (readonly [string, Tensor])[] =
+      name === undefined ? [...parseSafetensors(bytes)] : [[name, parseNpy(bytes, file)]]
+    if (tensors.length === 0) throw new BitfleetError('workload', 'it holds no tensor')
     for (const [own, tensor] of tensors) {
       const whole = `${prefix}${own}`
       const fault = placeFault({ step, name: whole })
@@ -270,7 +279,15 @@ function createTraceReader({ id }: ProgramEntry, out: string, { checkpoint, said
           `${traceFile} of program ${id} ends inside line ${line + 1}; end it by a line feed`,
         )
       }
+      inTrace(() => follower.checkPlace())
       follower.close()
+      const left = leftFiles(out)
+      if (left.length > 0) {
+        const some = left.slice(0, 3).map((name) => visibleLine(name))
+        said.note(
+          `no line names ${some.join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''} in BITFLEET_OUT`,
+        )
+      }
       if (checkpoints > 0) return
       throw new BitfleetError(
         'workload',
@@ -281,8 +298,12 @@ function createTraceReader({ id }: ProgramEntry, out: string, { checkpoint, said
   }
 
   function readLines(): string[] {
+    return inTrace(() => follower.readLines())
+  }
+
+  function inTrace<Value>(action: () => Value): Value {
     try {
-      return follower.readLines()
+      return action()
     } catch (error) {
       const code = isBitfleetError(error) ? error.code : 'system'
       throw new BitfleetError(code, `${traceFile} of program ${id}: ${messageOf(error)}`, { cause: error })
