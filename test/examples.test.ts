@@ -4,6 +4,7 @@ import type { BackendDriver } from '../agent/backends/backend.ts'
 import { backends } from '../agent/backends/index.ts'
 import { installedDrivers } from '../agent/backends/installed/index.ts'
 import { describeKnobs, programEntrySchema } from '../agent/programs/entry.ts'
+import { parseTraceLine } from '../agent/programs/trace-line.ts'
 import { listChoices } from '../agent/provision/choose.ts'
 import { providers } from '../agent/provision/providers/index.ts'
 import { expandPlan, parsePlan } from '../coordinator/plan/index.ts'
@@ -81,6 +82,31 @@ it('the plan of docs/write-a-plan.md parses', () => {
   const digest = `sha256:${'0'.repeat(64)}`
   const plan = parsePlan((text as string).replace('sha256:…', digest), 'write-a-plan.md')
   expect(expandPlan(plan, [agent]).cells.length).toBeGreaterThan(plan.workloads.length)
+})
+
+describe('docs/your-own-program.md', () => {
+  const page = readFileSync(new URL('../docs/your-own-program.md', import.meta.url), 'utf8')
+  const blocks = [...page.matchAll(/```json\n(.*?)```/gs)].map(([, text]) => text as string)
+
+  it('has a list that can be one', () => {
+    const { programs } = JSON.parse((blocks[1] as string).replace('sha256:…', `sha256:${'0'.repeat(64)}`)) as {
+      programs: unknown[]
+    }
+    const [entry] = programs.map((written) => programEntrySchema.parse(written))
+    expect(entry?.knobs.map(({ name }) => name)).toEqual(['threads', 'isa'])
+  })
+
+  it('has lines that a trace may have', () => {
+    const lines = (blocks[0] as string).trim().split('\n').map(parseTraceLine)
+    expect(lines.map((line) => Object.keys(line).join()).sort()).toEqual([
+      'checkpoint',
+      'checkpoint',
+      'checkpoint',
+      'facts',
+      'note',
+      'settings',
+    ])
+  })
 })
 
 it('the backend of docs/add-a-backend.md sums as the reference does, and says what it lacks', async () => {
