@@ -1047,7 +1047,6 @@ def _torch_facts(torch, tensors):
         "lib.pytorch.version": torch.__version__,
         "lib.pytorch.mkl": found(r"Math Kernel Library Version (\S+)", config),
         "lib.pytorch.onednn": found(r"MKL-DNN (v[0-9.]+)", config),
-        "lib.pytorch.cpu-capability": settings.get("ATEN_CPU_CAPABILITY", ""),
         "lib.pytorch.deterministic": on(torch.are_deterministic_algorithms_enabled()),
         "lib.pytorch.mkldnn": on(torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()),
         "lib.pytorch.matmul-precision": torch.get_float32_matmul_precision(),
