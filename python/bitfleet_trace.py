@@ -771,7 +771,8 @@ class _KerasTrace(_Trace):
     def __init__(self, models, choice, folder):
         self.keras_module = _keras_module(next(iter(models.values())))
         self.arrays = _Arrays(self.note)
-        self.made, self.inside, self.seen_loss, self.seen_gradients, self.restore = False, False, None, None, []
+        self.seen_loss, self.seen_gradients, self.restore = None, None, []
+        self.made = self.inside = self.compiled = False
         super().__init__(models, choice, folder)
 
     def _named(self):
@@ -809,8 +810,8 @@ class _KerasTrace(_Trace):
         found = self.seen_gradients or []
         if given is not None:
             found = _pairs(given, names)
-        elif not found:
-            self.note("a step has no gradients: trace.step(loss, gradients=...) takes them; fit run eagerly shows them")
+        elif not found and not self.compiled:
+            self.note("a step has no gradients: trace.step(loss, gradients=...) takes them")
         self.add_backward(
             {
                 name: gradient if isinstance(gradient, list) else self.read_tensor(f"backward/{name}", gradient)
@@ -873,10 +874,10 @@ class _KerasTrace(_Trace):
             self.note(f"Keras tells of every {model.steps_per_execution}th batch alone: that is a step here")
         if not _is_eager(self.keras_module, model):
             self.note(
-                "fit computes a step as one compiled whole: its activations and gradients cannot be seen from outside, "
-                "and the loss is the mean that Keras tells, over the epoch so far; compile(run_eagerly=True) shows "
-                "them, of a computation that may have other bits"
+                "fit computes a step as one compiled whole: its activations and gradients cannot be seen from outside; "
+                "compile(run_eagerly=True) shows them, of a computation that may have other bits"
             )
+            self.compiled = True
             return
         if self.choice.gradients and model.optimizer is not None:
             self._watch_optimizer(model.optimizer)
@@ -942,6 +943,7 @@ class _KerasTrace(_Trace):
         if loss is not None:
             self.step(_Read(loss))
         elif "loss" in logs:
+            self.note("the loss is the mean that Keras tells, over the epoch so far")
             self.step(logs["loss"])
         else:
             raise TraceError("bitfleet_trace: fit told no loss: a trace needs that of each step")

@@ -66,7 +66,9 @@ class Keras(unittest.TestCase):
         self.check_weights(told, 8, said[-1])
         self.assertEqual(told.names(1)[0], "loss")
         self.assertEqual([name for name in told.names(1) if name.startswith(("forward/", "backward/"))], [])
-        self.assertIn("fit computes a step as one compiled whole", told.notes[0])
+        whole, mean = told.notes
+        self.assertIn("fit computes a step as one compiled whole", whole)
+        self.assertEqual(mean, "the loss is the mean that Keras tells, over the epoch so far")
         self.assertRegex(told.facts["lib.keras.version"], r"^\d+\.\d+")
         self.assertEqual(told.facts["lib.keras.backend"], "tensorflow")
         self.assertIn(told.settings["TF_ENABLE_ONEDNN_OPTS"], ("0", "1"))
