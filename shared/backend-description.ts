@@ -64,5 +64,7 @@ export const backendDescriptionSchema = z.object({
   /** Names of the kernels it has; `tfjs` for a whole tensor library, `gradients` for one of another language. */
   kernels: z.array(z.string()),
   knobs: z.array(knobDescriptionSchema),
+  /** What emulates the processor it computes on, as its runner sees it; left out where nothing does. */
+  emulator: z.string().optional(),
 })
 export type BackendDescription = z.infer<typeof backendDescriptionSchema>

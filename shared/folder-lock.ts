@@ -27,10 +27,13 @@ export async function takeLock(folder: string, remedy: string): Promise<() => Pr
   const draft = join(folder, `lock.${randomUUID()}`)
   // On disk before it has its name: half a lock after a power cut would be nobody's, and taken over by nobody.
   const file = await open(draft, 'wx', 0o600)
-  await file.writeFile(JSON.stringify(mine))
-  await file.sync()
-  await file.close()
   try {
+    try {
+      await file.writeFile(JSON.stringify(mine))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
     for (;;) {
       const last = (await lockNumbers(folder)).at(-1) ?? 0
       const found = last === 0 ? released : await readFile(pathOf(last), 'utf8').catch(() => undefined)

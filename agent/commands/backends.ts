@@ -39,11 +39,11 @@ function addable(there: readonly BackendDescription[], machine: Machine, state: 
   const option = state === undefined ? '' : ` --state ${state}`
   return listChoices(providers, machine)
     .filter(({ id }) => !there.some((backend) => backend.id === id))
-    .map(({ id, provider, version: { version, unsupported } }) => ({
+    .map(({ id, provider, version: { version, unsupported, add } }) => ({
       ...{ id, title: provider.title, version, kernels: [], knobs: [] },
       ...(unsupported === undefined
         ? { status: 'available', reason: 'it is not installed', add: `bitfleet backends add ${id}${option}` }
-        : { status: 'unavailable', reason: unsupported }),
+        : { status: 'unavailable', reason: unsupported, add }),
     }))
 }
 
@@ -56,8 +56,8 @@ export function formatBackends(backends: readonly BackendRow[]): string {
   const width = Math.max(...backends.map(({ id }) => id.length), 0)
   const indent = ' '.repeat(width + 2)
   return backends
-    .flatMap(({ id, title, status, version, reason, add, knobs }) => [
-      `${id.padEnd(width)}  ${visibleLine(status === 'ready' ? `${version ?? 'ready'}  ${title}` : status === 'available' ? `can be added: ${title}, ${version}` : `not here: ${reason ?? title}`)}`,
+    .flatMap(({ id, title, status, version, reason, add, knobs, emulator }) => [
+      `${id.padEnd(width)}  ${visibleLine(status === 'ready' ? `${version ?? 'ready'}  ${title}${emulator === undefined ? '' : `, emulated by ${emulator}`}` : status === 'available' ? `can be added: ${title}, ${version}` : `not here: ${reason ?? title}`)}`,
       ...(status === 'ready' ? knobs.map(({ name, values }) => `${indent}${id}.${name}: ${values}`) : []),
       ...(status !== 'ready' && add !== undefined ? [`${indent}→ ${visibleLine(add)}`] : []),
     ])

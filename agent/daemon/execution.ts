@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BackendDescription, KnobDescription } from '../../shared/backend-description.ts'
+import type { BackendDescription } from '../../shared/backend-description.ts'
 import type { Knobs } from '../../shared/condition.ts'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
@@ -9,6 +9,7 @@ import { type Facts, partFacts } from '../../shared/facts.ts'
 import type { PlannedJob } from '../../shared/messages.ts'
 import type { SignedResult } from '../../shared/signed-result.ts'
 import { formatTrace } from '../../shared/trace.ts'
+import { programIdSchema } from '../programs/entry.ts'
 import { listChoices } from '../provision/choose.ts'
 import { readMachine } from '../provision/machine.ts'
 import { providers } from '../provision/providers/index.ts'
@@ -19,6 +20,7 @@ import type { Offer } from './describe.ts'
 import type { LibraryDigests } from './library-digests.ts'
 import { environmentFacts, type RunnerStart, runnerStart } from './runner-environment.ts'
 import { runRunner, type RunnerEnd } from './runner-process.ts'
+import { launchOf } from './runners.ts'
 
 /** What an execution is made with, the same for all of an agent's. */
 export interface ExecutionContext {
@@ -67,13 +69,13 @@ export async function runExecution(
   const { backend, knobs } = job.condition
   const offer = context.offers.find((candidate) => candidate.backend.id === backend)
   const description = offer?.backend
-  const label = labelOf(description?.knobs ?? [], knobs)
+  const label = labelOf(description, knobs)
   const without = (outcome: Outcome) => ({ execution: bareExecution(label, outcome), kept: [] })
 
   if (offer === undefined || description === undefined)
     return without({
       status: 'unsupported',
-      reason: `this agent has no backend ${backend}${howToAdd(backend, context.environment)}`,
+      reason: lacking(job, context.environment),
     })
   const { runner } = offer
   if (description.status !== 'ready' || runner === undefined)
@@ -95,8 +97,7 @@ export async function runExecution(
     const start = runnerStart(context.environment, description.knobs, knobs, folders.temporary, runner.environment)
     const end = await runRunner(
       {
-        executable: runner.executable,
-        argv: [...start.nodeArguments, ...runner.argv],
+        ...launchOf(runner, { nodeArguments: start.nodeArguments }),
         environment: start.environment,
         workingFolder: folders.temporary,
       },
@@ -117,17 +118,40 @@ export function bareExecution(label: Execution['label'], outcome: Outcome): Exec
   return { outcome, label, effective: {}, facts: {}, notes: [], outputs: [], resources: { wallMs: 0 }, log: '' }
 }
 
-/** `override` where a knob that chooses another processor's code path is set. */
-export function labelOf(described: readonly KnobDescription[], knobs: Knobs): Execution['label'] {
-  return described.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
+/**
+ * `emulated` where the runner said that its processor is; `override` where a knob that chooses another processor's code
+ * path is set.
+ */
+export function labelOf(
+  described: Pick<BackendDescription, 'knobs' | 'emulator'> | undefined,
+  knobs: Knobs,
+): Execution['label'] {
+  if (described?.emulator !== undefined) return 'emulated'
+  return described?.knobs.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
+}
+
+/** Why a job's backend is not there, and what its machine's owner does about it. */
+function lacking(
+  { workload, condition: { backend } }: PlannedJob,
+  environment: ExecutionContext['environment'],
+): string {
+  if (workload === 'program') {
+    // A name that could be no program's is nobody's to type.
+    const command = programIdSchema.safeParse(backend).success
+      ? `bitfleet programs add ${backend} -- /path/to/program`
+      : 'bitfleet programs add'
+    return `no program ${backend} is listed on this machine; its owner lists it: ${command}`
+  }
+  return `this agent has no backend ${backend}${howToAdd(backend, environment)}`
 }
 
 /** For what Bitfleet installs on this machine, the command; it is the machine's owner who decides. */
 function howToAdd(backend: string, environment: ExecutionContext['environment']): string {
   const choice = listChoices(providers, readMachine(environment)).find(({ id }) => id === backend)
   if (choice === undefined) return ''
-  const { unsupported } = choice.version
-  return unsupported === undefined ? `; to add it: bitfleet backends add ${backend}` : `: ${unsupported}`
+  const { unsupported, add } = choice.version
+  if (unsupported === undefined) return `; to add it: bitfleet backends add ${backend}`
+  return `: ${unsupported}${add === undefined ? '' : `; to add that: ${add}`}`
 }
 
 function unavailableReason({ id, reason, add }: BackendDescription): string {
@@ -177,7 +201,8 @@ async function conclude(
   const base: Execution = {
     outcome: outcomeOf(job, end),
     version: said.version,
-    label,
+    // What it said now, over what was said when it was described.
+    label: said.facts.emulator === undefined ? label : 'emulated',
     effective: said.settings,
     facts: {
       ...partFacts(said.facts).facts,
@@ -278,6 +303,8 @@ function outcomeOf(job: PlannedJob, { events, interruption, exitCode, signal, ..
       return { status: 'completed' }
     case 'unsupported':
       return { status: 'unsupported', reason: words.reason }
+    case 'crashed':
+      return { status: 'crashed', signal: words.signal, stderr }
     case 'failed':
       return { status: 'failed', code: words.code, message: words.message, stderr }
     default:

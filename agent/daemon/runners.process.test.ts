@@ -35,6 +35,41 @@ function script(root: string, id: string, text: string): void {
   writeFileSync(join(place, 'runner.mjs'), text)
 }
 
+/** A runner that says, when it is described and when it computes, what emulates its processor. */
+function emulated(id: string, described: string | undefined, said: string | undefined): void {
+  const description = {
+    id,
+    title: 't',
+    status: 'ready',
+    version: '1',
+    emulator: described,
+    kernels: [],
+    knobs: [pathKnob],
+  }
+  const effective = { type: 'effective', settings: { path: 'x' }, facts: { emulator: said }, notes: [] }
+  const lines = [
+    { type: 'started', version: '1', pid: 1 },
+    effective,
+    { type: 'unsupported', reason: 'it has no kernel' },
+  ]
+  script(
+    first,
+    id,
+    `import { readSync, writeSync } from 'node:fs'
+    if (process.argv.includes('describe')) process.stdout.write(${JSON.stringify(JSON.stringify([description]))})
+    else {
+      readSync(3, Buffer.alloc(1 << 16))
+      ${said === 'dies' ? "process.kill(process.pid, 'SIGILL')" : ''}
+      writeSync(4, ${JSON.stringify(`${lines.map((line) => JSON.stringify(line)).join('\n')}\n`)})
+    }`,
+  )
+}
+
+const pathKnob = {
+  ...{ name: 'path', description: 'd', source: 'IF.software', pattern: '^.*$', values: 'any' },
+  ...{ override: true, apply: { by: 'call' } },
+}
+
 let offers: Offer[]
 const backendOf = (id: string) => offers.find(({ backend }) => backend.id === id)?.backend
 
@@ -63,6 +98,22 @@ beforeAll(async () => {
     'import { writeSync } from "node:fs"; for (;;) try { writeSync(1, "x".repeat(4096)) } catch {}',
   )
   script(first, 'mumbles@1', 'process.stdout.write("[{}]")')
+  emulated('qemu@1', 'some-emulator 1', 'some-emulator 2')
+  emulated('qemu@2', undefined, 'some-emulator 2')
+  emulated('qemu@3', 'some-emulator 1', 'dies')
+  emulated('qemu@4', undefined, undefined)
+  // What stands before node takes its own arguments, and starts it as it finds it.
+  const launcher = install(second, 'js@25', {
+    kind: 'node',
+    executable: '{folder}/bin/node',
+    argv: jsArguments('js@25'),
+    emulator: { executable: '{folder}/bin/launcher', argv: ['-L', '{folder}/lib', '-cpu', 'max'] },
+  })
+  writeFileSync(
+    join(launcher, 'bin/launcher'),
+    `#!/bin/sh\n[ "$1 $2 $3 $4" = "-L ${launcher}/lib -cpu max" ] || exit 3\nshift 4\nexec "$@"\n`,
+    { mode: 0o755 },
+  )
   offers = await offersOf(config)
 })
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -71,15 +122,16 @@ describe('the backends of several runners', () => {
   it('stand side by side, the built-in ones first', async () => {
     const ids = offers.map(({ backend }) => backend.id)
     expect(ids[0]).toBe('js')
-    expect(ids.slice(-9)).toEqual([
-      ...['chatters@1', 'dies@1', 'gone@1', 'js@22', 'js@24', 'moved@1', 'mumbles@1', 'other@1', 'torn@1'],
+    expect(ids.slice(-14)).toEqual([
+      ...['chatters@1', 'dies@1', 'gone@1', 'js@22', 'js@24', 'js@25', 'moved@1', 'mumbles@1', 'other@1'],
+      ...['qemu@1', 'qemu@2', 'qemu@3', 'qemu@4', 'torn@1'],
     ])
     expect(backendOf('js@22')).toMatchObject({ status: 'ready', version: process.versions.node })
     expect(backendOf('js@24')?.knobs).toEqual(backendOf('js')?.knobs)
     expect(offers.filter(({ backend }) => backend.id === 'js@22')[0]?.runner?.executable).toBe(
       join(first, 'js@22/bin/node'),
     )
-    expect((await describeBackends({ ...config, backendFolders: [] })).map(({ id }) => id)).toEqual(ids.slice(0, -9))
+    expect((await describeBackends({ ...config, backendFolders: [] })).map(({ id }) => id)).toEqual(ids.slice(0, -14))
   })
 
   it.each([
@@ -113,14 +165,14 @@ describe('the backends of several runners', () => {
 })
 
 describe('an execution', () => {
-  const job = (backend: string): PlannedJob => ({
+  const job = (backend: string, knobs: PlannedJob['condition']['knobs']): PlannedJob => ({
     ...{ id: 'j', attempt: 1, run: 'r', cell: 'c', repetition: 0, workload: 'reduce.sum', workloadVersion: 1 },
     ...{ params: { dtype: 'f32', n: 100, data: 'centred' }, seed: '42', inputs: [] },
-    condition: { backend, device: 'cpu', knobs: { order: 'pairwise', jit: 'off' } },
+    condition: { backend, device: 'cpu', knobs },
     limits: { timeMs: 60_000, memoryBytes: 2 ** 32 },
   })
-  const execute = (backend: string) =>
-    runExecution(job(backend), new Map(), {
+  const execute = (backend: string, knobs: PlannedJob['condition']['knobs'] = { order: 'pairwise', jit: 'off' }) =>
+    runExecution(job(backend, knobs), new Map(), {
       ...{ offers, environment, scratchRoot: join(folder, 'scratch'), libraryDigests: createLibraryDigests() },
       ...{ cache: openArtifactCache(join(folder, 'cache'), 1 << 30), keepBytes: 1 << 28 },
     })
@@ -134,6 +186,28 @@ describe('an execution', () => {
     }
     expect(own.execution.facts).not.toHaveProperty(['env.OMP_NUM_THREADS'])
     expect(other.execution.facts).toMatchObject({ 'env.OMP_NUM_THREADS': '3' })
+  })
+
+  it('has arguments of knobs behind those of an emulator, and is native while nothing is emulated', async () => {
+    const { execution } = await execute('js@25')
+    expect(execution).toMatchObject({
+      ...{ outcome: { status: 'completed' }, label: 'native', version: process.versions.node },
+      effective: { order: 'pairwise', jit: 'off' },
+    })
+    expect(execution.facts).not.toHaveProperty('emulator')
+  })
+
+  it('is emulated where its runner says so, whatever knobs it has, and however it ends', async () => {
+    expect((await execute('qemu@1', { path: 'x' })).execution).toMatchObject({
+      ...{ label: 'emulated', outcome: { status: 'unsupported' } },
+      facts: { emulator: 'some-emulator 2' },
+    })
+    expect((await execute('qemu@2', { path: 'x' })).execution).toMatchObject({ label: 'emulated' })
+    expect((await execute('qemu@3', {})).execution).toMatchObject({
+      ...{ label: 'emulated', outcome: { status: 'crashed', signal: 'SIGILL' } },
+    })
+    expect((await execute('qemu@4', { path: 'x' })).execution).toMatchObject({ label: 'override' })
+    expect((await execute('qemu@4', {})).execution).toMatchObject({ label: 'native' })
   })
 
   it('says how to add what is not installed', async () => {

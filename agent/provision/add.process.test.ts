@@ -140,7 +140,12 @@ describe('adding a backend', () => {
 
   it.each<[string, Provider, Partial<AddOptions>, { code: string; message: RegExp }]>([
     ['js@9', provider(), {}, { code: 'usage', message: /no such version of js; there are js@1, js@2/ }],
-    ['numpy@1', provider(), {}, { code: 'usage', message: /no such backend; there are js@1, js@2/ }],
+    [
+      'numpy@1',
+      provider(),
+      {},
+      { code: 'usage', message: /no such backend; there are js, and `bitfleet backends` lists their versions/ },
+    ],
     ['../js@1', provider(), {}, { code: 'usage', message: /no such backend/ }],
     ['js@2', provider(), {}, { code: 'unavailable', message: /not made for this machine: it is made for another/ }],
     [
@@ -247,7 +252,7 @@ describe('adding a backend', () => {
     await expect(add()).rejects.toMatchObject({
       code: 'system',
       message: expect.stringMatching(
-        /^npm pack ended with 1: npm error code E403; see whether npm reaches its registry, or bring small-1\.0\.0\.tgz/,
+        /^npm pack ended with 1: code E403; see that npm is installed and reaches its registry, or bring small-1\.0\.0\.tgz/,
       ) as string,
     })
     npm('echo "npm error nospc ENOSPC: no space left on device, write" >&2; exit 1')

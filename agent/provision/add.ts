@@ -9,6 +9,7 @@ import { syncFolder } from '../../shared/folder.ts'
 import { checkRunner } from './check.ts'
 import { chooseVersion } from './choose.ts'
 import { type Fetched, fetchPackage } from './fetch.ts'
+import { explainDisk } from './full-disk.ts'
 import { type Installed, installedFile, installedSchema, type InstalledRunner, readInstalled } from './installed.ts'
 import { openPlace, type Place, sweepDrafts } from './place.ts'
 import type { InstallPlace, Machine, Package, Provider, Version } from './provider.ts'
@@ -49,8 +50,9 @@ export async function addBackend(id: string, options: AddOptions): Promise<Added
   const runner = findRunner(options)
   if (!('file' in runner)) throw new BitfleetError('unavailable', `${id}: ${runner.reason}; to add them: ${runner.add}`)
   await sweepDrafts([root])
-  const place = await openPlace(root, id)
+  let place: Place | undefined
   try {
+    place = await openPlace(root, id)
     const before = readInstalled([root]).find((entry) => entry.id === id)
     if (before?.status === 'installed') return { installed: before.installed, folder: place.folder, already: true }
     if (before !== undefined || existsSync(place.folder)) {
@@ -61,9 +63,9 @@ export async function addBackend(id: string, options: AddOptions): Promise<Added
     const installed = await make(id, provider, version, place, options, runner.file)
     return { installed, folder: place.folder, already: false }
   } catch (error) {
-    throw fullDisk(error) ? fullDiskError(id, root, error) : error
+    throw explainDisk(id, root, error)
   } finally {
-    await place.close()
+    await place?.close()
   }
 }
 
@@ -79,6 +81,7 @@ async function make(
   const total = version.packages.length + 3
   let done = 0
   const run: InstallPlace['run'] = (command, argv, options) => runProgram(command, argv, options, environment)
+  for (const { command, argv, remedy } of provider.programs ?? []) await run(command, argv, { remedy, timeMs: 60_000 })
 
   const fetched = new Map<string, Fetched & { readonly pinned: Package }>()
   for (const pinned of version.packages) {
@@ -151,18 +154,3 @@ async function checkRoom(id: string, { installedBytes }: Version, root: string):
 }
 
 const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
-
-function fullDisk(error: unknown): boolean {
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    if (['ENOSPC', 'EDQUOT'].includes(String((at as NodeJS.ErrnoException).code))) return true
-  }
-  return false
-}
-
-function fullDiskError(id: string, root: string, cause: unknown): BitfleetError {
-  return new BitfleetError(
-    'system',
-    `${id} is not installed: the disk of ${root} is full; make room, or choose another folder with --state, and add it again`,
-    { cause },
-  )
-}

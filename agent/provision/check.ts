@@ -10,6 +10,7 @@ import { askRunner, type Offer } from '../daemon/describe.ts'
 import { runExecution } from '../daemon/execution.ts'
 import { createLibraryDigests } from '../daemon/library-digests.ts'
 import type { RunnerCommand } from '../daemon/runners.ts'
+import { causeOf } from './full-disk.ts'
 import type { KnownAnswer } from './provider.ts'
 
 /** A first start from a cold disk takes long with the largest of libraries. */
@@ -67,7 +68,9 @@ export async function checkRunner(
 }
 
 function unusable(id: string, fact: string): BitfleetError {
-  return new BitfleetError('unavailable', `${id} does not run on this machine: ${fact}; it is not installed`)
+  return new BitfleetError('unavailable', `${id} does not run on this machine: ${fact}; it is not installed`, {
+    cause: causeOf(fact),
+  })
 }
 
 function howItEnded(outcome: Outcome): string {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { BitfleetError } from '../../shared/errors.ts'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { syncFolder } from '../../shared/folder.ts'
+import { wordsOfClient } from './client-words.ts'
 import type { Package, RunOptions } from './provider.ts'
 import { parseWheelName, pipTags } from './wheel-name.ts'
 
@@ -37,10 +38,11 @@ export async function fetchPackage(pinned: Package, place: FetchPlace): Promise<
   // Broken on disk since.
   if (before !== undefined) await rm(path)
 
-  await rm(place.drafts, { recursive: true, force: true })
   await mkdir(place.drafts, { recursive: true, mode: 0o700 })
-  const draft = join(place.drafts, pinned.file)
-  if (place.from === undefined) await fetchFromRegistry(pinned, place)
+  // Of a name that no other attempt has: what a killed one started may still write into its own.
+  const folder = await mkdtemp(join(place.drafts, 'fetch-'))
+  const draft = join(folder, pinned.file)
+  if (place.from === undefined) await fetchFromRegistry(pinned, folder, place.run)
   else await copyFromMirror(pinned, place.from, draft)
   const found = await digestFile(draft).catch(() => undefined)
   if (found === undefined) {
@@ -53,6 +55,7 @@ export async function fetchPackage(pinned: Package, place: FetchPlace): Promise<
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await rename(draft, path)
   await syncFolder(dirname(path))
+  await rm(folder, { recursive: true })
   return { path, digest: found.digest, bytes: found.bytes }
 }
 
@@ -70,7 +73,12 @@ async function copyFromMirror({ file, client, name, version }: Package, from: st
   try {
     await copyFile(join(from, file), draft)
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
+      const remedy = 'name a folder that holds the file, and that this user may read'
+      throw new BitfleetError('system', `${file} cannot be copied from ${from} (${messageOf(cause)}); ${remedy}`, {
+        cause,
+      })
+    }
     const command = client === 'npm' ? `npm pack ${name}@${version}` : `pip download --no-deps ${name}==${version}`
     throw new BitfleetError('not-found', `${from} has no ${file}; \`${command}\` makes it where there is a network`, {
       cause,
@@ -78,17 +86,22 @@ async function copyFromMirror({ file, client, name, version }: Package, from: st
   }
 }
 
-async function fetchFromRegistry({ client, name, version, file }: Package, place: FetchPlace): Promise<void> {
-  const remedy = `see whether ${client} reaches its registry, or bring ${file} yourself and name its folder by --from`
+async function fetchFromRegistry(
+  { client, name, version, file }: Package,
+  folder: string,
+  run: FetchPlace['run'],
+): Promise<void> {
+  const remedy = `see that ${client} is installed and reaches its registry, or bring ${file} yourself and name its folder by --from`
+  const options = { remedy, cwd: folder, environment: { TMPDIR: folder }, words: wordsOfClient }
   if (client === 'npm') {
-    const argv = ['pack', `${name}@${version}`, '--pack-destination', place.drafts, '--ignore-scripts']
-    await place.run('npm', [...argv, '--loglevel=error'], { remedy, cwd: place.drafts })
+    const argv = ['pack', `${name}@${version}`, '--pack-destination', folder, '--ignore-scripts', '--loglevel=error']
+    await run('npm', argv, options)
   } else {
     const argv = ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--quiet']
     // A wheel is asked for by what its name says, and not by what this Python would take.
     const tags = parseWheelName(file)?.tags
     if (tags !== undefined) argv.push(...pipTags(tags))
-    await place.run('python3', [...argv, '--dest', place.drafts, `${name}==${version}`], { remedy, cwd: place.drafts })
+    await run('python3', [...argv, '--dest', folder, `${name}==${version}`], options)
   }
 }
 

@@ -20,6 +20,8 @@ const runnerSchema = z.strictObject({
   /** Left out: the Node that runs the agent. */
   executable: z.string().startsWith('{folder}/').optional(),
   argv: z.array(z.string()).min(1),
+  /** What runs the executable, for another processor than this machine's, and the arguments before it. */
+  emulator: z.strictObject({ executable: z.string().startsWith('{folder}/'), argv: z.array(z.string()) }).optional(),
   environment: z.record(z.string(), z.string()).optional(),
 })
 

@@ -1,3 +1,4 @@
+import { findEmulator } from './emulator.ts'
 import type { Machine } from './provider.ts'
 import { findPython } from './python.ts'
 
@@ -9,5 +10,6 @@ export function readMachine(environment: Readonly<Record<string, string | undefi
     arch: process.arch,
     glibc: header.glibcVersionRuntime,
     python: findPython(environment),
+    arm64: process.platform === 'linux' && process.arch !== 'arm64' ? findEmulator(environment) : undefined,
   }
 }

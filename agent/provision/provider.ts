@@ -1,5 +1,6 @@
 import type { Tensor } from '../../shared/tensor.ts'
 import type { InstalledRunner } from './installed.ts'
+import type { MachineEmulator, MissingEmulator } from './emulator.ts'
 import type { MachinePython } from './python.ts'
 
 /** A file of a package registry, pinned: whoever brings it, it is taken only with these bytes. */
@@ -23,6 +24,8 @@ export interface Machine {
   readonly glibc?: string
   /** The Python that libraries of Python would run under. */
   readonly python?: MachinePython
+  /** What runs programs of Linux on arm64 here, or what is missing for that; left out where nothing has to. */
+  readonly arm64?: MachineEmulator | MissingEmulator
 }
 
 /** A version that can be added. */
@@ -37,6 +40,8 @@ export interface Version {
   readonly installedBytes: number
   /** Why this machine cannot have it. */
   readonly unsupported?: string
+  /** The one command after which it can. */
+  readonly add?: string
 }
 
 export interface InstallPlace {
@@ -68,6 +73,17 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Bound, in milliseconds; an hour where it is left out. */
   readonly timeMs?: number
+  /** Which of its words stand in the error where it fails; the last lines where it is left out. */
+  readonly words?: (text: string) => string
+}
+
+/** A program of this machine that installing takes. */
+export interface NeededProgram {
+  readonly command: string
+  /** With which it only says that it is there. */
+  readonly argv: readonly string[]
+  /** What to do where it is not there. */
+  readonly remedy: string
 }
 
 /** A computation whose result is known: exact in whatever order and width a library computes. */
@@ -92,6 +108,8 @@ export interface Provider {
   readonly title: string
   /** The versions there are, newest first; those that are not made for this machine say why. */
   versions(machine: Machine): readonly Version[]
+  /** Started before anything is fetched, so that nobody waits for a gigabyte to hear that a compiler is missing. */
+  readonly programs?: readonly NeededProgram[]
   /**
    * Makes a version's folder from its packages, which are there and checked. Reaches for no network.
    *

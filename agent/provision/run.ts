@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import { createTail } from '../daemon/tail.ts'
+import { causeOf } from './full-disk.ts'
 import type { RunOptions } from './provider.ts'
 
 const hourMs = 3_600_000
@@ -17,7 +18,7 @@ const tailLines = 12
 export async function runProgram(
   command: string,
   argv: readonly string[],
-  { remedy, cwd, environment = {}, timeMs = hourMs }: RunOptions,
+  { remedy, cwd, environment = {}, timeMs = hourMs, words = lastWords }: RunOptions,
   base: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
   const child = spawn(command, argv, {
@@ -39,20 +40,18 @@ export async function runProgram(
     child.once('close', (code, signal) => resolve(code ?? signal))
   }).finally(() => clearTimeout(timer))
   if (ended === 0) return said.lines(Number.MAX_SAFE_INTEGER)
-  const words = complained.lines(tailLines) || said.lines(tailLines)
-  throw new BitfleetError('system', `${command} ${argv[0] ?? ''} ended with ${ended}: ${wordsOf(words)}; ${remedy}`, {
-    cause: isFullDisk(words) ? Object.assign(new Error(words), { code: 'ENOSPC' }) : undefined,
+  const all = complained.lines(Number.MAX_SAFE_INTEGER) || said.lines(Number.MAX_SAFE_INTEGER)
+  // `python3 -m pip` is pip.
+  const what = [command, ...argv.slice(0, argv[0] === '-m' ? 2 : 1)].join(' ')
+  throw new BitfleetError('system', `${what} ended with ${ended}: ${visibleLine(words(all))}; ${remedy}`, {
+    cause: causeOf(all),
   })
 }
 
-function wordsOf(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => visibleLine(line.trim()))
+function lastWords(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim())
+  return lines
     .filter((line) => line !== '')
+    .slice(-tailLines)
     .join(' · ')
-}
-
-function isFullDisk(text: string): boolean {
-  return /ENOSPC|no space left on device/i.test(text)
 }

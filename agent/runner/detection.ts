@@ -30,13 +30,16 @@ export function describeBackends(
     const culprit = lines.findLast(({ id }) => !found.has(id))?.id ?? left.find(({ id }) => !found.has(id))?.id
     if (culprit !== undefined) found.set(culprit, { status: 'unavailable', reason: `looking for it ${endOf(child)}` })
   }
-  return drivers.map(({ id, title, kernels, knobs }) => ({
-    id,
-    title,
-    kernels: [...kernels],
-    knobs: [...knobs],
-    ...(found.get(id) as Detection),
-  }))
+  return drivers.map((driver) => describe(driver, found.get(driver.id) as Detection))
+}
+
+/** The same in this process, for a runner of one backend: where that kills it, its daemon says so of the one. */
+export async function describeHere(drivers: readonly BackendDriver[]): Promise<BackendDescription[]> {
+  return await Promise.all(drivers.map(async (driver) => describe(driver, await detect(driver))))
+}
+
+function describe({ id, title, kernels, knobs }: BackendDriver, detection: Detection): BackendDescription {
+  return { id, title, kernels: [...kernels], knobs: [...knobs], ...detection }
 }
 
 /** The child's side: tries these in order. */

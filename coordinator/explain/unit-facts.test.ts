@@ -31,6 +31,26 @@ describe('unitFacts', () => {
     })
   })
 
+  it('takes no fact of the processor from the agent where another one was emulated', () => {
+    const agent = {
+      ...{ 'cpu.vendor': 'AuthenticAMD', 'cpu.flags.fma': 'yes', 'cpu.cache.l2': '1024K', 'cpu.threads': '2' },
+      ...{ 'os.arch': 'x64', 'board.product': 'B' },
+    }
+    const cell = { condition: { ...condition, knobs: {}, effective: {} }, varying: {} }
+    const rest = {
+      backend: 'openblas',
+      'backend.version': '0.3.21',
+      device: 'cpu',
+      'cpu.threads': '2',
+      'board.product': 'B',
+    }
+    const own = { emulator: 'qemu-aarch64 7.2', 'os.arch': 'arm64', 'cpu.affinity': '0' }
+    expect(unitFacts(agent, { ...cell, facts: own })).toEqual({ ...rest, ...own })
+    expect(unitFacts(agent, { ...cell, facts: {} })).toEqual({ ...agent, ...rest })
+    const varying = { emulator: ['qemu-aarch64 7.2', 'qemu-aarch64 8.0'] }
+    expect(unitFacts(agent, { ...cell, facts: {}, varying })).toEqual({ ...rest, 'os.arch': 'x64' })
+  })
+
   it('lets an execution correct its agent, and drops what executions disagreed on', () => {
     const cell = {
       condition: { ...condition, version: null, knobs: {}, effective: {} },

@@ -1,5 +1,5 @@
 import { backendName } from '../../shared/backend-description.ts'
-import { type Facts, isFactKey } from '../../shared/facts.ts'
+import { type Facts, isFactKey, isProcessorFact } from '../../shared/facts.ts'
 import type { ReportCell } from '../report/format.ts'
 
 /** Each agent's facts by its id; what it sent under a key that is no fact's is left out. */
@@ -18,14 +18,19 @@ export type FactSource = Pick<ReportCell, 'facts' | 'varying'> & {
 
 /**
  * All facts of one cell: its agent's, its executions', its condition. What its own executions disagreed on is no fact
- * of the cell; attributes never are.
+ * of the cell; attributes never are. Nor are facts of the agent's processor where another one was emulated.
  *
  * @param agentFacts of `agentFactsById`
  */
 export function unitFacts(agentFacts: Facts, { facts, varying, condition }: FactSource): Facts {
+  const own = onlyFacts(facts)
+  const emulated = own.emulator !== undefined || varying.emulator !== undefined
+  const around = emulated
+    ? Object.fromEntries(Object.entries(agentFacts).filter(([key]) => !isProcessorFact(key)))
+    : agentFacts
   const all: Record<string, string> = {
-    ...agentFacts,
-    ...onlyFacts(facts),
+    ...around,
+    ...own,
     // The version stands apart, so that it can be the cause, and so that `js` and `js@22` can be the same.
     backend: backendName(condition.backend),
     device: condition.device,

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { bitfleet, cleanUp, until } from './bitfleet.ts'
 import { type Lab, openLab, shortExecutions } from './lab.ts'
-import { needsSmallDisk, openSmallDisk, type SmallDisk } from './small-disk.ts'
+import { needsSmallDisk, openSmallDisk, type SmallDisk } from '../small-disk.ts'
 
 // A disk that is full on either side, end to end: nothing acknowledged is lost, nothing is made up, and once there is
 // space the run goes on to the report of a run without the fault.

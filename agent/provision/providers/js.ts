@@ -1,14 +1,22 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BitfleetError } from '../../../shared/errors.ts'
 import { unpackTarball } from '../archive.ts'
+import type { InstalledRunner } from '../installed.ts'
 import { wholeSum } from '../known-answers.ts'
 import type { Machine, Package, Provider, Version } from '../provider.ts'
 
 // Node.js as npm has it: the packages of `node`, an executable for each platform. The newest release of each line when
 // this list was made; V8's elementary functions are other ones in other lines.
 
-/** Integrity of `node-linux-ARCH` by version. */
-const pins: readonly { line: string; version: string; linux: Readonly<Record<string, string>> }[] = [
+interface Pin {
+  readonly line: string
+  readonly version: string
+  /** Integrity of `node-linux-ARCH`. */
+  readonly linux: { readonly x64: string; readonly arm64: string }
+}
+
+const pins: readonly Pin[] = [
   {
     line: '26',
     version: '26.10.0',
@@ -45,30 +53,70 @@ const pins: readonly { line: string; version: string; linux: Readonly<Record<str
 
 const oldestGlibc = 28
 
-/** The reference backend under other versions of Node.js, that is of V8. */
+/**
+ * What the runner calls the C library with, for arm64: Bitfleet's own copy is for the machine it was installed on. Its
+ * version is that of `koffi` in package.json.
+ */
+const foreignCalls: Package = {
+  client: 'npm',
+  name: '@koromix/koffi-linux-arm64',
+  version: '3.3.4',
+  file: 'koromix-koffi-linux-arm64-3.3.4.tgz',
+  integrity: 'sha512-k6FPjEYDioyVihUqvRFX4QZK0RL/Rrn4xPEzrKxODxgLAUXlhBTut391zPzgsMcArXgN4YTuS11M/kxmA5s+Fg==',
+}
+
+/** The reference backend under other versions of Node.js, that is of V8, and under those for another processor. */
 export const js: Provider = {
   id: 'js',
   title: 'The reference under a Node.js of its own',
-  versions: (machine) => pins.map((pin) => versionOf(pin, machine)),
-  async install(version, { folder, file, say }) {
-    const [node] = version.packages as [Package]
+  versions: (machine) => [
+    ...pins.map((pin) => versionOf(pin, machine)),
+    ...pins.map((pin) => emulatedVersionOf(pin, machine)),
+  ],
+  async install(version, place) {
+    const { folder, file, say, machine } = place
+    const [node, calls] = version.packages as [Package, Package | undefined]
     say(`unpacking ${node.file}`)
     await mkdir(join(folder, 'bin'))
     await unpackTarball(file(node.file), folder, (path) =>
       path === 'package/bin/node' ? 'bin/node' : path === 'package/LICENSE' ? 'LICENSE' : undefined,
     )
-    return {
+    const runner: InstalledRunner = {
       kind: 'node',
       executable: '{folder}/bin/node',
       argv: ['{program}/agent/runner/main.js', '--installed', 'js', `js@${version.id}`, '{folder}'],
     }
+    if (calls === undefined) return runner
+    await unpackTarball(file(calls.file), folder, (path) => path.replace(/^package\//, `node_modules/${calls.name}/`))
+    return { ...runner, ...(await emulated(folder, machine)) }
   },
   answers: [wholeSum],
 }
 
-function versionOf({ line, version, linux }: (typeof pins)[number], machine: Machine): Version {
-  const { platform, arch, glibc } = machine
-  const integrity = platform === 'linux' ? linux[arch] : undefined
+/** The emulator and the libraries of this machine: links, so that the folder shows which they are. */
+async function emulated(
+  folder: string,
+  { arm64 }: Machine,
+): Promise<Pick<InstalledRunner, 'emulator' | 'environment'>> {
+  if (arm64 === undefined || 'missing' in arm64) {
+    throw new BitfleetError('internal', 'a version that is emulated was chosen for a machine without an emulator')
+  }
+  await symlink(arm64.executable, join(folder, 'bin', 'qemu-aarch64'))
+  await symlink(arm64.prefix, join(folder, 'arm64'))
+  return {
+    // Every feature that the emulator has: no library then chooses a code path by what is missing.
+    emulator: { executable: '{folder}/bin/qemu-aarch64', argv: ['-L', '{folder}/arm64', '-cpu', 'max'] },
+    environment: { NODE_PATH: '{folder}/node_modules' },
+  }
+}
+
+const packageFor = (arch: string, version: string, integrity: string): Package => {
+  const name = `node-linux-${arch}`
+  return { client: 'npm', name, version, file: `${name}-${version}.tgz`, integrity }
+}
+
+function versionOf({ line, version, linux }: Pin, { platform, arch, glibc }: Machine): Version {
+  const integrity = platform === 'linux' ? linux[arch as keyof typeof linux] : undefined
   const base = { id: line, version, installedBytes: 130_000_000 }
   if (integrity === undefined)
     return {
@@ -84,6 +132,29 @@ function versionOf({ line, version, linux }: (typeof pins)[number], machine: Mac
       unsupported: `Node.js needs glibc 2.${oldestGlibc} or newer, and this machine ${found}`,
     }
   }
-  const name = `node-linux-${arch}`
-  return { ...base, packages: [{ client: 'npm', name, version, file: `${name}-${version}.tgz`, integrity }] }
+  return { ...base, packages: [packageFor(arch, version, integrity)] }
+}
+
+/** The Node.js for arm64 on another processor. */
+function emulatedVersionOf({ line, version, linux }: Pin, { platform, arch, arm64 }: Machine): Version {
+  const base = { id: `${line}-arm64`, version, installedBytes: 135_000_000 }
+  if (platform === 'linux' && arch === 'arm64') {
+    return {
+      ...base,
+      packages: [],
+      unsupported: `this machine is arm64 itself, and js@${line} is that without an emulator`,
+    }
+  }
+  if (arm64 === undefined) {
+    return {
+      ...base,
+      packages: [],
+      unsupported: `arm64 is emulated on Linux alone, and this is ${platform} on ${arch}`,
+    }
+  }
+  if ('missing' in arm64) {
+    const unsupported = `arm64 is emulated on this machine, and there is ${arm64.missing}`
+    return { ...base, packages: [], unsupported, add: arm64.add }
+  }
+  return { ...base, packages: [packageFor('arm64', version, linux.arm64), foreignCalls] }
 }

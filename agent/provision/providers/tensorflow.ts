@@ -1,6 +1,6 @@
 import { wholeProduct, wholeSum } from '../known-answers.ts'
 import type { Machine, Provider, Version } from '../provider.ts'
-import { makeTensorflow } from '../tensorflow/make.ts'
+import { compiler, makeTensorflow } from '../tensorflow/make.ts'
 import { bindingPackages, cpuWheels, gpuWheels, type Wheel } from '../tensorflow/pins.ts'
 
 // TensorFlow as its project builds it for Python, opened by tfjs-node's binding.
@@ -14,6 +14,7 @@ export const tensorflow: Provider = {
     await makeTensorflow(wheel, [], place)
     return runnerOf('tensorflow', version)
   },
+  programs: [compiler],
   answers: [wholeSum, wholeProduct],
 }
 
@@ -30,6 +31,7 @@ export const tensorflowGpu: Provider = {
     await makeTensorflow(wheel, libraries, place)
     return runnerOf('tensorflow-gpu', version)
   },
+  programs: [compiler],
   answers: [wholeSum, wholeProduct],
 }
 

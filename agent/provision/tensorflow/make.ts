@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { coreModule, layout } from './layout.ts'
 import { BitfleetError } from '../../../shared/errors.ts'
 import { unpackTarball } from '../archive.ts'
-import type { InstallPlace } from '../provider.ts'
+import type { InstallPlace, NeededProgram } from '../provider.ts'
 import { unpackWheel } from '../wheel.ts'
 import { bindingPackages, type Wheel } from './pins.ts'
 
@@ -71,6 +71,14 @@ async function unpackPackages({ folder, file }: InstallPlace): Promise<void> {
   }
 }
 
+/** What builds the binding. */
+export const compiler: NeededProgram = {
+  command: 'g++',
+  argv: ['--version'],
+  remedy:
+    'the binding is built by g++ 8 or newer; install it (`apt-get install g++`, `dnf install gcc-c++`) and add the backend again',
+}
+
 /** The library's folder stands in the binding relative to the binding itself, so that the backend's folder may move. */
 async function buildBinding({ folder, run }: InstallPlace, build: string): Promise<void> {
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc']
@@ -80,11 +88,6 @@ async function buildBinding({ folder, run }: InstallPlace, build: string): Promi
     ...sources.map((name) => join(layout.package, 'binding', name)),
     ...['-o', layout.binding, '-L', layout.libraries, ...libraries.map((name) => `-l:${name}`), '-Wl,-rpath,$ORIGIN'],
   ]
-  await run('g++', argv, {
-    remedy:
-      'the binding is built by g++ 8 or newer; install it (`apt-get install g++`, `dnf install gcc-c++`) and add the backend again',
-    cwd: folder,
-    environment: { TMPDIR: build },
-    timeMs: 900_000,
-  })
+  const { command, remedy } = compiler
+  await run(command, argv, { remedy, cwd: folder, environment: { TMPDIR: build }, timeMs: 900_000 })
 }

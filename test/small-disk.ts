@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { needs } from '../needs.ts'
-import { folder } from './bitfleet.ts'
+import { needs } from './needs.ts'
 
 /** A file system of its own, small enough to be filled. */
 export interface SmallDisk {
@@ -10,6 +10,8 @@ export interface SmallDisk {
   /** To the last page. */
   fill(): void
   free(): void
+  /** Makes it another size, or takes the right to write it away. */
+  remount(options: string): void
   unmount(): void
 }
 
@@ -31,9 +33,14 @@ function canMount(): boolean {
 }
 
 export function openSmallDisk(mebibytes: number): SmallDisk {
-  const dir = join(folder(), 'disk')
-  mkdirSync(dir)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=0700`, 'bitfleet-test', dir], { stdio: 'pipe' })
+  const dir = mkdtempSync(join(tmpdir(), 'bitfleet-disk-'))
+  const options = `size=${mebibytes}m,mode=0700`
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'bitfleet-test', dir], { stdio: 'pipe' })
+  } catch (error) {
+    rmdirSync(dir)
+    throw error
+  }
   const filler = join(dir, 'filler')
   return {
     dir,
@@ -46,8 +53,12 @@ export function openSmallDisk(mebibytes: number): SmallDisk {
       }
     },
     free: () => rmSync(filler, { force: true }),
+    remount: (options) => void execFileSync('mount', ['-o', `remount,${options}`, dir], { stdio: 'pipe' }),
     // Whatever still has it open loses nothing by that; it goes with the last of them.
-    unmount: () => void execFileSync('umount', ['--lazy', dir], { stdio: 'pipe' }),
+    unmount() {
+      execFileSync('umount', ['--lazy', dir], { stdio: 'pipe' })
+      rmdirSync(dir)
+    },
   }
 }
 
