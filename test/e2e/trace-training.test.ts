@@ -65,7 +65,10 @@ factors:
   as: [{ stripes.threads: 1, stripes.isa: default }, { stripes.threads: 2 }]
 `)
     expect(report.cells.map(({ status }) => status)).toEqual(['completed', 'completed'])
-    const conditions = [{ OMP_NUM_THREADS: '1', ATEN_CPU_CAPABILITY: 'default' }, { OMP_NUM_THREADS: '2' }]
+    const conditions: Record<string, string>[] = [
+      { OMP_NUM_THREADS: '1', ATEN_CPU_CAPABILITY: 'default' },
+      { OMP_NUM_THREADS: '2' },
+    ]
     const byHand = conditions.map((variables) => traceByHand(script, variables))
     expect(report.cells.map(({ traces }) => traces)).toEqual(byHand.map((trace) => [trace, trace]))
     expect(code).toBe(byHand[0] === byHand[1] ? 0 : 1)
