@@ -33,17 +33,20 @@ const python = choices.flatMap(({ id, provider }) => {
   return description === undefined ? [] : [{ id, ...description }]
 })
 
-// The program of docs/your-own-program.md, as its owner lists it there.
-const listed = {
-  ...{ id: 'mean', title: 'A program', kernels: ['program'] },
-  knobs: describeKnobs(
-    programEntrySchema.parse({
-      id: 'mean',
-      command: ['/usr/bin/python3', '/own-program.py'],
-      knobs: [{ name: 'order', variable: 'SUM_ORDER', values: ['forward', 'backward'] }],
-    }),
-  ),
-}
+// The programs of docs/your-own-program.md and docs/trace-a-training.md, as their owner lists them there.
+const listed = [
+  { id: 'mean', knobs: [{ name: 'order', variable: 'SUM_ORDER', values: ['forward', 'backward'] }] },
+  {
+    id: 'stripes',
+    knobs: [
+      { name: 'threads', variable: 'OMP_NUM_THREADS', values: { from: 1, to: 64 } },
+      { name: 'isa', variable: 'ATEN_CPU_CAPABILITY', values: ['default', 'avx2', 'avx512'] },
+    ],
+  },
+].map((entry) => ({
+  ...{ id: entry.id, title: 'A program', kernels: ['program'] },
+  knobs: describeKnobs(programEntrySchema.parse({ ...entry, command: ['/usr/bin/python3', '/program.py'] })),
+}))
 
 const agent: AgentRecord = {
   id: 'a',
@@ -54,7 +57,7 @@ const agent: AgentRecord = {
   attributes: {},
   devices: [],
   slots: 1,
-  backends: [...backends, ...installed, ...python, ...added, listed].map(({ id, title, kernels, knobs }) => ({
+  backends: [...backends, ...installed, ...python, ...added, ...listed].map(({ id, title, kernels, knobs }) => ({
     id,
     title,
     status: 'ready',
