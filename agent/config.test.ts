@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readAgentConfig, readSoftware } from './config.ts'
+import { readAgentConfig, readSoftware, withState } from './config.ts'
 
 describe('the agent’s configuration', () => {
   it('finds the state folder as XDG has it', () => {
@@ -22,6 +22,15 @@ describe('the agent’s configuration', () => {
         expect.objectContaining({ code: 'usage' }),
       )
     }
+  })
+
+  it('has one list of programs where one is named, else those of the state folders', () => {
+    const own = readAgentConfig({ BITFLEET_STATE: '/y' })
+    expect(own.programLists).toEqual(['/y/programs.json'])
+    expect(withState(own, '/z').programLists).toEqual(['/z/programs.json', '/y/programs.json'])
+    const named = readAgentConfig({ BITFLEET_STATE: '/y', BITFLEET_PROGRAMS: '/etc/bitfleet/programs.json' })
+    expect(withState(named, '/z').programLists).toEqual(['/etc/bitfleet/programs.json'])
+    expect(() => readAgentConfig({ BITFLEET_PROGRAMS: 'programs.json' })).toThrow(/by its absolute path/)
   })
 
   it('knows the program it belongs to', () => {

@@ -22,7 +22,7 @@ describe('checkpoints without a schema', () => {
         [1, 'a'],
       ],
       /"a" is there twice at step 1/,
-    ], // prettier-ignore
+    ],
     [
       'back in time',
       [
@@ -30,7 +30,7 @@ describe('checkpoints without a schema', () => {
         [1, 'b'],
       ],
       /"b" is of step 1, and step 2 was before it/,
-    ], // prettier-ignore
+    ],
     ['nameless', [[0, '']], /is empty/],
     ['long', [[0, 'x'.repeat(257)]], /has 257 characters/],
     ['steering a terminal', [[0, 'a\u001b[31m']], /a screen obeys/],

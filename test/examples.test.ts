@@ -4,6 +4,7 @@ import type { BackendDriver } from '../agent/backends/backend.ts'
 import { backends } from '../agent/backends/index.ts'
 import { installedDrivers } from '../agent/backends/installed/index.ts'
 import { describeKnobs, programEntrySchema } from '../agent/programs/entry.ts'
+import { parseTraceLine } from '../agent/programs/trace-line.ts'
 import { listChoices } from '../agent/provision/choose.ts'
 import { providers } from '../agent/provision/providers/index.ts'
 import { expandPlan, parsePlan } from '../coordinator/plan/index.ts'
@@ -32,17 +33,20 @@ const python = choices.flatMap(({ id, provider }) => {
   return description === undefined ? [] : [{ id, ...description }]
 })
 
-// The program of docs/your-own-program.md, as its owner lists it there.
-const listed = {
-  ...{ id: 'mean', title: 'A program', kernels: ['program'] },
-  knobs: describeKnobs(
-    programEntrySchema.parse({
-      id: 'mean',
-      command: ['/usr/bin/python3', '/own-program.py'],
-      knobs: [{ name: 'order', variable: 'SUM_ORDER', values: ['forward', 'backward'] }],
-    }),
-  ),
-}
+// The programs of docs/your-own-program.md and docs/trace-a-training.md, as their owner lists them there.
+const listed = [
+  { id: 'mean', knobs: [{ name: 'order', variable: 'SUM_ORDER', values: ['forward', 'backward'] }] },
+  {
+    id: 'stripes',
+    knobs: [
+      { name: 'threads', variable: 'OMP_NUM_THREADS', values: { from: 1, to: 64 } },
+      { name: 'isa', variable: 'ATEN_CPU_CAPABILITY', values: ['default', 'avx2', 'avx512'] },
+    ],
+  },
+].map((entry) => ({
+  ...{ id: entry.id, title: 'A program', kernels: ['program'] },
+  knobs: describeKnobs(programEntrySchema.parse({ ...entry, command: ['/usr/bin/python3', '/program.py'] })),
+}))
 
 const agent: AgentRecord = {
   id: 'a',
@@ -53,7 +57,7 @@ const agent: AgentRecord = {
   attributes: {},
   devices: [],
   slots: 1,
-  backends: [...backends, ...installed, ...python, ...added, listed].map(({ id, title, kernels, knobs }) => ({
+  backends: [...backends, ...installed, ...python, ...added, ...listed].map(({ id, title, kernels, knobs }) => ({
     id,
     title,
     status: 'ready',
@@ -81,6 +85,31 @@ it('the plan of docs/write-a-plan.md parses', () => {
   const digest = `sha256:${'0'.repeat(64)}`
   const plan = parsePlan((text as string).replace('sha256:…', digest), 'write-a-plan.md')
   expect(expandPlan(plan, [agent]).cells.length).toBeGreaterThan(plan.workloads.length)
+})
+
+describe('docs/your-own-program.md', () => {
+  const page = readFileSync(new URL('../docs/your-own-program.md', import.meta.url), 'utf8')
+  const blocks = [...page.matchAll(/```json\n(.*?)```/gs)].map(([, text]) => text as string)
+
+  it('has a list that can be one', () => {
+    const { programs } = JSON.parse((blocks[1] as string).replace('sha256:…', `sha256:${'0'.repeat(64)}`)) as {
+      programs: unknown[]
+    }
+    const [entry] = programs.map((written) => programEntrySchema.parse(written))
+    expect(entry?.knobs.map(({ name }) => name)).toEqual(['threads', 'isa'])
+  })
+
+  it('has lines that a trace may have', () => {
+    const lines = (blocks[0] as string).trim().split('\n').map(parseTraceLine)
+    expect(lines.map((line) => Object.keys(line).join()).sort()).toEqual([
+      'checkpoint',
+      'checkpoint',
+      'checkpoint',
+      'facts',
+      'note',
+      'settings',
+    ])
+  })
 })
 
 it('the backend of docs/add-a-backend.md sums as the reference does, and says what it lacks', async () => {

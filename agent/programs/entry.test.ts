@@ -51,7 +51,18 @@ describe('an entry of the list', () => {
 
   it.each([
     ...['LD_PRELOAD', 'LD_LIBRARY_PATH', 'PYTHONPATH', 'PYTHONSTARTUP', 'PYTHONHOME', 'NODE_OPTIONS', 'NODE_PATH'],
-    ...['PATH', 'BASH_ENV', 'ENV', 'PERL5LIB', 'RUBYOPT', 'JAVA_TOOL_OPTIONS', 'GCONV_PATH', 'OMP_TOOL_LIBRARIES'],
+    ...[
+      'PATH',
+      'BASH_ENV',
+      'ENV',
+      'PERL5LIB',
+      'RUBYOPT',
+      'JULIA_LOAD_PATH',
+      'R_LIBS_USER',
+      'JAVA_TOOL_OPTIONS',
+      'GCONV_PATH',
+      'OMP_TOOL_LIBRARIES',
+    ],
     ...['DYLD_INSERT_LIBRARIES', 'HOME', 'OPENSSL_CONF', 'MY_PLUGIN', 'SOME_FILE', 'PYTHONWARNINGS'],
   ])('lets no plan choose %s, by which code is loaded', (variable) => {
     expect(refusal({ knobs: [knob(variable)] })).toMatch(/^knobs\.0\.variable: .*no plan may choose it/)
@@ -60,6 +71,11 @@ describe('an entry of the list', () => {
       OMP_DYNAMIC: 'FALSE',
     })
   })
+
+  it.each(['REDUCE_ORDER', 'RANK', 'NODE_RANK', 'JULIA_NUM_THREADS', 'LDA', 'PATHS', 'PYTHONHASHSEED', 'PYTHONMALLOC'])(
+    'lets a plan choose %s',
+    (variable) => expect(refusal({ knobs: [knob(variable)] })).toBeUndefined(),
+  )
 
   it.each([
     ['OMP_NUM_THREADS', 'IF.parallel', false],

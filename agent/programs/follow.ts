@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { traceFile } from './trace-line.ts'
@@ -15,6 +15,8 @@ export interface Follower {
   readLines(): string[]
   /** Bytes behind the last whole line. */
   unended(): number
+  /** @throws `workload` where another file stands in the trace's place: what was written to it was not read */
+  checkPlace(): void
   close(): void
 }
 
@@ -50,6 +52,15 @@ export function followTrace(folder: string): Follower {
       return whole === undefined ? (piece.byteLength > 0 ? this.readLines() : []) : decode(whole).split('\n')
     },
     unended: () => pending.byteLength,
+    checkPlace() {
+      if (descriptor === undefined) return
+      const [read, there] = [fstatSync(descriptor), lstatSync(path, { throwIfNoEntry: false })]
+      if (there?.ino === read.ino && there.dev === read.dev) return
+      throw new BitfleetError(
+        'workload',
+        'another file was put in its place; lines are appended to the one that is there',
+      )
+    },
     close() {
       if (descriptor !== undefined) closeSync(descriptor)
     },
@@ -105,4 +116,9 @@ export function takeFile(folder: string, name: string, maxBytes: number): Uint8A
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** What lies in the folder beside the trace. */
+export function leftFiles(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name !== traceFile)
 }

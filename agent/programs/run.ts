@@ -1,25 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
-import { parseNpy } from '../../shared/npy.ts'
-import { createPlaceCheck } from '../../shared/places.ts'
-import { parseSafetensors } from '../../shared/safetensors.ts'
-import type { Tensor } from '../../shared/tensor.ts'
+import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import type { ProgramValue } from '../../workloads/program.ts'
 import type { WorkloadContext } from '../../workloads/workload.ts'
 import { runnerEnvironment } from './config.ts'
 import type { ProgramEntry } from './entry.ts'
-import { followTrace, takeFile } from './follow.ts'
 import { type Observer, observeProgram } from './observe.ts'
 import { findChangedPin } from './pins.ts'
 import type { Said } from './said.ts'
-import { parseTraceLine, traceFile, type TracedCheckpoint } from './trace-line.ts'
-
-/** A file is in memory as a whole while it is read. */
-const maxFileBytes = 1 << 30
-const maxTotalBytes = 64 * 2 ** 30
+import { createTraceReader, type TraceReader } from './trace-reader.ts'
 
 /** How often is looked for new lines, in ms: at first often, since what is short is soon over. */
 const firstPollMs = 4
@@ -99,14 +90,21 @@ async function checkPins(entry: ProgramEntry, end?: string): Promise<void> {
   throw new BitfleetError('digest-mismatch', `${changed}${when}`)
 }
 
+/** @throws `system` where the folder it is started in is not there */
 function start(
-  { command, directory, environment }: ProgramEntry,
+  { id, command, directory, environment }: ProgramEntry,
   out: string,
   parameters: Readonly<Record<string, ProgramValue>>,
   seed: string,
 ): ChildProcess {
   const scratch = join(tmpdir(), 'work')
   if (directory === undefined) mkdirSync(scratch)
+  else if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new BitfleetError(
+      'system',
+      `program ${id} is to be started in ${directory}, which is no folder; make it, or list the program with another`,
+    )
+  }
   const set = runnerEnvironment()
   guardGroup()
   return spawn(command[0] as string, command.slice(1), {
@@ -206,86 +204,5 @@ async function within(end: Promise<void>, ms: number): Promise<void> {
     await Promise.race([end, new Promise((resolve) => (timer = setTimeout(resolve, ms)))])
   } finally {
     clearTimeout(timer)
-  }
-}
-
-type TraceReader = ReturnType<typeof createTraceReader>
-
-/** Takes a trace line by line, and the tensors it names. */
-function createTraceReader({ id }: ProgramEntry, out: string, { checkpoint, said }: ProgramRun) {
-  const follower = followTrace(out)
-  const placeFault = createPlaceCheck()
-  const taken = new Set<string>()
-  let line = 0
-  let checkpoints = 0
-  let totalBytes = 0
-
-  const take = ({ file, step, name, prefix = '', role }: TracedCheckpoint) => {
-    if (taken.has(file)) throw new BitfleetError('workload', 'it was named before; a file is named once')
-    taken.add(file)
-    const bytes = takeFile(out, file, maxFileBytes)
-    totalBytes += bytes.byteLength
-    if (totalBytes > maxTotalBytes) throw new BitfleetError('limit', `all its tensors are over ${maxTotalBytes} bytes`)
-    const tensors: Iterable<readonly [string, Tensor]> =
-      name === undefined ? parseSafetensors(bytes) : [[name, parseNpy(bytes, file)]]
-    for (const [own, tensor] of tensors) {
-      const whole = `${prefix}${own}`
-      const fault = placeFault({ step, name: whole })
-      if (fault !== undefined) throw new BitfleetError('workload', fault)
-      checkpoint(step, whole, tensor, role)
-      checkpoints++
-    }
-  }
-
-  const read = (text: string) => {
-    line++
-    let file: string | undefined
-    try {
-      const told = parseTraceLine(text)
-      if (told.checkpoint !== undefined) {
-        file = told.checkpoint.file
-        take(told.checkpoint)
-      }
-      if (told.settings !== undefined) said.settings(told.settings)
-      if (told.facts !== undefined) said.facts(told.facts)
-      if (told.note !== undefined) said.note(told.note)
-    } catch (error) {
-      const at = `${traceFile} of program ${id}, line ${line}${file === undefined ? '' : `, ${file}`}`
-      throw new BitfleetError(isBitfleetError(error) ? error.code : 'internal', `${at}: ${messageOf(error)}`, {
-        cause: error,
-      })
-    }
-  }
-
-  return {
-    /** Takes all that is there now. */
-    readOn(): void {
-      for (let lines = readLines(); lines.length > 0; lines = readLines()) for (const text of lines) read(text)
-    },
-    /** @throws `workload` where a program that ended well left no trace, or half a line */
-    complete(): void {
-      if (follower.unended() > 0) {
-        throw new BitfleetError(
-          'workload',
-          `${traceFile} of program ${id} ends inside line ${line + 1}; end it by a line feed`,
-        )
-      }
-      follower.close()
-      if (checkpoints > 0) return
-      throw new BitfleetError(
-        'workload',
-        `program ${id} ended well and traced no tensor; it names tensors in $BITFLEET_OUT/${traceFile}, ` +
-          'as docs/your-own-program.md tells',
-      )
-    },
-  }
-
-  function readLines(): string[] {
-    try {
-      return follower.readLines()
-    } catch (error) {
-      const code = isBitfleetError(error) ? error.code : 'system'
-      throw new BitfleetError(code, `${traceFile} of program ${id}: ${messageOf(error)}`, { cause: error })
-    }
   }
 }

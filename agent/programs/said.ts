@@ -33,20 +33,23 @@ export function createSaid({ knobs }: Pick<ProgramEntry, 'knobs'>, tell: Tell) {
     if (into.size > maxKeys) throw new BitfleetError('limit', `there are more than ${maxKeys} settings or facts`)
     return Object.fromEntries(changed)
   }
-  const tellAtOnce = (told: Told) => {
-    if (Object.keys(told.settings).length + Object.keys(told.facts).length === 0 && told.notes === notes) return
+  const tellAtOnce = (changed: Pick<Told, 'settings' | 'facts'>, noted: boolean) => {
+    if (!noted && Object.keys({ ...changed.settings, ...changed.facts }).length === 0) return
+    const told = { ...changed, notes: allNotes() }
     toldBytes += JSON.stringify(told).length
-    if (toldBytes <= maxToldBytes) tell({ ...told, notes: allNotes() })
+    if (toldBytes <= maxToldBytes) tell(told)
   }
   const allNotes = (): Note[] => {
     if (notKept === 0) return [...notes]
     const message = `${notKept} more notes of the program were not kept: ${maxNotes} are`
     return [...notes, { kind: 'limit', subject: 'program', message }]
   }
-  const note = (message: string) => {
-    if (notes.some((other) => other.message === message)) return
+  /** @returns whether it is new */
+  const note = (message: string): boolean => {
+    if (notes.some((other) => other.message === message)) return false
     if (notes.length < maxNotes) notes.push({ kind: 'warning', subject: 'program', message })
     else notKept++
+    return true
   }
 
   return {
@@ -59,7 +62,7 @@ export function createSaid({ knobs }: Pick<ProgramEntry, 'knobs'>, tell: Tell) {
         if (knob === undefined) others.push([`backend.${variable}`, value])
         else answered.push([knob.name, value])
       }
-      tellAtOnce({ settings: news(settings, answered), facts: news(facts, others), notes })
+      tellAtOnce({ settings: news(settings, answered), facts: news(facts, others) }, false)
     },
     facts(said: Readonly<Record<string, string>>): void {
       const entries = Object.entries(said)
@@ -67,15 +70,13 @@ export function createSaid({ knobs }: Pick<ProgramEntry, 'knobs'>, tell: Tell) {
       const own = entries.filter(
         ([key]) => isFactKey(key) && !/^(?:program|knob|env|cgroup)\.|^cpu\.affinity$/.test(key),
       )
-      const before = notes.length
-      for (const [key] of entries.filter((entry) => !own.includes(entry))) {
-        note(`"${visibleLine(key)}" is no fact that a program can state, and is left out`)
-      }
-      tellAtOnce({ settings: {}, facts: news(facts, own), notes: notes.length === before ? notes : [...notes] })
+      const noted = entries
+        .filter((entry) => !own.includes(entry))
+        .map(([key]) => note(`"${visibleLine(key)}" is no fact that a program can state, and is left out`))
+      tellAtOnce({ settings: {}, facts: news(facts, own) }, noted.includes(true))
     },
     note(text: string): void {
-      note(visibleLine(text))
-      tellAtOnce({ settings: {}, facts: {}, notes: [...notes] })
+      tellAtOnce({ settings: {}, facts: {} }, note(visibleLine(text)))
     },
     /** All of it. */
     everything: (): Told => ({

@@ -76,7 +76,8 @@ const harmlessOfPython = new Set([
 /** What dynamic linkers, interpreters and shells read to find or run code, and what looks like a place of some. */
 const loading = new RegExp(
   `^(?:${[
-    '(?:LD|DYLD|PYTHON|NODE|PERL|RUBY|GEM|LUA|JULIA|R|GCONV|OPENSSL|OCL_ICD|VK|SSL|BASH|ZDOT|GIT)\\w*',
+    '(?:LD_|DYLD_|PYTHON|PERL|RUBY|GEM_|LUA_|OPENSSL_|OCL_ICD_|VK_|SSL_|BASH|GIT_)\\w*|NODE_(?!RANK$)\\w*',
+    'R_(?:LIBS|PROFILE|ENVIRON)\\w*|JULIA_(?:PROJECT|BINDIR)|ZDOTDIR',
     'PATH|ENV|HOME|SHELL|SHELLOPTS|PS4|IFS|PROMPT_COMMAND|LOCPATH|NLSPATH|CLASSPATH|TMPDIR|TERMINFO\\w*|EDITOR|PAGER',
     '(?:JAVA_TOOL|_JAVA|JDK_JAVA)_OPTIONS',
     'OMP_TOOL\\w*|CUDA_INJECTION\\w*',

@@ -17,7 +17,9 @@ export async function listWorkloads({ json }: { json?: boolean }): Promise<numbe
   const width = Math.max(...rows.map(({ id }) => id.length))
   for (const { id, version, title, params } of rows) {
     process.stdout.write(`${id.padEnd(width)}  v${version}  ${title}\n`)
-    const names = Object.keys((params as { properties?: object }).properties ?? {})
+    const { properties = {}, additionalProperties } = params as { properties?: object; additionalProperties?: unknown }
+    const names = Object.keys(properties)
+    if (typeof additionalProperties === 'object') names.push('and what the machine that lists it knows')
     if (names.length > 0) process.stdout.write(`${' '.repeat(width)}      ${names.join(', ')}\n`)
   }
   return 0

@@ -159,6 +159,10 @@ describe('expanding a plan', () => {
       ['program', 'digits@2', { threads: 2 }],
     ])
     expect(notes.join()).toMatch(/no agent of this run has the backend digits@2/)
+    // Other workloads of the plan may be aimed at it, too: they are unsupported there.
+    const mixed =
+      'workloads:\n  - program: { name: digits }\n  - reduce.sum: { n: 16 }\nfactors:\n  backend: [js, digits]\n'
+    expect(expandPlan(parsePlan(`name: t\nseed: 1\n${mixed}`), [agent('a')]).cells).toHaveLength(4)
     // A slip of the pen is none.
     expect(() => expandPlan(own('digit'), [agent('a')])).toThrow(/no backend "digits@2", did you mean "digit"\?/)
     expect(() => own('[1]')).toThrow(/p\.yaml:4: workloads\.program\.name: the listed program that is meant/)

@@ -21,11 +21,12 @@ const maxCells = 100_000
  */
 export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells: CellRecord[]; notes: string[] } {
   const chosen = chooseAgents(plan, agents)
+  const programs = plan.workloads.flatMap(programOf)
   const notes = new Set<string>()
   const cells = new Map<string, CellRecord>()
   let position = 0
   for (const workload of plan.workloads) {
-    const conditions = expandConditions(workload.factors, chosen, notes, programOf(workload))
+    const conditions = expandConditions(workload.factors, chosen, notes, programs)
     for (const seed of workload.seeds) {
       for (const condition of conditions) {
         position++
@@ -48,8 +49,8 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
 }
 
 /** The program that a workload of `program` names: a backend that an agent may lack. */
-function programOf({ id, params }: PlannedWorkload): string | undefined {
-  return id === 'program' && typeof params.name === 'string' ? params.name : undefined
+function programOf({ id, params }: PlannedWorkload): string[] {
+  return id === 'program' && typeof params.name === 'string' ? [params.name] : []
 }
 
 function chooseAgents(plan: Plan, agents: readonly AgentRecord[]): AgentRecord[] {
@@ -104,18 +105,18 @@ function defaultRepetitions(knobs: Knobs): number {
 /**
  * The distinct conditions of some factors: backends in order, and for each the product of what applies to it.
  *
- * @param program that the workload names
+ * @param programs that the plan names
  */
 export function expandConditions(
   factors: Factors,
   agents: readonly AgentRecord[],
   notes: Set<string>,
-  program?: string,
+  programs: readonly string[] = [],
 ): RequestedCondition[] {
   const conditions = new Map<string, RequestedCondition>()
   const applied = new Set<Factor>()
   for (const backend of factors.backends) {
-    const described = describe(backend, factors, agents, notes, program)
+    const described = describe(backend, factors, agents, notes, programs)
     const exists = existsIn(backend, described, agents, notes)
     let knobSets: Knobs[] = [{}]
     for (const factor of factors.others) {
@@ -193,7 +194,7 @@ function describe(
   factors: Factors,
   agents: readonly AgentRecord[],
   notes: Set<string>,
-  program: string | undefined,
+  programs: readonly string[],
 ): BackendDescription[] {
   const all = agents.flatMap((agent) => agent.backends)
   const there = all.filter(({ id }) => id === backend)
@@ -201,9 +202,7 @@ function describe(
   const described = there.filter(({ status, knobs }) => status === 'ready' || knobs.length > 0)
   if (described.length > 0) return described
   const base = backendName(backend)
-  const known = [
-    ...new Set([...publicBackendNames, ...all.map(({ id }) => backendName(id)), ...(program ? [program] : [])]),
-  ]
+  const known = [...new Set([...publicBackendNames, ...all.map(({ id }) => backendName(id)), ...programs])]
   if (!known.includes(base)) {
     throw new BitfleetError(
       'usage',

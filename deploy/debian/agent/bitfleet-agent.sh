@@ -13,7 +13,7 @@ settings=$root/etc/bitfleet/agent.env
 # which Node.js, and how the coordinator is reached. As text: the file is not a script. Numeric variables are the
 # service's alone.
 if [ -r "$settings" ]; then
-  for name in NODE BITFLEET_CA_FILE BITFLEET_RUNNERS BITFLEET_RUNNER_MODULES HTTPS_PROXY HTTP_PROXY ALL_PROXY NO_PROXY; do
+  for name in NODE BITFLEET_CA_FILE BITFLEET_RUNNERS BITFLEET_RUNNER_MODULES BITFLEET_PROGRAMS HTTPS_PROXY HTTP_PROXY ALL_PROXY NO_PROXY; do
     if eval "[ -z \"\${$name:-}\" ]"; then
       value=$(sed -n "s/^$name=//p" "$settings" | tail -n 1 | sed 's/^"\(.*\)"$/\1/')
       if [ -n "$value" ]; then export "$name=$value"; fi
