@@ -8,7 +8,7 @@ import type { Installed } from '../agent/provision/installed.ts'
 import { entryPoint } from '../shared/entry-point.ts'
 import type { Tensor } from '../shared/tensor.ts'
 import type { Checkpoint, Trace } from '../shared/trace.ts'
-import { exactProblem, exactStepOnJs, traceOf } from './exact-training.ts'
+import { type ExactNetwork, exactGiven, exactProblem, traceOf } from './exact-training.ts'
 
 // The step of exact-training.ts in a process of an installed library, started as its runner is.
 
@@ -22,7 +22,6 @@ const asked = JSON.parse(readFileSync(0, 'utf8'))
 const load = (path) => import(new URL(path, asked.dist).href)
 const { digestOf } = await load('shared/digest.js')
 const { createTensor } = await load('shared/tensor.js')
-const { createPerceptron } = await load('workloads/training/network.js')
 const { createRecorder } = await load('workloads/training/recorder.js')
 const { trainOnTfjs } = await load('workloads/training/tfjs-training.js')
 const { createPlainArithmetic } = await load('workloads/training/plain-arithmetic.js')
@@ -40,7 +39,7 @@ const inputs = {
 const made = []
 const recorder = createRecorder(asked.places, (step, name, { dtype, shape, bytes }) =>
   made.push({ step, name, dtype, shape, digest: digestOf(bytes) }))
-const network = createPerceptron(asked.hidden, 64, 10)
+const network = asked.network
 const [, driverId, id, folder] = asked.installed
 const backend = await installedDrivers.find((driver) => driver.id === driverId).driver(id, folder).open({})
 const { tf, kernels } = backend
@@ -72,9 +71,12 @@ export interface InstalledBackend {
  *
  * @throws with the log of a process that died
  */
-export async function exactStepInstalled({ id, folder, installed }: InstalledBackend): Promise<Trace> {
+export async function exactStepInstalled(
+  { id, folder, installed }: InstalledBackend,
+  which: ExactNetwork = 'mlp',
+): Promise<Trace> {
   const { executable, argv, environment } = installedCommand(installed.runner, folder, runner)
-  const { hidden, params, inputs, batch, places } = exactProblem()
+  const { network, size, params, inputs, batch, places } = exactProblem(which)
   const step1 = places.filter(({ step }) => step === 1)
   const python = installed.runner.kind === 'python'
   const at = argv.findIndex((argument) => argument.endsWith('bitfleet_runner.py'))
@@ -93,7 +95,7 @@ export async function exactStepInstalled({ id, folder, installed }: InstalledBac
   input.on('error', () => {})
   input.end(
     JSON.stringify({
-      ...{ hidden, params },
+      ...{ network, which, size, params },
       ...(python
         ? {
             runner: join(dist, 'agent/runners/python'),
@@ -117,9 +119,9 @@ export async function exactStepInstalled({ id, folder, installed }: InstalledBac
   ])
   if (code !== 0) throw new Error(`${id} ended with ${String(code)}: ${out}${log}`)
   // What the process was given is not for it to tell.
-  const given = (await exactStepOnJs('sequential')).checkpoints.filter(({ step }) => step === 0)
+  const given = exactGiven(which)
   const made = JSON.parse(json) as Omit<Checkpoint, 'seq'>[]
-  return traceOf([...given, ...made.map((checkpoint, i) => ({ ...checkpoint, seq: given.length + i }))])
+  return traceOf([...given, ...made.map((checkpoint, i) => ({ ...checkpoint, seq: given.length + i }))], which)
 }
 
 /** Tensors anywhere in a value, their bytes in base64. */

@@ -2,7 +2,13 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { tfjsCpu } from '../agent/backends/tfjs-cpu.ts'
 import { tfjsWasm } from '../agent/backends/tfjs-wasm.ts'
 import type { Trace } from '../shared/trace.ts'
-import { exactStepOnJs, exactStepOnTfjs, exactTraceDigest, traceOf } from './exact-training.ts'
+import {
+  exactConvolutionalDigest,
+  exactStepOnJs,
+  exactStepOnTfjs,
+  exactTraceDigest,
+  traceOf,
+} from './exact-training.ts'
 
 describe('a step of training in which nothing is rounded', () => {
   let reference: Trace
@@ -40,7 +46,9 @@ describe('a step of training in which nothing is rounded', () => {
   ] as const)('has the same bits on %s', async (_, driver, knobs) => {
     const backend = await driver.open(knobs)
     try {
-      expect(await exactStepOnTfjs(backend.tf as NonNullable<typeof backend.tf>)).toEqual(reference)
+      const tf = backend.tf as NonNullable<typeof backend.tf>
+      expect(await exactStepOnTfjs(tf)).toEqual(reference)
+      expect((await exactStepOnTfjs(tf, 'cnn')).digest).toBe(exactConvolutionalDigest)
     } finally {
       await backend.close()
     }

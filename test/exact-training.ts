@@ -8,15 +8,17 @@ import { testCount, trainCount } from '../workloads/data/digits.ts'
 import { type Kernels, isUnsupported } from '../workloads/kernels.ts'
 import { type Batch, createBatch } from '../workloads/training/batch.ts'
 import type { TrainingInputs } from '../workloads/training/inputs.ts'
-import { createPerceptron } from '../workloads/training/network.ts'
+import { type Network, createConvolutional, createPerceptron } from '../workloads/training/network.ts'
+import type { TrainingParams } from '../workloads/training/params.ts'
 import { createPlainArithmetic } from '../workloads/training/plain-arithmetic.ts'
 import { trainPlainly } from '../workloads/training/plain-training.ts'
 import { type Recorder, createRecorder, offerInputs } from '../workloads/training/recorder.ts'
 import { createSchedule, trainingSchema } from '../workloads/training/schedule.ts'
 import { trainOnTfjs } from '../workloads/training/tfjs-training.ts'
 import type { CheckpointSpec } from '../workloads/workload.ts'
+import { channels, convolutionalInputs, convolutionalParams } from './exact-convolutional.ts'
 
-// One step of training in which nothing is rounded, so that no order, width or fusion can show: whole numbers and
+// One step of training of a perceptron in which nothing is rounded, so that no order, width or fusion can show: whole numbers and
 // powers of two throughout. Whatever computes it otherwise computes something else.
 //
 // - Logits of a row lie 256 or more apart, so that softmax is 1 at the largest and e^−256 = 0 elsewhere. TensorFlow has
@@ -98,41 +100,72 @@ function exactInputs(): TrainingInputs {
 /** Of every library there is; docs/python.md tells it. */
 export const exactTraceDigest = 'cf6579f8524490c588e17016a753a85fab328afec69fbed100c4bb936d0a1b55'
 
+/** The same of the convolutional network, on every library that trains. */
+export const exactConvolutionalDigest = 'b7786696bc3b0b34079f9043dc12308839540a3ee6bf661d63e4b1750d4c9bfa'
+
+export type ExactNetwork = 'mlp' | 'cnn'
+
 /** What the step is made of, for a program that is not this one. */
 export interface ExactProblem {
-  readonly hidden: number
-  readonly params: typeof params
+  readonly network: Network
+  /** Hidden units, or channels. */
+  readonly size: number
+  readonly params: TrainingParams
   readonly inputs: TrainingInputs
   /** As the network takes it. */
   readonly batch: Batch
-  /** The schema of `train.mlp` up to the updated weights; what comes after them is rounded. */
+  /** The schema of the training up to the updated weights; what comes after them is rounded. */
   readonly places: readonly CheckpointSpec[]
 }
 
-export function exactProblem(): ExactProblem {
-  const inputs = exactInputs()
-  const schema = trainingSchema(network, params)
+export function exactProblem(which: ExactNetwork = 'mlp'): ExactProblem {
+  const problem =
+    which === 'mlp'
+      ? { network, size: hidden, params, inputs: exactInputs() }
+      : {
+          network: createConvolutional(channels, 8, classes),
+          size: channels,
+          params: { ...params, ...convolutionalParams },
+          inputs: convolutionalInputs(),
+        }
+  const schema = trainingSchema(problem.network, problem.params)
   const places = schema.slice(0, schema.findLastIndex(({ name }) => name.startsWith('update/')) + 1)
-  return { hidden, params, inputs, places, batch: createBatch(network, params, inputs, createSchedule(params), 1) }
+  const schedule = createSchedule(problem.params)
+  return { ...problem, places, batch: createBatch(problem.network, problem.params, problem.inputs, schedule, 1) }
+}
+
+/** The first checkpoints: what a program is given. */
+export function exactGiven(which: ExactNetwork): Checkpoint[] {
+  const { network, inputs, places } = exactProblem(which)
+  const given: Checkpoint[] = []
+  const recorder = createRecorder(places, (step, name, { dtype, shape, bytes }) =>
+    given.push({ seq: given.length, step, name, dtype, shape: [...shape], digest: digestOf(bytes) }),
+  )
+  offerInputs(recorder, network, inputs)
+  return given
 }
 
 /** Runs a program of the step and traces what it offers. @throws where it does not keep to the schema */
-async function traced(program: (inputs: TrainingInputs, recorder: Recorder) => unknown): Promise<Trace> {
-  const { inputs, places } = exactProblem()
+async function traced(
+  which: ExactNetwork,
+  program: (problem: ExactProblem, recorder: Recorder) => unknown,
+): Promise<Trace> {
+  const problem = exactProblem(which)
+  const { network, inputs, places } = problem
   const made: Checkpoint[] = []
   const recorder = createRecorder(places, (step, name, { dtype, shape, bytes }) =>
     made.push({ seq: made.length, step, name, dtype, shape: [...shape], digest: digestOf(bytes) }),
   )
   offerInputs(recorder, network, inputs)
-  await program(inputs, recorder)
-  return traceOf(made)
+  await program(problem, recorder)
+  return traceOf(made, which)
 }
 
 /** @throws where these are not the checkpoints of the schema */
-export function traceOf(made: readonly Checkpoint[]): Trace {
+export function traceOf(made: readonly Checkpoint[], which: ExactNetwork = 'mlp'): Trace {
   const place = ({ step, name, dtype, shape }: Omit<CheckpointSpec, 'role'>) =>
     `${step} ${name} ${dtype}[${shape.join()}]`
-  const [found, wanted] = [made.map(place), exactProblem().places.map(place)]
+  const [found, wanted] = [made.map(place), exactProblem(which).places.map(place)]
   const at = wanted.findIndex((place, i) => place !== found[i])
   if (at >= 0 || found.length !== wanted.length) {
     throw new Error(`checkpoint ${at} is ${found[at] ?? 'not there'}, not ${wanted[at] ?? 'the end'}`)
@@ -141,9 +174,11 @@ export function traceOf(made: readonly Checkpoint[]): Trace {
 }
 
 /** On the tfjs backend in force. */
-export function exactStepOnTfjs(tf: typeof tfjs): Promise<Trace> {
+export function exactStepOnTfjs(tf: typeof tfjs, which: ExactNetwork = 'mlp'): Promise<Trace> {
   const softmax: typeof tf.softmax = (logits) => tf.step(tf.sub(tf.softmax(logits), tf.scalar(0.5)))
-  return traced((inputs, recorder) => trainOnTfjs({ ...tf, softmax }, network, params, inputs, recorder))
+  return traced(which, ({ network, params, inputs }, recorder) =>
+    trainOnTfjs({ ...tf, softmax }, network, params, inputs, recorder),
+  )
 }
 
 /** All its products, forward and backward, by a library that trains nothing; in plain arithmetic what is no product. */
@@ -153,7 +188,7 @@ export function exactStepOnProducts(gemm: Kernels['gemm'] | undefined): Promise<
     if (product === undefined || isUnsupported(product)) throw new Error('it has no product')
     return product
   }
-  return traced((inputs, recorder) =>
+  return traced('mlp', ({ network, params, inputs }, recorder) =>
     trainPlainly(network, params, createPlainArithmetic('f32'), inputs, multiply, recorder),
   )
 }

@@ -15,7 +15,7 @@ sys.path.insert(0, asked["runner"])
 from bitfleet.backends import find_backend  # noqa: E402
 from bitfleet.errors import BitfleetError  # noqa: E402
 from bitfleet.tensors import create_tensor, digest_of  # noqa: E402
-from bitfleet.training_inputs import perceptron, training_schema  # noqa: E402
+from bitfleet.training_inputs import convolutional, perceptron, training_schema  # noqa: E402
 from bitfleet.training_workloads import train  # noqa: E402
 from bitfleet_runner import use_site  # noqa: E402
 
@@ -62,7 +62,7 @@ class Recorder:
 
 
 params = {**asked["params"]}
-network = perceptron(asked["hidden"])
+network = {"mlp": perceptron, "cnn": convolutional}[asked["which"]](asked["size"])
 schema = [place for place in training_schema(network, params) if place[0] == 1]
 recorder = Recorder(schema[: 1 + max(i for i, place in enumerate(schema) if place[1].startswith("update/"))])
 backend = find_backend(options.name).open_backend({})

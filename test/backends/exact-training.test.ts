@@ -8,7 +8,13 @@ import { readInstalled } from '../../agent/provision/installed.ts'
 import { backendName } from '../../shared/backend-description.ts'
 import type { Trace } from '../../shared/trace.ts'
 import { exactStepInstalled } from '../exact-training-elsewhere.ts'
-import { exactStepOnJs, exactStepOnProducts, exactStepOnTfjs, exactTraceDigest } from '../exact-training.ts'
+import {
+  exactConvolutionalDigest,
+  exactStepOnJs,
+  exactStepOnProducts,
+  exactStepOnTfjs,
+  exactTraceDigest,
+} from '../exact-training.ts'
 import { needs } from '../needs.ts'
 import { addedPython, askPython, pythonDriver } from '../python-runner.ts'
 
@@ -56,6 +62,14 @@ describe('a step of training in which nothing is rounded has one trace', async (
 
   const trains = installed.filter(({ id }) => /^(?:tensorflow|pytorch|jax)@/.test(id))
   it.each(trains)('on $id', async (entry) => expect(await exactStepInstalled(entry)).toEqual(reference))
+
+  it.each(trains)('on $id, of the convolutional network too', async (entry) => {
+    const backend = await tfjsCpu.open({})
+    const reference = await exactStepOnTfjs(backend.tf as NonNullable<typeof backend.tf>, 'cnn')
+    await backend.close()
+    expect(reference.digest).toBe(exactConvolutionalDigest)
+    expect(await exactStepInstalled(entry, 'cnn')).toEqual(reference)
+  })
 
   // js@VERSION computes all of it in plain arithmetic; ONNX Runtime trains nothing, and its products are its own.
   const multiplies = installed.filter(({ id }) => /^(?:js|onnxruntime)@/.test(id))
