@@ -4,6 +4,9 @@ import { byteCount, ca, does, json, tokenFile, wholeNumber } from '../shared/com
 const name = () => new Option('--name <name>', 'what to call this agent; several on one machine need different names')
 const labels = () => new Option('--label <key=value...>', 'labels that plans aim at').default([])
 const backendState = () => new Option('--state <dir>', 'the folder whose backends are meant')
+const programState = () => new Option('--state <dir>', 'the folder whose list is meant; BITFLEET_PROGRAMS goes before')
+const several = (flags: string, description: string) =>
+  new Option(flags, description).argParser((value: string, before: string[]) => [...before, value]).default([])
 const state = () => new Option('--state <dir>', "where this agent's key, cache and spool are kept")
 
 // The agent's commands, once for `bitfleet agent …` and for the agent's own single file. Every command is loaded when
@@ -100,6 +103,48 @@ export function addMachineCommands(program: Command): void {
     .argument('<name@version>', 'such as js@24')
     .addOption(backendState())
     .action(does(async (id: string, options) => (await import('./commands/backends.ts')).backendsRemove(id, options)))
+
+  const programs = program.command('programs').description('programs of your own that plans may run here')
+  programs
+    .command('list', { isDefault: true })
+    .description('what is listed, its files and digests, and whether they are what they are pinned as')
+    .addOption(programState())
+    .addOption(json())
+    .action(does(async (options) => (await import('./commands/programs.ts')).listPrograms(options)))
+  programs
+    .command('add')
+    .description('list a program, and pin every file of its command as it is now')
+    .argument('<name[@variant]>', 'what plans call it, such as digits or digits@torch-2.6')
+    .argument('<command...>', 'behind `--`: the program by its absolute path, and its arguments')
+    .addOption(several('--parameter <name=default>', 'what a plan may say; the default says its type. May be repeated'))
+    .addOption(
+      several(
+        '--knob <name=variable:values>',
+        'a variable that a plan may set to one of 1..64 or a,b. May be repeated',
+      ),
+    )
+    .addOption(several('--env <variable=value>', 'a variable that is always set. May be repeated'))
+    .addOption(several('--pin <file>', 'one more file that must stay as it is now. May be repeated'))
+    .option('--directory <dir>', 'where it is started; left out, in an empty folder each time')
+    .option('--replace', 'put it in the place of one of this name')
+    .addOption(programState())
+    .action(
+      does(async (id: string, command: string[], options) =>
+        (await import('./commands/programs.ts')).programsAdd(id, command, options),
+      ),
+    )
+  programs
+    .command('pin')
+    .description('take the pinned files of a listed program as they are now')
+    .argument('<name[@variant]>', 'such as digits')
+    .addOption(programState())
+    .action(does(async (id: string, options) => (await import('./commands/programs.ts')).programsPin(id, options)))
+  programs
+    .command('remove')
+    .description('list a program no more; its files stay')
+    .argument('<name[@variant]>', 'such as digits')
+    .addOption(programState())
+    .action(does(async (id: string, options) => (await import('./commands/programs.ts')).programsRemove(id, options)))
 
   program
     .command('doctor')

@@ -15,6 +15,8 @@ export interface AgentConfig {
   readonly runnerModules: readonly string[]
   /** Folders of installed backends; of two of one id that in the earlier counts. */
   readonly backendFolders: readonly string[]
+  /** Files that list this machine's own programs; of two of one id that in the earlier counts. */
+  readonly programLists: readonly string[]
   /** `BITFLEET_CA_FILE`, `HTTPS_PROXY` and their like: how the coordinator is reached. */
   readonly network: NetworkSettings
   /** Folder of the runners, in place of where this program looks for them: an absolute path. */
@@ -38,6 +40,10 @@ export function readAgentConfig(environment: Readonly<Record<string, string | un
   if (runnersFolder !== undefined && !isAbsolute(runnersFolder)) {
     throw new BitfleetError('usage', `BITFLEET_RUNNERS names "${runnersFolder}"; name the folder by its absolute path`)
   }
+  const programs = environment.BITFLEET_PROGRAMS || undefined
+  if (programs !== undefined && !isAbsolute(programs)) {
+    throw new BitfleetError('usage', `BITFLEET_PROGRAMS names "${programs}"; name the list by its absolute path`)
+  }
   const stateRoot = stateRootOf(environment)
   return {
     stateRoot,
@@ -45,6 +51,7 @@ export function readAgentConfig(environment: Readonly<Record<string, string | un
     runnerModules,
     runnersFolder,
     backendFolders: [backendsOf(stateRoot)],
+    programLists: [programs ?? programsOf(stateRoot)],
     network: readNetworkSettings(environment),
     environment,
   }
@@ -55,10 +62,24 @@ export function backendsOf(stateRoot: string): string {
   return join(resolve(stateRoot), 'backends')
 }
 
-/** The same, with the backends of a state folder that a person named before those of the environment's. */
+/** Where a state folder keeps its list of programs, as an absolute path. */
+export function programsOf(stateRoot: string): string {
+  return join(resolve(stateRoot), 'programs.json')
+}
+
+/**
+ * The same, with the backends and programs of a state folder that a person named before those of the environment's.
+ * `BITFLEET_PROGRAMS` is the one list, whatever the folder.
+ */
 export function withState(config: AgentConfig, stateRoot: string | undefined): AgentConfig {
   if (stateRoot === undefined) return config
-  return { ...config, stateRoot, backendFolders: [backendsOf(stateRoot), ...config.backendFolders] }
+  const named = config.environment.BITFLEET_PROGRAMS ? [] : [programsOf(stateRoot)]
+  return {
+    ...config,
+    stateRoot,
+    backendFolders: [backendsOf(stateRoot), ...config.backendFolders],
+    programLists: [...named, ...config.programLists],
+  }
 }
 
 /** `BITFLEET_STATE`, else `bitfleet` under the user's state folder. */

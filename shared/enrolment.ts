@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { BitfleetError } from './errors.ts'
+import { labelsSchema } from './labels.ts'
 import { fingerprintOf, type KeyPair, keyPairFromSeed, publicKeyPattern } from './keys.ts'
 
 /**
@@ -36,9 +37,6 @@ export function parseToken(text: string): EnrolmentToken {
 const publicKeySchema = z.string().regex(publicKeyPattern)
 const hexSchema = z.string().regex(/^[0-9a-f]{64}$/)
 
-export const labelsSchema = z
-  .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/), z.string().max(200))
-  .refine((labels) => Object.keys(labels).length <= 64, 'more than 64 labels')
 export const agentNameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
 
 /** What an agent asks, signed by its own key and by the token's (`bitfleet/enrolment@1`). */

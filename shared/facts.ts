@@ -6,13 +6,15 @@ export type Attributes = Readonly<Record<string, string>>
 
 /** What kinds of fact there are; a key that fits none of these is not a fact. */
 const factPattern =
-  /^(?:cpu|gpu|board|os|vm|fp|lib|knob|env|build|cgroup|pool|backend|device|memory|emulator)\.[^\s=]+$|^(?:kernel|libc|vm|backend|device|emulator)$/
+  /^(?:cpu|gpu|board|os|vm|fp|lib|knob|env|build|cgroup|pool|backend|device|memory|emulator|program)\.[^\s=]+$|^(?:kernel|libc|vm|backend|device|emulator)$/
 
 /** Identity, and what moves by itself, wherever it stands in a key. */
 const attributePattern =
   /(?:^|[._-])(?:hostname|serial|uuid|mac|address|addresses|clock|temperature|load|uptime|pid|bogomips)(?:$|[._-])|(?:^|\.)(?:mhz|free)$/i
 
 export function isFactKey(key: string): boolean {
+  // The rest of such a key is the name of a file that somebody chose, such as load.py.
+  if (key.startsWith('program.file.')) return factPattern.test(key)
   return factPattern.test(key) && !attributePattern.test(key)
 }
 

@@ -7,6 +7,7 @@ import { providers } from '../agent/provision/providers/index.ts'
 import { backendName } from '../shared/backend-description.ts'
 import { pythonDescriptions } from './python-descriptions.ts'
 import { workloads } from '../workloads/index.ts'
+import { program } from '../workloads/program.ts'
 import type { Workload } from '../workloads/workload.ts'
 
 // docs/backends.md, made from the registries: what stands there is what the code says of itself.
@@ -58,7 +59,8 @@ export async function runsOn(
 const elementary = workloads.filter(({ id }) => id.startsWith('elementary.'))
 
 export async function backendsPage(): Promise<string> {
-  const rows = workloads.filter((workload) => !elementary.slice(1).includes(workload))
+  // The workload `program` runs on the machine's own programs alone, which no list of Bitfleet's has.
+  const rows = workloads.filter((workload) => !elementary.slice(1).includes(workload) && workload !== program)
   const runs = await Promise.all(rows.map((workload) => Promise.all(shown.map((driver) => runsOn(workload, driver)))))
   const added = shown.filter(({ versions }) => versions.length > 0)
   return `${[
@@ -91,6 +93,7 @@ export async function backendsPage(): Promise<string> {
       'processor, which an emulator stands in for; see [Emulated processors](emulation.md).',
     '## Which workload runs on which backend',
     `A dash is _unsupported_: the library has no such computation, and none is put in its place. So may be a data type, and some of the elementary functions (${elementary.map(({ id }) => id.slice('elementary.'.length)).join(', ')}). ${added.map(({ id }) => `\`${id}\``).join(' and ')} stand for each version that can be added.`,
+    'The workload `program` runs on none of these: [a program of your own](your-own-program.md) is a backend of its name, on the machines whose owners list it.',
     table(
       ['workload', ...shown.map(({ id }) => `\`${id}\``)],
       rows.map((workload, i) => [

@@ -1,16 +1,20 @@
 import type * as tfjs from '@tensorflow/tfjs-core'
 import { js } from '../agent/backends/js.ts'
-import { type Digest, digestOf } from '../shared/digest.ts'
+import { digestOf } from '../shared/digest.ts'
 import { encodeFloats } from '../shared/half.ts'
 import { type Tensor, bytesOf, createTensor } from '../shared/tensor.ts'
+import { type Checkpoint, type Trace, createTrace } from '../shared/trace.ts'
 import { testCount, trainCount } from '../workloads/data/digits.ts'
-import { isUnsupported } from '../workloads/kernels.ts'
+import { type Kernels, isUnsupported } from '../workloads/kernels.ts'
+import { type Batch, createBatch } from '../workloads/training/batch.ts'
 import type { TrainingInputs } from '../workloads/training/inputs.ts'
 import { createPerceptron } from '../workloads/training/network.ts'
 import { createPlainArithmetic } from '../workloads/training/plain-arithmetic.ts'
 import { trainPlainly } from '../workloads/training/plain-training.ts'
-import type { Recorder } from '../workloads/training/recorder.ts'
+import { type Recorder, createRecorder, offerInputs } from '../workloads/training/recorder.ts'
+import { createSchedule, trainingSchema } from '../workloads/training/schedule.ts'
 import { trainOnTfjs } from '../workloads/training/tfjs-training.ts'
+import type { CheckpointSpec } from '../workloads/workload.ts'
 
 // One step of training in which nothing is rounded, so that no order, width or fusion can show: whole numbers and
 // powers of two throughout. Whatever computes it otherwise computes something else.
@@ -91,35 +95,73 @@ function exactInputs(): TrainingInputs {
   }
 }
 
-/** What one step makes, by name, up to the updated weights; what comes after them is rounded. */
-export type ExactStep = Record<string, Digest>
+/** Of every library there is; docs/python.md tells it. */
+export const exactTraceDigest = 'cf6579f8524490c588e17016a753a85fab328afec69fbed100c4bb936d0a1b55'
 
-function recorder(made: ExactStep): Recorder {
-  return {
-    offer(_, name, make) {
-      if (!/^(?:logits|labels|correct)$/.test(name)) made[name] = digestOf(make().bytes)
-    },
+/** What the step is made of, for a program that is not this one. */
+export interface ExactProblem {
+  readonly hidden: number
+  readonly params: typeof params
+  readonly inputs: TrainingInputs
+  /** As the network takes it. */
+  readonly batch: Batch
+  /** The schema of `train.mlp` up to the updated weights; what comes after them is rounded. */
+  readonly places: readonly CheckpointSpec[]
+}
+
+export function exactProblem(): ExactProblem {
+  const inputs = exactInputs()
+  const schema = trainingSchema(network, params)
+  const places = schema.slice(0, schema.findLastIndex(({ name }) => name.startsWith('update/')) + 1)
+  return { hidden, params, inputs, places, batch: createBatch(network, params, inputs, createSchedule(params), 1) }
+}
+
+/** Runs a program of the step and traces what it offers. @throws where it does not keep to the schema */
+async function traced(program: (inputs: TrainingInputs, recorder: Recorder) => unknown): Promise<Trace> {
+  const { inputs, places } = exactProblem()
+  const made: Checkpoint[] = []
+  const recorder = createRecorder(places, (step, name, { dtype, shape, bytes }) =>
+    made.push({ seq: made.length, step, name, dtype, shape: [...shape], digest: digestOf(bytes) }),
+  )
+  offerInputs(recorder, network, inputs)
+  await program(inputs, recorder)
+  return traceOf(made)
+}
+
+/** @throws where these are not the checkpoints of the schema */
+export function traceOf(made: readonly Checkpoint[]): Trace {
+  const place = ({ step, name, dtype, shape }: Omit<CheckpointSpec, 'role'>) =>
+    `${step} ${name} ${dtype}[${shape.join()}]`
+  const [found, wanted] = [made.map(place), exactProblem().places.map(place)]
+  const at = wanted.findIndex((place, i) => place !== found[i])
+  if (at >= 0 || found.length !== wanted.length) {
+    throw new Error(`checkpoint ${at} is ${found[at] ?? 'not there'}, not ${wanted[at] ?? 'the end'}`)
   }
+  return createTrace(made)
 }
 
 /** On the tfjs backend in force. */
-export function exactStepOnTfjs(tf: typeof tfjs): ExactStep {
-  const made: ExactStep = {}
+export function exactStepOnTfjs(tf: typeof tfjs): Promise<Trace> {
   const softmax: typeof tf.softmax = (logits) => tf.step(tf.sub(tf.softmax(logits), tf.scalar(0.5)))
-  trainOnTfjs({ ...tf, softmax }, network, params, exactInputs(), recorder(made))
-  return made
+  return traced((inputs, recorder) => trainOnTfjs({ ...tf, softmax }, network, params, inputs, recorder))
+}
+
+/** All its products, forward and backward, by a library that trains nothing; in plain arithmetic what is no product. */
+export function exactStepOnProducts(gemm: Kernels['gemm'] | undefined): Promise<Trace> {
+  const multiply = async (a: Tensor, b: Tensor) => {
+    const product = await gemm?.(a, b)
+    if (product === undefined || isUnsupported(product)) throw new Error('it has no product')
+    return product
+  }
+  return traced((inputs, recorder) =>
+    trainPlainly(network, params, createPlainArithmetic('f32'), inputs, multiply, recorder),
+  )
 }
 
 /** In plain arithmetic, sums in an order of backend `js`. */
-export async function exactStepOnJs(order: string): Promise<ExactStep> {
+export async function exactStepOnJs(order: string): Promise<Trace> {
   const backend = await js.open({ order })
-  const made: ExactStep = {}
-  const multiply = async (a: Tensor, b: Tensor) => {
-    const product = await backend.kernels.gemm?.(a, b)
-    if (product === undefined || isUnsupported(product)) throw new Error(`js has no product in order ${order}`)
-    return product
-  }
-  await trainPlainly(network, params, createPlainArithmetic('f32'), exactInputs(), multiply, recorder(made))
+  const trace = await exactStepOnProducts(backend.kernels.gemm)
   await backend.close()
-  return made
+  return trace
 }

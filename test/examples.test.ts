@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { BackendDriver } from '../agent/backends/backend.ts'
 import { backends } from '../agent/backends/index.ts'
 import { installedDrivers } from '../agent/backends/installed/index.ts'
+import { describeKnobs, programEntrySchema } from '../agent/programs/entry.ts'
 import { listChoices } from '../agent/provision/choose.ts'
 import { providers } from '../agent/provision/providers/index.ts'
 import { expandPlan, parsePlan } from '../coordinator/plan/index.ts'
@@ -31,6 +32,18 @@ const python = choices.flatMap(({ id, provider }) => {
   return description === undefined ? [] : [{ id, ...description }]
 })
 
+// The program of docs/your-own-program.md, as its owner lists it there.
+const listed = {
+  ...{ id: 'mean', title: 'A program', kernels: ['program'] },
+  knobs: describeKnobs(
+    programEntrySchema.parse({
+      id: 'mean',
+      command: ['/usr/bin/python3', '/own-program.py'],
+      knobs: [{ name: 'order', variable: 'SUM_ORDER', values: ['forward', 'backward'] }],
+    }),
+  ),
+}
+
 const agent: AgentRecord = {
   id: 'a',
   name: 'a',
@@ -40,7 +53,7 @@ const agent: AgentRecord = {
   attributes: {},
   devices: [],
   slots: 1,
-  backends: [...backends, ...installed, ...python, ...added].map(({ id, title, kernels, knobs }) => ({
+  backends: [...backends, ...installed, ...python, ...added, listed].map(({ id, title, kernels, knobs }) => ({
     id,
     title,
     status: 'ready',

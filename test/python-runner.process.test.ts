@@ -203,7 +203,7 @@ describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner',
   })
 
   it('reads back the knobs of OpenBLAS and NumPy, and says what did nothing', async () => {
-    const knobs = { threads: 1, coreType: 'nothing', disableCpuFeatures: 'AVX2 NOTHING' }
+    const knobs = { threads: 1, coreType: 'nothing', disableCpuFeatures: 'AVX2 NOTHING ASIMDFHM' }
     const told = await askPython(testNumpy, { workload: 'linalg.gemm', params: { n: 8 }, knobs })
     expect(told.last).toMatchObject({ type: 'finished' })
     expect(told.settings.threads).toBe('1')
@@ -216,6 +216,10 @@ describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner',
       }),
     )
     if (process.arch !== 'x64') return
+    // What no x86 processor has was not hidden either, though NumPy says of it what it says of what it hid.
+    const messages = told.notes.map(({ message }) => message)
+    expect(messages).toContainEqual(expect.stringMatching(/did not hide ASIMDFHM: this processor does not have it/))
+    expect(messages.join()).not.toMatch(/did not hide AVX2/)
     expect(told.settings.disableCpuFeatures).toBe('AVX2')
     expect(told.facts['lib.numpy.cpu.dispatch']).not.toMatch(/\bAVX2\b/)
     const core = await askPython(testNumpy, {

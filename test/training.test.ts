@@ -12,7 +12,7 @@ import { cnn } from '../workloads/training/cnn.ts'
 import { mlp } from '../workloads/training/mlp.ts'
 import { applyNetwork } from '../workloads/training/tfjs-network.ts'
 import { mlpReference } from '../workloads/training/mlp-reference.ts'
-import { type CheckpointSpec, granularities, type Workload } from '../workloads/workload.ts'
+import { type CheckpointSpec, granularities, type SchemedWorkload, type Workload } from '../workloads/workload.ts'
 import { runPython, withoutPython } from './python.ts'
 
 type Condition = [BackendDriver, Record<string, string>]
@@ -78,7 +78,7 @@ function project(fine: readonly Checkpoint[], schema: readonly CheckpointSpec[])
 }
 
 const small = { epochs: 2, batch: 600, dropout: 0.5 }
-const cases: [string, Workload<never>, Record<string, unknown>, Condition][] = [
+const cases: [string, SchemedWorkload<never>, Record<string, unknown>, Condition][] = [
   ['train.mlp on tfjs-cpu', mlp as never, { ...small, hidden: 5 }, onCpu],
   ['train.mlp on tfjs-wasm', mlp as never, { ...small, hidden: 5 }, onSimd],
   ['train.cnn on tfjs-cpu', cnn as never, { ...small, batch: 300, channels: 1, steps: 6 }, onCpu],
@@ -139,8 +139,8 @@ describe.each(cases)('%s', { timeout: 60_000 }, (_, workload, params, condition)
 
 describe('trainings on tfjs', { timeout: 120_000 }, () => {
   it.each([
-    ['train.mlp', mlp as Workload<never>, {}],
-    ['train.cnn', cnn as Workload<never>, { channels: 4, epochs: 4 }],
+    ['train.mlp', mlp as SchemedWorkload<never>, {}],
+    ['train.cnn', cnn as SchemedWorkload<never>, { channels: 4, epochs: 4 }],
   ])(
     '%s learns, and parts between the libraries and instruction sets by arithmetic alone',
     async (_, workload, params) => {

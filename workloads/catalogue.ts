@@ -2,6 +2,7 @@ import { workloads } from './index.ts'
 import type { WorkloadDescription } from './workload.ts'
 
 export { type Source, sources } from './sources.ts'
+export type { ReferenceCondition } from './workload.ts'
 
 /** What a plan can name: all that the coordinator may know of the workloads. */
 export const catalogue: readonly WorkloadDescription[] = workloads

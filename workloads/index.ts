@@ -11,6 +11,7 @@ import { sum } from './reductions/sum.ts'
 import { cnn } from './training/cnn.ts'
 import { mlpReference } from './training/mlp-reference.ts'
 import { mlp } from './training/mlp.ts'
+import { program } from './program.ts'
 import type { Workload } from './workload.ts'
 
 /** Every workload there is; adding one is a file and a line here. */
@@ -27,6 +28,7 @@ export const workloads: Workload[] = createRegistry<Workload>('workload', [
   mlp,
   cnn,
   mlpReference,
+  program,
 ])
 
 const byId = new Map(workloads.map((workload) => [workload.id, workload]))

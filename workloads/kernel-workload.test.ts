@@ -5,14 +5,14 @@ import { createStream } from '../shared/random/stream.ts'
 import { type Tensor, bitsHex, tensorFromBits } from '../shared/tensor.ts'
 import { findWorkload } from './index.ts'
 import { type Kernels, unsupported } from './kernels.ts'
-import type { InputShapes, Workload } from './workload.ts'
+import type { InputShapes, SchemedWorkload } from './workload.ts'
 
 const matrix = tensorFromBits('f32', [2, 3], ['3f800000', '40000000', '40400000', 'ff800001', '80000000', '7fc12345'])
 const shorts = tensorFromBits('u16', [2], ['3f80', '4000'])
 const digests = new Map<string, Tensor>([matrix, shorts].map((tensor) => [digestOf(tensor.bytes), tensor]))
 const [pinned, pinnedShorts] = [...digests.keys()].map((digest, i) => ({ file: `${i}.npy`, digest: digest as Digest }))
 
-const workload = (id: string) => findWorkload(id) as Workload
+const workload = (id: string) => findWorkload(id) as SchemedWorkload
 
 /** Runs on kernels that only remember what they were given. */
 async function run(id: string, params: Record<string, unknown>, kernels: Partial<Kernels>, seed = '42') {

@@ -3,7 +3,7 @@ import { BitfleetError } from '../shared/errors.ts'
 import type { Tensor } from '../shared/tensor.ts'
 import { type Computed, type Kernels, isUnsupported, unsupported } from './kernels.ts'
 import { type FindShape, type Operand, reshaped } from './operand.ts'
-import type { InputShapes, Workload } from './workload.ts'
+import type { InputShapes, ReferenceCondition, SchemedWorkload } from './workload.ts'
 
 /** A workload that is one call of one kernel: operands in, one result out. */
 export interface KernelWorkload<Params, Operands extends readonly [Operand, ...Operand[]]> {
@@ -13,6 +13,7 @@ export interface KernelWorkload<Params, Operands extends readonly [Operand, ...O
   readonly summary: string
   readonly params: z.ZodType<Params>
   readonly kernel: keyof Kernels
+  readonly correctlyRounded?: ReferenceCondition
   /** @throws `usage` if the user's arrays do not fit the parameters or each other */
   operands(params: Params, find: FindShape): Operands
   resultShape(operands: Operands): readonly number[]
@@ -25,8 +26,8 @@ export interface KernelWorkload<Params, Operands extends readonly [Operand, ...O
  */
 export function createKernelWorkload<Params, const Operands extends readonly [Operand, ...Operand[]]>(
   definition: KernelWorkload<Params, Operands>,
-): Workload<Params> {
-  const { id, version, title, summary, kernel } = definition
+): SchemedWorkload<Params> {
+  const { id, version, title, summary, kernel, correctlyRounded } = definition
   const resultName = id.slice(id.lastIndexOf('.') + 1)
   return {
     id,
@@ -34,6 +35,7 @@ export function createKernelWorkload<Params, const Operands extends readonly [Op
     title,
     summary,
     params: definition.params,
+    ...(correctlyRounded === undefined ? {} : { correctlyRounded }),
     schema(written, inputs) {
       const params = definition.params.parse(written)
       const operands = definition.operands(params, (digest) => findIn(inputs, digest))

@@ -26,11 +26,21 @@ export interface WorkloadDescription<Params = Record<string, unknown>> {
   readonly summary: string
   /** What a plan may say; unknown keys are refused. */
   readonly params: z.ZodType<Params>
+  /** What computes its correctly rounded result, where something does. */
+  readonly correctlyRounded?: ReferenceCondition
   /**
    * The checkpoints it makes, in order, at the granularity the parameters ask for. `inputs` holds the user's own
-   * arrays' dtypes and shapes by digest.
+   * arrays' dtypes and shapes by digest. Left out by a workload whose checkpoints are known once they are made: they
+   * keep to `shared/places.ts`.
    */
-  schema(params: Params, inputs?: InputShapes): CheckpointSpec[]
+  schema?(params: Params, inputs?: InputShapes): CheckpointSpec[]
+}
+
+/** A backend, whichever of its versions, with one knob at one value. */
+export interface ReferenceCondition {
+  readonly backend: string
+  readonly knob: string
+  readonly value: string
 }
 
 export type InputShapes = ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>
@@ -46,9 +56,29 @@ export interface WorkloadContext<Params = Record<string, unknown>> {
   readonly tf?: typeof tfjs
   /** A user's own array, by the digest the plan pins it with. */
   input(digest: string): Tensor
-  /** Hands over the next checkpoint of the schema; its step, name, dtype and shape must be the schema's. */
-  checkpoint(step: number, name: string, tensor: Tensor): void
+  /** Where the backend is a listed program. */
+  readonly program?: ListedProgram
+  /**
+   * Hands over the next checkpoint of the schema; its step, name, dtype and shape must be the schema's, and so is its
+   * role. Without a schema `role` is what it is said to be.
+   */
+  checkpoint(step: number, name: string, tensor: Tensor, role?: CheckpointSpec['role']): void
 }
+
+/** A program that the machine's owner lets plans run. */
+export interface ListedProgram {
+  readonly name: string
+  /** Runs it once, to its end. @throws where it fails, or is not what is listed */
+  run(
+    parameters: Readonly<Record<string, string | number | boolean>>,
+    seed: string,
+    checkpoint: WorkloadContext['checkpoint'],
+  ): Promise<void>
+}
+
+/** A workload whose checkpoints are known beforehand. */
+export type SchemedWorkload<Params = Record<string, unknown>> = Workload<Params> &
+  Required<Pick<WorkloadDescription<Params>, 'schema'>>
 
 /** A versioned, seeded, pure program: (parameters, seed) to named tensors. */
 export interface Workload<Params = Record<string, unknown>> extends WorkloadDescription<Params> {

@@ -4,6 +4,8 @@ import type { Knobs } from '../../shared/condition.ts'
 import type { Note } from '../../shared/execution.ts'
 import type { Facts } from '../../shared/facts.ts'
 import type { Kernels } from '../../workloads/kernels.ts'
+import type { ListedProgram } from '../../workloads/workload.ts'
+import type { Tell } from '../programs/said.ts'
 
 /** A library that computes, opened under one condition, inside a runner process. */
 export interface Backend {
@@ -11,6 +13,11 @@ export interface Backend {
   readonly kernels: Partial<Kernels>
   /** The tfjs API with this backend in force. */
   readonly tf?: typeof tfjs
+  /** Where this is a listed program; what it says of itself while it runs is told as it comes, and in the end all. */
+  readonly program?: {
+    readonly name: string
+    run(...run: [...Parameters<ListedProgram['run']>, tell: Tell]): Promise<void>
+  }
   /**
    * What is in force, read back from the library and not echoed from the request. `settings` are named as the knobs
    * they answer; `facts` are `pool.*`, `lib.*` and the like; a knob that did nothing is a `no-effect` note.
@@ -25,6 +32,8 @@ export interface BackendDriver {
   readonly title: string
   readonly kernels: readonly string[]
   readonly knobs: readonly KnobDescription[]
+  /** It computes in a process of its own, so that what a runner sees of itself says nothing of it. */
+  readonly elsewhere?: true
   /** Whether it runs here, at what version; or why not, and the one command that adds it. */
   detect(): Promise<Pick<BackendDescription, 'status' | 'version' | 'reason' | 'add'>>
   /** Opens the library under the knobs. Those applied by environment or arguments are in force already. */

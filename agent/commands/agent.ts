@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { parseLabels } from '../../shared/labels.ts'
 import { createNetwork } from '../../shared/network/network.ts'
 import { withAuthority } from '../../shared/network/settings.ts'
 import { visible, visibleLine } from '../../shared/visible.ts'
@@ -195,16 +196,5 @@ function nameOf(name: string, chosen: boolean): string {
       .replace(/[^A-Za-z0-9._-]/g, '-')
       .replace(/^[^A-Za-z0-9]+/, '')
       .slice(0, 64) || 'agent'
-  )
-}
-
-function parseLabels(labels: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    labels.map((label): [string, string] => {
-      const [, key, value] = /^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})=(.{0,200})$/.exec(label) ?? []
-      if (key === undefined || value === undefined)
-        throw new BitfleetError('usage', `--label "${label}" is not KEY=VALUE`)
-      return [key, value]
-    }),
   )
 }

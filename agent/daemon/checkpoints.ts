@@ -55,8 +55,10 @@ export async function collectCheckpoints(
     await cache.adopt(join(folder, file), digest, length)
     kept.set(digest, length)
   }
+  // Of a program that calls the same thing an output at every step, the last is the final one.
+  const last = new Map(checkpoints.map((checkpoint) => [checkpoint.name, checkpoint]))
   const outputs = checkpoints
-    .filter(({ role }) => role === 'output')
+    .filter((checkpoint) => checkpoint.role === 'output' && last.get(checkpoint.name) === checkpoint)
     .map((checkpoint): Output => {
       const { name, dtype, shape, digest } = checkpoint
       return { name, dtype, shape, digest, bits: small.get(checkpoint) }

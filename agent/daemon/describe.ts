@@ -53,7 +53,7 @@ function distinct(offers: readonly Offer[]): Offer[] {
       throw new BitfleetError(
         'conflict',
         `backend ${backend.id} is offered by two runners of this machine, one of them ${runner?.argv.join(' ')}; ` +
-          'rename the one in BITFLEET_RUNNER_MODULES, or remove the installed one',
+          'rename the one in BITFLEET_RUNNER_MODULES, or remove the installed backend or the listed program',
       )
     }
     ids.add(backend.id)
@@ -63,31 +63,34 @@ function distinct(offers: readonly Offer[]): Offer[] {
 
 async function offersOfRunner(runner: Runner, environment: RunnerConfig['environment']): Promise<Offer[]> {
   if ('absent' in runner) return describeWithoutRunner(runner.absent).map((backend) => ({ backend }))
-  if ('broken' in runner) return [{ backend: unusable(runner.id, runner.broken) }]
+  if (!('id' in runner) && !('program' in runner)) {
+    const { command } = runner
+    return (await askRunner(command, environment)).map((backend) => ({ backend, runner: command }))
+  }
+  if ('broken' in runner) return [{ backend: unusable(runner, runner.broken) }]
   const { command } = runner
-  if (!('id' in runner)) return (await askRunner(command, environment)).map((backend) => ({ backend, runner: command }))
+  const id = 'program' in runner ? runner.program : runner.id
   try {
     const backends = await askRunner(command, environment)
-    const backend = backends.find(({ id }) => id === runner.id)
+    const backend = backends.find((offered) => offered.id === id)
     if (backend !== undefined && backends.length === 1) return [{ backend, runner: command }]
-    const said = backends.length === 0 ? 'nothing' : backends.map(({ id }) => visibleLine(id)).join(', ')
-    return [{ backend: unusable(runner.id, `its runner offers ${said}`) }]
+    const said = backends.length === 0 ? 'nothing' : backends.map((offered) => visibleLine(offered.id)).join(', ')
+    return [{ backend: unusable(runner, `its runner offers ${said}`) }]
   } catch (error) {
-    return [{ backend: unusable(runner.id, messageOf(error)) }]
+    return [{ backend: unusable(runner, messageOf(error)) }]
   }
 }
 
-/** What stands for an installed backend that says nothing of itself. */
-function unusable(id: string, reason: string): BackendDescription {
-  return {
-    id,
-    title: 'An installed backend that cannot be used',
-    status: 'unavailable',
-    reason: reason.slice(0, 1000),
-    add: `bitfleet backends remove ${id} && bitfleet backends add ${id}`,
-    kernels: [],
-    knobs: [],
+/** What stands for an installed backend or a listed program that says nothing of itself. */
+function unusable(runner: Extract<Runner, { id: string } | { program: string }>, reason: string): BackendDescription {
+  const said = { status: 'unavailable' as const, reason: reason.slice(0, 1000), kernels: [], knobs: [] }
+  if ('program' in runner) {
+    const add = 'add' in runner ? runner.add : 'bitfleet programs'
+    return { id: runner.program, title: 'A listed program that cannot be run', ...said, add }
   }
+  const { id } = runner
+  const add = `bitfleet backends remove ${id} && bitfleet backends add ${id}`
+  return { id, title: 'An installed backend that cannot be used', ...said, add }
 }
 
 /**

@@ -9,6 +9,7 @@ import { type Facts, partFacts } from '../../shared/facts.ts'
 import type { PlannedJob } from '../../shared/messages.ts'
 import type { SignedResult } from '../../shared/signed-result.ts'
 import { formatTrace } from '../../shared/trace.ts'
+import { programIdSchema } from '../programs/entry.ts'
 import { listChoices } from '../provision/choose.ts'
 import { readMachine } from '../provision/machine.ts'
 import { providers } from '../provision/providers/index.ts'
@@ -74,7 +75,7 @@ export async function runExecution(
   if (offer === undefined || description === undefined)
     return without({
       status: 'unsupported',
-      reason: `this agent has no backend ${backend}${howToAdd(backend, context.environment)}`,
+      reason: lacking(job, context.environment),
     })
   const { runner } = offer
   if (description.status !== 'ready' || runner === undefined)
@@ -127,6 +128,21 @@ export function labelOf(
 ): Execution['label'] {
   if (described?.emulator !== undefined) return 'emulated'
   return described?.knobs.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
+}
+
+/** Why a job's backend is not there, and what its machine's owner does about it. */
+function lacking(
+  { workload, condition: { backend } }: PlannedJob,
+  environment: ExecutionContext['environment'],
+): string {
+  if (workload === 'program') {
+    // A name that could be no program's is nobody's to type.
+    const command = programIdSchema.safeParse(backend).success
+      ? `bitfleet programs add ${backend} -- /path/to/program`
+      : 'bitfleet programs add'
+    return `no program ${backend} is listed on this machine; its owner lists it: ${command}`
+  }
+  return `this agent has no backend ${backend}${howToAdd(backend, environment)}`
 }
 
 /** For what Bitfleet installs on this machine, the command; it is the machine's owner who decides. */
@@ -287,6 +303,8 @@ function outcomeOf(job: PlannedJob, { events, interruption, exitCode, signal, ..
       return { status: 'completed' }
     case 'unsupported':
       return { status: 'unsupported', reason: words.reason }
+    case 'crashed':
+      return { status: 'crashed', signal: words.signal, stderr }
     case 'failed':
       return { status: 'failed', code: words.code, message: words.message, stderr }
     default:

@@ -1,6 +1,8 @@
 import { dirname } from 'node:path'
 import type { AgentConfig } from '../config.ts'
 import { type InstalledEntry, type InstalledRunner, readInstalled } from '../provision/installed.ts'
+import { runnerVariables } from '../programs/entry.ts'
+import { type Listed, readPrograms } from '../programs/list.ts'
 import { type AbsentRunner, findRunner } from './find-runner.ts'
 
 /** How to start a runner; `launchOf` puts its parts in their order. */
@@ -13,31 +15,42 @@ export interface RunnerCommand {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** A runner of this machine: the built-in one, which offers what it likes, or that of one installed backend. */
+/** A runner of this machine: the built-in one, which offers what it likes, or that of one installed backend or program. */
 export type Runner =
   | { readonly command: RunnerCommand }
   | { readonly absent: AbsentRunner }
   | { readonly id: string; readonly folder: string; readonly command: RunnerCommand }
   | { readonly id: string; readonly folder: string; readonly broken: string }
+  | { readonly program: string; readonly command: RunnerCommand }
+  | { readonly program: string; readonly broken: string; readonly add: string }
 
 /** Where this machine's own backends come from. */
 export type RunnerConfig = Pick<AgentConfig, 'runnerModules' | 'environment'> &
-  Partial<Pick<AgentConfig, 'backendFolders' | 'runnersFolder'>>
+  Partial<Pick<AgentConfig, 'backendFolders' | 'programLists' | 'runnersFolder'>>
 
 /**
- * The built-in runner first, then one for each installed backend.
+ * The built-in runner first, then one for each installed backend, then one for each listed program.
  *
- * @throws `usage` where `BITFLEET_RUNNERS` names a folder without runners
+ * @throws `usage` where `BITFLEET_RUNNERS` names a folder without runners; what `readProgramList` throws
  */
 export function listRunners(config: RunnerConfig): Runner[] {
   const found = findRunner(config)
   const installed = readInstalled(config.backendFolders ?? [])
+  const programs = readPrograms(config.programLists ?? [])
   if ('file' in found) {
     const { file } = found
-    return [{ command: builtInRunner(file, config.runnerModules) }, ...installed.map((entry) => runnerOf(entry, file))]
+    return [
+      { command: builtInRunner(file, config.runnerModules) },
+      ...installed.map((entry) => runnerOf(entry, file)),
+      ...programs.map((listed) => ({ program: listed.entry.id, command: programCommand(listed, file) })),
+    ]
   }
   // Installed libraries are driven by the same runners.
-  return [{ absent: found }, ...installed.map(({ id, folder }) => ({ id, folder, broken: found.reason }))]
+  return [
+    { absent: found },
+    ...installed.map(({ id, folder }) => ({ id, folder, broken: found.reason })),
+    ...programs.map(({ entry }) => ({ program: entry.id, broken: found.reason, add: found.add })),
+  ]
 }
 
 /** @param file its built file @param modules this machine's own */
@@ -57,6 +70,14 @@ export function launchOf(
   { nodeArguments = [], command = [] }: { nodeArguments?: readonly string[]; command?: readonly string[] },
 ): { readonly executable: string; readonly argv: readonly string[] } {
   return { executable, argv: [...emulated, ...nodeArguments, ...argv, ...command] }
+}
+
+function programCommand({ file, entry }: Listed, runnerFile: string): RunnerCommand {
+  return {
+    executable: process.execPath,
+    argv: [runnerFile, '--program', file, entry.id],
+    environment: runnerVariables(entry),
+  }
 }
 
 /** The command of an installed backend's runner, with absolute paths. */

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { agentNameSchema, labelsSchema, type Renewal, renewalSchema } from '../../shared/enrolment.ts'
+import { agentNameSchema, type Renewal, renewalSchema } from '../../shared/enrolment.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { labelsSchema } from '../../shared/labels.ts'
 import { publicKeyPattern } from '../../shared/keys.ts'
 
 const enrolmentStateSchema = z.strictObject({

@@ -64,9 +64,11 @@ function foldersOf(mount: CgroupMount, path: string): string[] {
 /**
  * The CPU quota this process runs under, in the words of `cpu.max`: `max`, or `QUOTA PERIOD` in microseconds, the
  * tightest of all cgroups above it. Undefined where no cgroup controls processor time.
+ *
+ * @param pid of another process that is meant
  */
-export async function readCpuLimit(roots: Roots): Promise<string | undefined> {
-  const memberships = parseCgroup((await readText(roots.proc, 'self/cgroup')) ?? '')
+export async function readCpuLimit(roots: Roots, pid = 'self'): Promise<string | undefined> {
+  const memberships = parseCgroup((await readText(roots.proc, `${pid}/cgroup`)) ?? '')
   const mounts = parseCgroupMounts((await readText(roots.proc, 'self/mountinfo')) ?? '')
   let known = false
   let tightest: CpuLimit | undefined

@@ -4,17 +4,10 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { paddedBytes, readTarHeader, tarBlockBytes, type TarHeader } from '../../shared/tar.ts'
 
-const blockBytes = 512
 /** Longest list of attributes in front of an entry. */
 const maxHeaderBytes = 1 << 20
-
-interface Header {
-  readonly path: string
-  readonly type: string
-  readonly size: number
-  readonly mode: number
-}
 
 /**
  * Takes files out of a gzipped tar archive, as npm packs them. Only files: links, devices and whatever else an archive
@@ -52,7 +45,7 @@ export async function unpackTarball(
             written.push(target)
           }
         }
-        await reader.skip((blockBytes - (header.size % blockBytes)) % blockBytes)
+        await reader.skip(paddedBytes(header.size) - header.size)
       }
     })
   } catch (cause) {
@@ -73,7 +66,7 @@ function inside(target: string): string {
   return target
 }
 
-async function writeEntry(reader: Reader, path: string, { size, mode }: Header): Promise<void> {
+async function writeEntry(reader: Reader, path: string, { size, mode }: TarHeader): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const file = await open(path, 'wx', mode & 0o111 ? 0o755 : 0o644)
   try {
@@ -87,26 +80,11 @@ async function writeEntry(reader: Reader, path: string, { size, mode }: Header):
   }
 }
 
-async function readHeader(reader: Reader): Promise<Header | undefined> {
-  const block = await reader.read(blockBytes)
+async function readHeader(reader: Reader): Promise<TarHeader | undefined> {
+  const header = readTarHeader(await reader.read(tarBlockBytes))
   // Two blocks of zeros end an archive; what follows is padding.
-  if (block.every((byte) => byte === 0)) {
-    await reader.drain()
-    return undefined
-  }
-  const text = (from: number, length: number) => block.toString('utf8', from, from + length).replace(/\0.*$/s, '')
-  const octal = (from: number, length: number) => Number.parseInt(text(from, length).trim() || '0', 8)
-  const sum = block.reduce((total, byte, i) => total + (i >= 148 && i < 156 ? 0x20 : byte), 0)
-  const size = octal(124, 12)
-  if (octal(148, 8) !== sum || !Number.isSafeInteger(size) || size < 0) throw broken('a header has another checksum')
-  const prefix = text(257, 5) === 'ustar' ? text(345, 155) : ''
-  const type = text(156, 1)
-  return {
-    path: prefix === '' ? text(0, 100) : `${prefix}/${text(0, 100)}`,
-    type: type === '' ? '0' : type,
-    size,
-    mode: octal(100, 8),
-  }
+  if (header === undefined) await reader.drain()
+  return header
 }
 
 /** `LENGTH path=NAME LF` among the records of an extended header. */

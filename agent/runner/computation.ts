@@ -5,9 +5,10 @@ import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.t
 import type { Facts } from '../../shared/facts.ts'
 import { createTensor, dtypeBytes, elementCount, type Tensor } from '../../shared/tensor.ts'
 import { isUnsupported } from '../../workloads/kernels.ts'
-import type { CheckpointSpec, InputShapes, Workload } from '../../workloads/workload.ts'
+import type { CheckpointSpec, InputShapes, ListedProgram, Workload } from '../../workloads/workload.ts'
 import type { Backend } from '../backends/backend.ts'
 import { observeAfter, observeBefore } from '../inventory/process.ts'
+import { ProgramCrash } from '../programs/run.ts'
 import type { LastWords, RunnerEvent, RunnerRequest } from './protocol.ts'
 import type { RunnerRegistry } from './registry.ts'
 
@@ -34,12 +35,13 @@ export async function compute(request: RunnerRequest, registry: RunnerRegistry, 
   if (driver === undefined) return unsupported(`this agent has no backend ${condition.backend}`)
 
   // Observed before the library is loaded: loading alone may change the floating-point mode of the process.
-  const before = await observeBefore()
+  const before = driver.elsewhere ? {} : await observeBefore()
   const backend = await driver.open(condition.knobs)
   try {
     emit({ type: 'started', version: backend.version, pid: process.pid })
     emit({ type: 'effective', ...withFacts(await backend.effective(), before) })
     const outcome = await runWorkload(workload, request, backend, emit)
+    if (driver.elsewhere) return outcome
     const { facts, mapped } = await observeAfter()
     emit({ type: 'effective', ...withFacts(await backend.effective(), facts), mapped })
     return outcome
@@ -64,7 +66,7 @@ async function runWorkload(
 ): Promise<LastWords> {
   const shapes: InputShapes = new Map(request.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
   const params = parseParams(workload, request.params)
-  const recorder = createRecorder(workload, workload.schema(params, shapes), request, emit)
+  const recorder = createRecorder(workload, workload.schema?.(params, shapes), request, emit)
   const result = await workload.run({
     params,
     seed: request.seed,
@@ -72,11 +74,16 @@ async function runWorkload(
     kernels: backend.kernels,
     tf: backend.tf,
     input: (digest) => readInput(request, digest),
-    checkpoint: (step, name, tensor) => recorder.checkpoint(step, name, tensor),
+    program: backend.program && listedProgram(backend.program, emit),
+    checkpoint: (step, name, tensor, role) => recorder.checkpoint(step, name, tensor, role),
   })
   if (isUnsupported(result)) return unsupported(result.unsupported)
   recorder.complete()
   return { type: 'finished' }
+}
+
+function listedProgram({ name, run }: NonNullable<Backend['program']>, emit: Emit): ListedProgram {
+  return { name, run: (...asked) => run(...asked, (told) => emit({ type: 'effective', ...told })) }
 }
 
 function parseParams(workload: Workload, params: Record<string, unknown>): Record<string, unknown> {
@@ -96,8 +103,16 @@ function readInput({ inputs }: RunnerRequest, digest: string): Tensor {
   return createTensor(input.dtype, input.shape, bytes)
 }
 
-/** Digests checkpoints as they are made, keeps their bytes while there is room, and holds the workload to its schema. */
-function createRecorder(workload: Workload, schema: readonly CheckpointSpec[], request: RunnerRequest, emit: Emit) {
+/**
+ * Digests checkpoints as they are made, keeps their bytes while there is room, and holds the workload to its schema where
+ * it has one.
+ */
+function createRecorder(
+  workload: Workload,
+  schema: readonly CheckpointSpec[] | undefined,
+  request: RunnerRequest,
+  emit: Emit,
+) {
   let seq = 0
   let room = request.keepBytes
   /** Kept in case the workload swallows what is thrown into it. */
@@ -107,22 +122,29 @@ function createRecorder(workload: Workload, schema: readonly CheckpointSpec[], r
     broken ??= new BitfleetError('workload', `${workload.id} broke its checkpoint schema: ${fact}`)
     throw broken
   }
+  /** The role that the schema gives to the next checkpoint, which must be the schema's. */
+  const roleBySchema = (specs: readonly CheckpointSpec[], step: number, name: string, { dtype, shape }: Tensor) => {
+    const spec = specs[seq]
+    const made = `${name} at step ${step}, ${dtype}[${shape}]`
+    if (spec === undefined) return breakOff(`after all ${specs.length} checkpoints it made ${made}`)
+    const same =
+      spec.step === step && spec.name === name && spec.dtype === dtype && String(spec.shape) === String(shape)
+    if (!same) {
+      return breakOff(
+        `checkpoint ${seq} is ${made}, not ${spec.name} at step ${spec.step}, ${spec.dtype}[${spec.shape}]`,
+      )
+    }
+    return spec.role
+  }
 
   return {
-    checkpoint(step: number, name: string, { dtype, shape, bytes }: Tensor): void {
-      const spec = schema[seq]
-      const made = `${name} at step ${step}, ${dtype}[${shape}]`
-      if (spec === undefined) return breakOff(`after all ${schema.length} checkpoints it made ${made}`)
-      const { role } = spec
-      const same =
-        spec.step === step && spec.name === name && spec.dtype === dtype && String(spec.shape) === String(shape)
-      if (!same) {
-        return breakOff(
-          `checkpoint ${seq} is ${made}, not ${spec.name} at step ${spec.step}, ${spec.dtype}[${spec.shape}]`,
-        )
-      }
+    checkpoint(step: number, name: string, tensor: Tensor, said: CheckpointSpec['role'] = 'intermediate'): void {
+      const role = schema === undefined ? said : roleBySchema(schema, step, name, tensor)
+      const { dtype, shape, bytes } = tensor
       const expected = elementCount(shape) * dtypeBytes[dtype]
-      if (bytes.byteLength !== expected) breakOff(`${made} has ${bytes.byteLength} bytes, not ${expected}`)
+      if (bytes.byteLength !== expected) {
+        breakOff(`${name} at step ${step}, ${dtype}[${shape}] has ${bytes.byteLength} bytes, not ${expected}`)
+      }
       const small = role === 'output' && elementCount(shape) <= smallOutput
       const kept = small || bytes.byteLength <= room
       const file = kept ? `${seq}.bin` : undefined
@@ -136,12 +158,15 @@ function createRecorder(workload: Workload, schema: readonly CheckpointSpec[], r
     /** @throws `workload` unless every checkpoint was made. */
     complete(): void {
       if (broken !== undefined) throw broken
-      if (seq < schema.length) breakOff(`it ended after ${seq} of ${schema.length} checkpoints`)
+      if (schema !== undefined && seq < schema.length) {
+        breakOff(`it ended after ${seq} of ${schema.length} checkpoints`)
+      }
     },
   }
 }
 
 /** What a thrown thing becomes as last words. */
 export function failureOf(error: unknown): LastWords {
+  if (error instanceof ProgramCrash) return { type: 'crashed', signal: error.signal }
   return { type: 'failed', code: isBitfleetError(error) ? error.code : 'internal', message: messageOf(error) }
 }

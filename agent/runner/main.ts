@@ -2,14 +2,16 @@ import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { readEmulator } from '../inventory/emulator.ts'
 import { compute, failureOf } from './computation.ts'
 import { describeBackends, describeHere, detectBackends } from './detection.ts'
+import { childrenCpuMs } from '../programs/observe.ts'
 import { readLine, writeLine } from './lines.ts'
 import { dieWithParent } from './parent-death.ts'
 import { eventFd, type LastWords, requestFd, runnerRequestSchema } from './protocol.ts'
-import { installedRegistry, loadRegistry } from './registry.ts'
+import { installedRegistry, loadRegistry, programRegistry } from './registry.ts'
 
 // The runner process. `main.js [--module FILE]… describe` prints what runs here; without a command it makes the one
 // execution asked for on descriptor 3 and tells of it on descriptor 4. Its stdout and stderr are a log.
-// `main.js --installed DRIVER ID FOLDER` is the runner of one backend that was installed in a folder of its own.
+// `main.js --installed DRIVER ID FOLDER` is the runner of one backend that was installed in a folder of its own, and
+// `main.js --program LIST ID` that of one program that the machine's owner has listed.
 
 const argv = process.argv.slice(2)
 const own: string[] = []
@@ -20,13 +22,22 @@ if (argv[0] === '--installed') {
   installed = [driver, id, folder]
   own.push(flag, driver, id, folder)
 }
+let program: readonly [string, string] | undefined
+if (argv[0] === '--program') {
+  const [flag, list = '', id = ''] = argv.splice(0, 3) as [string, ...string[]]
+  program = [list, id]
+  own.push(flag, list, id)
+}
 while (argv[0] === '--module') {
   const [flag, file = ''] = argv.splice(0, 2) as [string, ...string[]]
   modules.push(file)
   own.push(flag, file)
 }
 const [command, ...ids] = argv
-const registry = async () => (installed === undefined ? await loadRegistry(modules) : installedRegistry(...installed))
+const registry = async () => {
+  if (program !== undefined) return programRegistry(...program)
+  return installed === undefined ? await loadRegistry(modules) : installedRegistry(...installed)
+}
 
 if (command === undefined) await run()
 else if (command === 'describe') await describe()
@@ -79,6 +90,10 @@ function parseRequest(line: string) {
 /** Libraries leave threads and handles behind, so the process ends by itself. */
 function end(words: LastWords): never {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
-  writeLine(eventFd, { ...words, cpuMs: (userCPUTime + systemCPUTime) / 1000, maxRssBytes: maxRSS * 1024 })
+  const resources =
+    program === undefined
+      ? { cpuMs: (userCPUTime + systemCPUTime) / 1000, maxRssBytes: maxRSS * 1024 }
+      : { cpuMs: childrenCpuMs() }
+  writeLine(eventFd, { ...words, ...resources })
   process.exit(0)
 }

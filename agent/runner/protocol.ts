@@ -36,7 +36,7 @@ export type RunnerRequest = z.infer<typeof runnerRequestSchema>
 const resources = { cpuMs: z.number().optional(), maxRssBytes: z.number().optional() }
 const textRecord = z.record(z.string(), z.string())
 
-/** A line on descriptor 4. `finished`, `unsupported` and `failed` are last words. */
+/** A line on descriptor 4. `finished`, `unsupported`, `failed` and `crashed` are last words. */
 export const runnerEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('started'), version: z.string(), pid: z.number().int() }),
   z.object({
@@ -66,6 +66,8 @@ export const runnerEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('finished'), ...resources }),
   z.object({ type: z.literal('unsupported'), reason: z.string(), ...resources }),
   z.object({ type: z.literal('failed'), code: z.enum(errorCodes), message: z.string(), ...resources }),
+  /** Not the runner, but the process that computes for it. */
+  z.object({ type: z.literal('crashed'), signal: z.string().regex(/^SIG[A-Z0-9]{1,20}$/), ...resources }),
 ])
 export type RunnerEvent = z.infer<typeof runnerEventSchema>
-export type LastWords = Extract<RunnerEvent, { type: 'finished' | 'unsupported' | 'failed' }>
+export type LastWords = Extract<RunnerEvent, { type: 'finished' | 'unsupported' | 'failed' | 'crashed' }>

@@ -6,6 +6,7 @@ import type { Workload } from '../../workloads/workload.ts'
 import type { BackendDriver } from '../backends/backend.ts'
 import { backends } from '../backends/index.ts'
 import { installedDrivers } from '../backends/installed/index.ts'
+import { programDriver } from '../programs/driver.ts'
 
 export interface RunnerRegistry {
   readonly backends: BackendDriver[]
@@ -41,6 +42,15 @@ export function installedRegistry(driver: string, id: string, folder: string): R
     )
   }
   return { backends: [found.driver(id, folder)], workloads: createRegistry('workload', workloads) }
+}
+
+/**
+ * What the runner of one listed program can run: that program alone.
+ *
+ * @param list the file it is listed in
+ */
+export function programRegistry(list: string, id: string): RunnerRegistry {
+  return { backends: [programDriver(list, id)], workloads: createRegistry('workload', workloads) }
 }
 
 async function loadModule(path: string): Promise<Partial<RunnerRegistry>> {

@@ -14,12 +14,15 @@ export async function makeDurableFolder(path: string): Promise<void> {
  * held before or the new bytes, and nothing else is left.
  *
  * @param drafts folder on the same file system, for the file until it is whole
+ * @param mode of the file; left out, its owner's alone
  * @throws what the operating system refuses
  */
-export async function writeDurably(drafts: string, path: string, bytes: Uint8Array): Promise<void> {
+export async function writeDurably(drafts: string, path: string, bytes: Uint8Array, mode = 0o600): Promise<void> {
   const draft = join(drafts, randomUUID())
   const file = await open(draft, 'wx', 0o600)
   try {
+    // Whatever the umask.
+    if (mode !== 0o600) await file.chmod(mode)
     await file.writeFile(bytes)
     await file.sync()
     await file.close()

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { digestPattern } from '../../shared/digest.ts'
-import { labelsSchema } from '../../shared/enrolment.ts'
+import { labelsSchema } from '../../shared/labels.ts'
 import { errorCodes } from '../../shared/errors.ts'
 import { dtypes } from '../../shared/tensor.ts'
 

@@ -3,6 +3,7 @@ import { agentSchema, createdTokenSchema } from '../api/schemas.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import { sending } from '../client/http.ts'
+import { parseLabels } from '../../shared/labels.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import { connectionOptions, type RunOptions } from './find-report.ts'
 
@@ -130,16 +131,6 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(([key, value]) => visibleLine(`${key}=${value}`))
     .join(' ')
-}
-
-function parseLabels(labels: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    labels.map((label): [string, string] => {
-      const at = label.indexOf('=')
-      if (at < 1) throw new BitfleetError('usage', `label "${visibleLine(label)}" is not KEY=VALUE`)
-      return [label.slice(0, at), label.slice(at + 1)]
-    }),
-  )
 }
 
 const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }

@@ -11,6 +11,7 @@ import { type Classes, classify, type Group, groupOutcomes, otherOutcomesBelow, 
 import { measureDivergence, type Side } from './divergence.ts'
 import type { GrowthLimits } from './growth.ts'
 import { firstDivergence, type Parting, prefixTreeBranches } from './prefix-tree.ts'
+import { measureReference } from './reference.ts'
 import { createTensorReader } from './tensor-reader.ts'
 
 const growthLimits: GrowthLimits = { names: 12, points: 64, bytes: 64 << 20 }
@@ -38,12 +39,13 @@ async function compareGroup(
 ): Promise<Comparison> {
   const found = classify(group.outcomes)
   const notes: string[] = []
-  const { divergences, inputsEqual } = await compareClasses(
+  const { divergences, inputsEqual, inputs } = await compareClasses(
     found.classes,
     inputPositions(group, data),
     artifacts,
     notes,
   )
+  const reference = await measureReference(found.classes, describe(group)?.correctlyRounded, artifacts, notes)
   return {
     workload: group.workload,
     workloadVersion: group.workloadVersion,
@@ -59,6 +61,8 @@ async function compareGroup(
         ? null
         : { executions: found.leastExecutions, otherOutcomesBelow: otherOutcomesBelow(found.leastExecutions) },
     inputsEqual,
+    ...(inputs.length > 0 && inputsEqual ? { inputs } : {}),
+    ...(reference === undefined || !inputsEqual ? {} : { reference }),
     divergences,
     ...explain(found.classes, agentFacts, notes),
     ...(notes.length > 0 ? { notes } : {}),
@@ -81,8 +85,8 @@ async function compareClasses(
   inputs: readonly number[],
   artifacts: Artifacts,
   notes: string[],
-): Promise<{ divergences: Divergence[]; inputsEqual: boolean }> {
-  if (classes.length < 2) return { divergences: [], inputsEqual: true }
+): Promise<{ divergences: Divergence[]; inputsEqual: boolean; inputs: string[] }> {
+  if (classes.length < 2) return { divergences: [], inputsEqual: true, inputs: [] }
   const sides: Side[] = []
   for (const { letter, trace: digest, members } of classes) {
     const trace = await readTrace(digest, artifacts)
@@ -100,7 +104,11 @@ async function compareClasses(
     )
   }
   const digestsAt = (position: number) => sides.map(({ trace }) => trace.checkpoints[position]?.digest)
-  return { divergences, inputsEqual: inputs.every((position) => new Set(digestsAt(position)).size < 2) }
+  return {
+    divergences,
+    inputsEqual: inputs.every((position) => new Set(digestsAt(position)).size < 2),
+    inputs: [...new Set(inputs.flatMap((position) => sides[0]?.trace.checkpoints[position]?.name ?? []))],
+  }
 }
 
 /** The trace behind a digest, or why it cannot be used: what was stored is digested again. */
@@ -115,14 +123,20 @@ async function readTrace(digest: string, artifacts: Artifacts): Promise<Trace | 
   }
 }
 
+/** Nothing where this coordinator has no such workload at this version. */
+function describe({ workload, workloadVersion }: Group) {
+  const description = findDescription(workload)
+  return description?.version === workloadVersion ? description : undefined
+}
+
 /**
  * Places of the workload's inputs in its checkpoint schema. None where this coordinator has no such workload at this
- * version, or cannot read its parameters, as in a run made by another release.
+ * version, or cannot read its parameters, as in a run made by another release; or where that workload has no schema.
  */
-function inputPositions({ workload, workloadVersion, params }: Group, { run }: RunData): number[] {
-  const description = findDescription(workload)
-  const parsed = description?.version === workloadVersion ? description.params.safeParse(params) : undefined
-  if (!description || !parsed?.success) return []
+function inputPositions(group: Group, { run }: RunData): number[] {
+  const description = describe(group)
+  const parsed = description?.params.safeParse(group.params)
+  if (!description?.schema || !parsed?.success) return []
   const shapes = new Map(run.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
   try {
     return description.schema(parsed.data, shapes).flatMap(({ role }, position) => (role === 'input' ? [position] : []))

@@ -147,6 +147,23 @@ describe('expanding a plan', () => {
     expect(notes.join()).toMatch(/no agent of this run has the backend tensorflow@2\.21\.0/)
   })
 
+  it('keeps the cells of a program that no agent lists, where a workload names it', () => {
+    const own = (name: string) =>
+      parsePlan(
+        `name: t\nseed: 1\nworkloads:\n  - program: { name: ${name}, epochs: 3 }\nfactors:\n  backend: ["digits@2"]\n  digits.threads: [1, 2]\n`,
+        'p.yaml',
+      )
+    const { cells, notes } = expandPlan(own('digits'), [agent('a')])
+    expect(cells.map(({ condition, workload }) => [workload, condition.backend, condition.knobs])).toEqual([
+      ['program', 'digits@2', { threads: 1 }],
+      ['program', 'digits@2', { threads: 2 }],
+    ])
+    expect(notes.join()).toMatch(/no agent of this run has the backend digits@2/)
+    // A slip of the pen is none.
+    expect(() => expandPlan(own('digit'), [agent('a')])).toThrow(/no backend "digits@2", did you mean "digit"\?/)
+    expect(() => own('[1]')).toThrow(/p\.yaml:4: workloads\.program\.name: the listed program that is meant/)
+  })
+
   it.each([
     ['  backend: [jss]\n', /no backend "jss", did you mean "js"\?/],
     [

@@ -25,7 +25,7 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
   const cells = new Map<string, CellRecord>()
   let position = 0
   for (const workload of plan.workloads) {
-    const conditions = expandConditions(workload.factors, chosen, notes)
+    const conditions = expandConditions(workload.factors, chosen, notes, programOf(workload))
     for (const seed of workload.seeds) {
       for (const condition of conditions) {
         position++
@@ -45,6 +45,11 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
     }
   }
   return { cells: [...cells.values()], notes: [...notes] }
+}
+
+/** The program that a workload of `program` names: a backend that an agent may lack. */
+function programOf({ id, params }: PlannedWorkload): string | undefined {
+  return id === 'program' && typeof params.name === 'string' ? params.name : undefined
 }
 
 function chooseAgents(plan: Plan, agents: readonly AgentRecord[]): AgentRecord[] {
@@ -96,16 +101,21 @@ function defaultRepetitions(knobs: Knobs): number {
   return races ? 10 : 2
 }
 
-/** The distinct conditions of some factors: backends in order, and for each the product of what applies to it. */
+/**
+ * The distinct conditions of some factors: backends in order, and for each the product of what applies to it.
+ *
+ * @param program that the workload names
+ */
 export function expandConditions(
   factors: Factors,
   agents: readonly AgentRecord[],
   notes: Set<string>,
+  program?: string,
 ): RequestedCondition[] {
   const conditions = new Map<string, RequestedCondition>()
   const applied = new Set<Factor>()
   for (const backend of factors.backends) {
-    const described = describe(backend, factors, agents, notes)
+    const described = describe(backend, factors, agents, notes, program)
     const exists = existsIn(backend, described, agents, notes)
     let knobSets: Knobs[] = [{}]
     for (const factor of factors.others) {
@@ -183,6 +193,7 @@ function describe(
   factors: Factors,
   agents: readonly AgentRecord[],
   notes: Set<string>,
+  program: string | undefined,
 ): BackendDescription[] {
   const all = agents.flatMap((agent) => agent.backends)
   const there = all.filter(({ id }) => id === backend)
@@ -190,7 +201,9 @@ function describe(
   const described = there.filter(({ status, knobs }) => status === 'ready' || knobs.length > 0)
   if (described.length > 0) return described
   const base = backendName(backend)
-  const known = [...new Set([...publicBackendNames, ...all.map(({ id }) => backendName(id))])]
+  const known = [
+    ...new Set([...publicBackendNames, ...all.map(({ id }) => backendName(id)), ...(program ? [program] : [])]),
+  ]
   if (!known.includes(base)) {
     throw new BitfleetError(
       'usage',

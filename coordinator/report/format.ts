@@ -136,6 +136,17 @@ export const selfDisagreementSchema = z.object({
 })
 export type SelfDisagreement = z.infer<typeof selfDisagreementSchema>
 
+/** The correctly rounded result, and how far from it the others are. */
+export const referenceSchema = z.object({
+  /** Letter of the class that it belongs to. */
+  class: z.string(),
+  /** The cells whose condition makes it so; others of the class agree with them. */
+  cells: z.array(z.string()),
+  /** For each other class, its final tensor against the correctly rounded one; null where bytes were not kept. */
+  distances: z.array(z.object({ class: z.string(), statistics: elementComparisonSchema.nullable() })),
+})
+export type Reference = z.infer<typeof referenceSchema>
+
 export const comparisonSchema = z.object({
   workload: z.string(),
   workloadVersion: z.number().int(),
@@ -161,6 +172,10 @@ export const comparisonSchema = z.object({
   selfConsistency: z.object({ executions: z.number().int(), otherOutcomesBelow: z.number() }).nullable(),
   /** Of the checkpoints that are inputs: `equal` over all classes, or the comparison is of different inputs. */
   inputsEqual: z.boolean(),
+  /** Names of the inputs, which every class was given; left out where they are not known, as with fewer than two classes. */
+  inputs: z.array(z.string()).optional(),
+  /** Only where a cell computed the correctly rounded result, and all that did agree. */
+  reference: referenceSchema.optional(),
   divergences: z.array(divergenceSchema),
   explanations: z.array(explanationSchema),
   /** Why there is no explanation, where there is none and one would be expected. */

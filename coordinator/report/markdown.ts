@@ -1,5 +1,6 @@
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { buildMatrix, foldRows, usedSigns } from './matrix.ts'
+import { buildMatrix, foldRows, membersByCondition, usedSigns } from './matrix.ts'
+import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import { collectNotices } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
 import { visible, visibleLine } from '../../shared/visible.ts'
@@ -23,6 +24,9 @@ import {
   seedsOf,
   ulpText,
 } from './wording.ts'
+
+/** Conditions of one class that are named. */
+const maxMembers = 24
 
 /** The report for a repository, an issue or a notebook: CommonMark with tables. */
 export function renderMarkdown(report: Report): string {
@@ -104,11 +108,14 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
 }
 
 function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string, ReportCell>): string {
-  const classes = comparison.classes.map(({ letter, trace, cells }) => [
+  const { reference, inputs } = comparison
+  const classes = comparison.classes.map(({ letter, trace, cells: ids }) => [
     letter,
+    escaped(membersText(ids, cells)),
+    ...(reference === undefined ? [] : [escaped(referenceColumn(reference, letter))]),
     `\`${trace.slice(0, 16)}…\``,
-    plural(cells.length, 'cell'),
   ])
+  const head = ['class', 'conditions', ...(reference === undefined ? [] : ['from the correctly rounded']), 'trace']
   const [best] = comparison.explanations
   const why = best
     ? `Observed: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}.${best.rivals > 0 ? ` ${plural(best.rivals, 'other set')} of that size ${best.rivals === 1 ? 'explains' : 'explain'} as well.` : ''}`
@@ -118,7 +125,11 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
   const tested = plannedChanges(comparison, cells).map((change) => `- ${escaped(plannedChangeText(change))}`)
   return [
     `### ${escaped(title)}: ${comparison.verdict}`,
-    classes.length > 0 ? table(['class', 'trace', 'cells'], classes) : '',
+    classes.length > 0 ? table(head, classes) : '',
+    [reference ? referenceText(reference, cells) : '', inputs ? inputsText(inputs) : '']
+      .filter((text) => text !== '')
+      .map(escaped)
+      .join(' '),
     ...comparison.divergences.map(divergenceText),
     ...comparison.nondeterministic.map(
       ({ cell, distinct, executions }) =>
@@ -142,11 +153,29 @@ function divergenceText(divergence: Divergence): string {
     const { unequal, elements, maxUlp, relativeL2 } = statistics
     const most = maxUlp === null ? '' : `, at most ${grouped(maxUlp)} ULP`
     const norm = relativeL2 === null ? '' : `, relative L2 ${rounded(relativeL2)}`
+    // A scalar is its only element.
     parts.push(
-      `${grouped(unequal)} of ${grouped(elements)} elements unequal (${percent(unequal / elements)})${most}${norm}`,
+      elements === 1
+        ? norm.slice(2)
+        : `${grouped(unequal)} of ${grouped(elements)} elements unequal (${percent(unequal / elements)})${most}${norm}`,
     )
   }
-  return `${escaped(parts.join('; '))}.`
+  const { seq } = divergence.checkpoint
+  if (seq > 0) parts.push(seq === 1 ? 'the checkpoint before it is equal' : `all ${grouped(seq)} before it are equal`)
+  const after = [extentText(divergence), churnText(divergence)].filter((text) => text !== '')
+  if (divergence.differing + divergence.healed > 1) parts.push(...after)
+  const grown = growthTexts(divergence, 3, 4)
+  const growth = grown.length > 0 ? ` Growth, largest distance: ${escaped(grown.join('; '))}.` : ''
+  return `${escaped(parts.filter((part) => part !== '').join('; '))}.${growth}`
+}
+
+/** The conditions of a class; where several agents have one, how many. */
+function membersText(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): string {
+  const members = membersByCondition(ids, cells)
+  const named = members
+    .slice(0, maxMembers)
+    .map(({ condition, agents }) => (agents.length > 1 ? `${condition} (${agents.length} agents)` : condition))
+  return `${named.join('; ')}${members.length > maxMembers ? `; and ${members.length - maxMembers} more` : ''}`
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

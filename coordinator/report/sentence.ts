@@ -5,6 +5,7 @@ import { testedSettings } from './planned-changes.ts'
 import { listed } from './wording.ts'
 
 const namedAtMost = 4
+const settingsAtMost = 3
 
 /**
  * The verdict in one sentence: "9 of 12 workloads identical over 24 conditions on 1 machine; 3 part: reduce.sum by
@@ -73,10 +74,17 @@ function clause(
 function partedBy(comparison: Comparison, cells: ReadonlyMap<string, ReportCell>): string {
   const { workload, explanations } = comparison
   const { settings, all } = testedSettings(comparison, cells)
-  if (settings.length > 0) return `${workload} by ${listed(settings)}${all ? '' : ' among others'}`
+  if (settings.length > 0) return `${workload} by ${settingsText(settings)}${all ? '' : ' among others'}`
   const [first] = explanations
   const telling = first && first.rivals === 0 && first.draws > 0 && first.chance <= 0.05
   return telling ? `${workload} by ${listed(first.facts)}` : workload
+}
+
+/** Knobs of several versions by the name they share, and no more of them than can be read. */
+function settingsText(settings: readonly string[]): string {
+  const names = [...new Set(settings.map((setting) => setting.replace(/@.*(?=\.[^.]+$)/, '')))]
+  const more = names.length - settingsAtMost
+  return more > 1 ? `${names.slice(0, settingsAtMost).join(', ')} and ${more} more settings` : listed(names)
 }
 
 function count(n: number, noun: string): string {

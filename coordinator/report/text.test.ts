@@ -11,6 +11,8 @@ describe('the report for a terminal', () => {
     expect(text.split('\n')[0]).toBe(sampleReport().sentence)
     expect(text).toMatch(/^reduce\.sum dtype=f32 n=64 +A {2}B {2}C {2}C {2}A {2}A/m)
     expect(text).toMatch(/A\|B part at sum .*1 ULP apart/)
+    expect(text).toMatch(/A holds the correctly rounded result, by js order=exact\. From it: B C 1 ULP\./)
+    expect(text).toMatch(/4 ULP apart; loss 4 ULP at step 12, .+; predicted labels that differ: 3 of 40/)
     expect(text).toMatch(/js order=atomic:4: 3 distinct results in 8 executions/)
     expect(text).toMatch(/tested: js\.order was changed alone in 30 pairs of cells/)
     expect(text).toMatch(/observed: .+ parts? the cells .+chance does as well/)
@@ -46,6 +48,21 @@ describe('the report in Markdown', () => {
     expect(markdown).toContain('```yaml')
   })
 
+  it('names the members of a class, the correctly rounded result, and how far the others are from it', () => {
+    const markdown = renderMarkdown(sampleReport())
+    expect(markdown).toMatch(/^\| A \| js order=sequential \(2 agents\); .+ \| is it \| `/m)
+    expect(markdown).toMatch(/^\| B \| js order=reverse \(2 agents\) \| 1 ULP \| `/m)
+    expect(markdown).toContain('A holds the correctly rounded result, by js order=exact.')
+    expect(markdown).toContain('The same inputs in all classes: input.')
+  })
+
+  it('tells how a difference grows, what of it heals, and what it decides', () => {
+    const markdown = renderMarkdown(sampleReport())
+    expect(markdown).toMatch(/all \d+ before it are equal; \d+ checkpoints differ in all; one .+ is equal again/)
+    expect(markdown).toMatch(/predicted labels that differ: 3 of 40 \(churn 7\.5\u202f%\)/)
+    expect(markdown).toMatch(/Growth, largest distance: loss \d+ ULP at step 12, .+ at step 90; weights/)
+  })
+
   it('lets no text of an agent become markup', () => {
     // The plan stands in a code block, whose fence is longer than any in it.
     const [markdown, plan] = renderMarkdown(hostileReport()).split('\n````yaml\n') as [string, string]
@@ -57,7 +74,8 @@ describe('the report in Markdown', () => {
       const cells = line.replace(/\\./g, '').split('|').length
       widths.set(`${cells}`, cells)
     }
-    // Facts, classes by condition, members of a class: three kinds of table and no row of another width.
-    expect(widths.size).toBe(3)
+    // Facts, classes by condition, members of a class with a correctly rounded result and without: four kinds of table
+    // and no row of another width.
+    expect(widths.size).toBe(4)
   })
 })

@@ -1,6 +1,7 @@
 import { createColors } from 'picocolors'
 import type { Comparison, Report, ReportCell } from './format.ts'
 import { type Column, type Fold, buildMatrix, foldRows, isIdentical, runsOf, usedSigns } from './matrix.ts'
+import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
 import { collectNotices } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
 import { visibleLine } from '../../shared/visible.ts'
@@ -26,6 +27,9 @@ export interface TextOptions {
   /** Columns of the terminal. */
   readonly width?: number
 }
+
+/** Branchings of one workload that are told; the other forms of the report have all. */
+const maxParted = 12
 
 type Colors = ReturnType<typeof createColors>
 type Paint = (text: string) => string
@@ -119,14 +123,19 @@ function whereAndWhy(
   colors: Colors,
 ): string[] {
   if (comparison.verdict === 'identical') return []
-  const lines = comparison.divergences.map((divergence) => {
+  const lines = referenceLines(comparison, cells)
+  const parted = comparison.divergences.map((divergence) => {
     const bits = divergence.bits ? `${divergence.bits[0]} against ${divergence.bits[1]}, ` : ''
     const place =
       divergence.element === null
         ? (divergence.missing ?? 'the bytes were not kept')
         : elementText(divergence.indices, divergence.element)
-    return `  ${divergence.classes.join('|')} part at ${visibleLine(checkpointText(divergence))}, ${visibleLine(place)}: ${bits}${ulpText(divergence.ulp)}`
+    const grown = [...growthTexts(divergence, 1, 3), churnText(divergence)].filter((text) => text !== '')
+    const more = grown.length > 0 ? `; ${visibleLine(grown.join('; '))}` : ''
+    return `  ${divergence.classes.join('|')} part at ${visibleLine(checkpointText(divergence))}, ${visibleLine(place)}: ${bits}${ulpText(divergence.ulp)}${more}`
   })
+  lines.push(...parted.slice(0, maxParted))
+  if (parted.length > maxParted) lines.push(`  and ${plural(parted.length - maxParted, 'more branching')}`)
   for (const { executions, distinct, cell } of comparison.nondeterministic) {
     const found = cells.get(cell)
     const name = visibleLine(found ? conditionText(found.condition) : cell)
@@ -149,6 +158,18 @@ function whereAndWhy(
     lines.push(`  observed: unexplained${comparison.unexplained ? `: ${visibleLine(comparison.unexplained)}` : ''}`)
   }
   return [`${colors.bold(title)}: ${comparison.verdict}`, ...lines]
+}
+
+/** The correctly rounded result, and the classes by how far they are from it. */
+function referenceLines({ reference }: Comparison, cells: ReadonlyMap<string, ReportCell>): string[] {
+  if (reference === undefined) return []
+  const distances = new Map<string, string[]>()
+  for (const { class: letter, statistics } of reference.distances) {
+    const text = distanceText(statistics)
+    distances.set(text, [...(distances.get(text) ?? []), letter])
+  }
+  const far = [...distances].map(([text, letters]) => `${letters.join(' ')} ${text}`).join('; ')
+  return [`  ${visibleLine(referenceText(reference, cells))}${far === '' ? '' : ` From it: ${far}.`}`]
 }
 
 function agreement(report: Report): string[] {

@@ -54,7 +54,9 @@ function valueText(value: unknown): string {
 }
 
 export function paramsText(params: Readonly<Record<string, unknown>>): string {
-  return Object.entries(params)
+  // The name of a listed program says more than what it was given; records have their keys in the order of the alphabet.
+  const entries = Object.entries(params)
+  return [...entries.filter(([name]) => name === 'name'), ...entries.filter(([name]) => name !== 'name')]
     .map(([name, value]) => `${name}=${valueText(value)}`)
     .join(' ')
 }

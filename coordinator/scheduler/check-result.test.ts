@@ -7,6 +7,7 @@ import { f32 } from '../../test/synthetic-run.ts'
 import type { Job } from '../../shared/messages.ts'
 import { digestOfLines } from '../../shared/trace.ts'
 import { checkFiles, type JournalRecord, journalPath, readJournal, type Store } from '../store/index.ts'
+import { findDescription } from '../../workloads/catalogue.ts'
 import { checkResult } from './check-result.ts'
 
 const bench = schedulerHarness()
@@ -89,6 +90,21 @@ describe('a lie', () => {
     expect(check([spec, spec], sum)).toMatchObject({ status: 'failed', code: 'protocol' })
     expect(check([spec], completedWith([['total', f32([5], [])]]))).toMatchObject({ code: 'protocol' })
     expect(check([spec], completedWith([['sum', f32([5])]]))).toMatchObject({ code: 'protocol' })
+  })
+
+  it('of a workload without a schema is found in what no trace of one has', () => {
+    const key = { workload: 'program', workloadVersion: 1, params: { name: 'x' } as Record<string, unknown> }
+    const cell = key as Parameters<typeof checkResult>[0]
+    const check = (...names: string[]) => {
+      const result = completedWith(names.map((name) => [name, f32([5], [])]))
+      return checkResult(cell, [], result.execution, result.body, findDescription).execution.outcome
+    }
+    expect(check('forward/ü', 'loss')).toEqual({ status: 'completed' })
+    expect(check('loss', 'a', 'loss')).toMatchObject({
+      ...{ status: 'failed', code: 'protocol' },
+      message: 'checkpoint 2 of the trace: "loss" is there twice at step 0',
+    })
+    expect(check('a\u001b[31m')).toMatchObject({ code: 'protocol' })
   })
 
   it('about a job it was never given, or another agent’s, is refused, recorded, and changes nothing', async () => {

@@ -3,6 +3,7 @@ import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError, type ErrorCode, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Execution } from '../../shared/execution.ts'
 import type { JobInput } from '../../shared/messages.ts'
+import { createPlaceCheck } from '../../shared/places.ts'
 import { elementCount, tensorFromBits } from '../../shared/tensor.ts'
 import { parseTrace, type Trace } from '../../shared/trace.ts'
 import type { WorkloadDescription } from '../../workloads/workload.ts'
@@ -118,18 +119,20 @@ function checkOutput({ name, dtype, shape, digest, bits }: Execution['outputs'][
   }
 }
 
-/** @throws `protocol` for the first checkpoint that is not the schema's */
+/** @throws `protocol` for the first checkpoint that is not the schema's, or that no trace without a schema has */
 function checkSchema(
-  { checkpoints }: Trace,
+  trace: Trace,
   cell: CellRecord,
   inputs: readonly JobInput[],
   description: WorkloadDescription,
 ): void {
   if (description.version !== cell.workloadVersion) return
+  if (description.schema === undefined) return checkPlaces(trace)
   const specs = description.schema(
     description.params.parse(cell.params),
     new Map(inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }])),
   )
+  const { checkpoints } = trace
   const what = `${description.id} v${description.version}`
   if (specs.length !== checkpoints.length) {
     throw new BitfleetError(
@@ -153,6 +156,14 @@ function checkSchema(
         `${what} makes "${spec.name}" ${spec.dtype}[${spec.shape}] at step ${spec.step}`,
     )
   })
+}
+
+function checkPlaces({ checkpoints }: Trace): void {
+  const faultOf = createPlaceCheck()
+  for (const checkpoint of checkpoints) {
+    const fault = faultOf(checkpoint)
+    if (fault !== undefined) throw new BitfleetError('protocol', `checkpoint ${checkpoint.seq} of the trace: ${fault}`)
+  }
 }
 
 function equalShapes(a: readonly number[], b: readonly number[]): boolean {

@@ -13,7 +13,11 @@ function entry(name: string, content = '', type = '0', prefix = ''): Buffer {
   header.write(name, 0)
   header.write(content.length.toString(8).padStart(11, '0'), 124)
   header.write(type, 156)
+  header.write('ustar', 257)
+  header.write('00', 263)
   header.write(prefix, 345)
+  const sum = header.reduce((total, byte) => total + byte, 8 * 0x20)
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
   return Buffer.concat([header, Buffer.from(content), Buffer.alloc(-content.length & 511)])
 }
 const archive = (...entries: Buffer[]) => gzipSync(Buffer.concat([...entries, Buffer.alloc(1024)]))
@@ -42,6 +46,7 @@ it.each<[string, Buffer[]]>([
   ['a name that leaves the folder', [entry('VERSION', '18'), entry('../escaped', 'x')]],
   ['a link', [entry('VERSION', '18'), entry('link', '', '2')]],
   ['an end within a file', [entry('VERSION', '18'), entry('cut', 'a'.repeat(600)).subarray(0, 600)]],
+  ['a header that was changed', [entry('VERSION', '18'), entry('base', 'x').fill('y', 0, 1)]],
   ['nothing of what is named last', [entry('other', '18')]],
 ])('takes no archive with %s', async (what, entries) => {
   const folder = join(root, what)

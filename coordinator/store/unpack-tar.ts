@@ -2,8 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { BitfleetError } from '../../shared/errors.ts'
-
-const blockBytes = 512
+import { paddedBytes, readTarHeader, tarBlockBytes } from '../../shared/tar.ts'
 
 /**
  * Unpacks folders and files of a gzipped ustar archive, for their owner alone. A file is there whole or, after a crash,
@@ -16,16 +15,14 @@ export async function unpackTar(archive: Uint8Array, folder: string, last: strin
   const tar = gunzipSync(archive)
   let whole: (() => Promise<void>) | undefined
   await mkdir(top, { recursive: true, mode: 0o700 })
-  for (let at = 0; at + blockBytes <= tar.length; ) {
-    const header = tar.subarray(at, at + blockBytes)
-    if (header.every((byte) => byte === 0)) break
-    const name = join(textOf(header, 345, 155), textOf(header, 0, 100))
-    const size = Number.parseInt(textOf(header, 124, 12).trim(), 8)
-    const type = textOf(header, 156, 1) || '0'
-    const path = resolve(top, `.${sep}${name}`)
-    const content = tar.subarray(at + blockBytes, at + blockBytes + size)
+  for (let at = 0; at + tarBlockBytes <= tar.length; ) {
+    const header = readTarHeader(tar.subarray(at, at + tarBlockBytes))
+    if (header === undefined) break
+    const { size, type } = header
+    const path = resolve(top, `.${sep}${header.path}`)
+    const content = tar.subarray(at + tarBlockBytes, at + tarBlockBytes + size)
     const isOurs = path === top || path.startsWith(top + sep)
-    if (!isOurs || !Number.isSafeInteger(size) || content.length !== size || !['0', '5'].includes(type)) {
+    if (!isOurs || content.length !== size || !['0', '5'].includes(type)) {
       throw new BitfleetError('format', `the archive's entry at byte ${at} is no file or folder of this one's`)
     }
     if (type === '5') await mkdir(path, { recursive: true, mode: 0o700 })
@@ -37,14 +34,8 @@ export async function unpackTar(archive: Uint8Array, folder: string, last: strin
       if (path === join(top, last)) whole = write
       else await write()
     }
-    at += blockBytes + Math.ceil(size / blockBytes) * blockBytes
+    at += tarBlockBytes + paddedBytes(size)
   }
   if (whole === undefined) throw new BitfleetError('format', `the archive holds no ${last}`)
   await whole()
-}
-
-function textOf(header: Uint8Array, at: number, length: number): string {
-  const bytes = header.subarray(at, at + length)
-  const end = bytes.indexOf(0)
-  return Buffer.from(end === -1 ? bytes : bytes.subarray(0, end)).toString('utf8')
 }

@@ -4,6 +4,7 @@ import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.t
 import { statusOf } from '../api/errors.ts'
 import { identityOf, requireRole } from '../api/guards.ts'
 import { auditLine } from '../audit.ts'
+import { parseLabels } from '../../shared/labels.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import type { Report } from '../report/format.ts'
 import type { FleetMember } from '../fleet.ts'
@@ -12,7 +13,7 @@ import { journalPath, readJournalTail, type RunQuery } from '../store/index.ts'
 import { AgentPage } from './agent.tsx'
 import { AuditPage } from './audit.tsx'
 import { FleetPage, matches } from './fleet.tsx'
-import { maxFormBytes, offsetOf, parseLabels, readForm } from './forms.ts'
+import { linesOf, maxFormBytes, offsetOf, readForm } from './forms.ts'
 import { Home } from './home.tsx'
 import { icon, liveScript } from './live-script.ts'
 import { answer, Message } from './page.tsx'
@@ -143,7 +144,7 @@ export function createWeb(services: Services, { log = () => {} }: WebOptions = {
   app.post(
     '/fleet/:id/label',
     admin,
-    change((c, id, field) => fleet.label(id, parseLabels(field('labels')), identityOf(c).by)),
+    change((c, id, field) => fleet.label(id, parseLabels(linesOf(field('labels'))), identityOf(c).by)),
   )
 
   app.get('/audit', admin, async (c) => {

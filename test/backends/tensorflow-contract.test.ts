@@ -86,7 +86,7 @@ describe.each(driver === undefined ? [] : [[driver.id, driver] as const])('%s', 
     })
 
     it('gives no bit of its own to a step in which nothing is rounded', async () => {
-      expect(exactStepOnTfjs(tf)).toEqual(await exactStepOnJs('sequential'))
+      expect(await exactStepOnTfjs(tf)).toEqual(await exactStepOnJs('sequential'))
     })
 
     it('computes the same twice', async () => {

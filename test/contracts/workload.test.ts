@@ -21,7 +21,14 @@ const small: Record<string, Record<string, unknown>> = {
 const libmStatus = (await libm.detect()).status
 const portable = libmStatus === 'ready' ? [js, tfjsCpu, libm] : [js, tfjsCpu]
 
-describe.each(workloads.map((workload) => [workload.id, workload] as const))('workload %s', (id, workload) => {
+// The one without a schema is a program of somebody's own: workloads/program.test.ts.
+const schemed = workloads.filter(({ schema }) => schema !== undefined)
+
+it('every workload but that of listed programs has a schema', () => {
+  expect(workloads.filter(({ schema }) => schema === undefined).map(({ id }) => id)).toEqual(['program'])
+})
+
+describe.each(schemed.map((workload) => [workload.id, workload] as const))('workload %s', (id, workload) => {
   const params = small[id] ?? small[id.split('.')[0] as string]
   if (!params) throw new Error(`${id}: add small parameters for it to test/contracts/workload.test.ts`)
   workloadContract(workload, params, portable)

@@ -4,7 +4,7 @@ import type { Backend, BackendDriver } from '../../agent/backends/backend.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { dtypes } from '../../shared/tensor.ts'
 import { type Unsupported, isUnsupported } from '../../workloads/kernels.ts'
-import { type CheckpointSpec, type Workload, granularities } from '../../workloads/workload.ts'
+import { type CheckpointSpec, type SchemedWorkload, type Workload, granularities } from '../../workloads/workload.ts'
 
 /** A checkpoint as it was made. */
 interface Made extends Omit<CheckpointSpec, 'role'> {
@@ -40,14 +40,17 @@ interface Opened {
 /**
  * What every workload must keep to.
  *
+ * @param given   one with a schema
  * @param params  small ones, as a plan would write them
  * @param drivers backends that run on every machine; a workload may be unsupported by each, but then says why
  */
 export function workloadContract(
-  workload: Workload,
+  given: Workload,
   params: Record<string, unknown>,
   drivers: readonly BackendDriver[],
 ): void {
+  if (given.schema === undefined) throw new Error(`${given.id} has no schema to keep to`)
+  const workload = given as SchemedWorkload
   const opened: Opened[] = []
   beforeAll(async () => {
     for (const driver of drivers) opened.push({ id: driver.id, backend: await driver.open({}) })

@@ -1,4 +1,5 @@
 import { BitfleetError } from '../../shared/errors.ts'
+import { exactOrder } from '../exact-order.ts'
 import { createKernelWorkload } from '../kernel-workload.ts'
 import { drawnOperand, givenOperand } from '../operand.ts'
 import { dataParam, dtypeParam, extentParam, inputParam, refuseBeside, strictParams } from '../params.ts'
@@ -22,6 +23,7 @@ export const gemm = createKernelWorkload({
     '`input-b` or given. Blocking, vector width and FMA contraction of the library decide the last bits.',
   params: params.superRefine(refuseBeside('input', ['m', 'k'])).superRefine(refuseBeside('inputB', ['n', 'k'])),
   kernel: 'gemm',
+  correctlyRounded: exactOrder,
   operands({ dtype, m, k, n = 128, data, input, inputB }, find) {
     const given = inputB && givenOperand('input-b', dtype, inputB, find, 2)
     const a = input

@@ -1,4 +1,5 @@
 import { BitfleetError } from '../../shared/errors.ts'
+import { exactOrder } from '../exact-order.ts'
 import { createKernelWorkload } from '../kernel-workload.ts'
 import { drawnOperand, givenOperand } from '../operand.ts'
 import { dataParam, dtypeParam, extentParam, inputParam, refuseBeside, strictParams } from '../params.ts'
@@ -21,6 +22,7 @@ export const gemv = createKernelWorkload({
     '`input-b` or given. Each element of the result is a dot product; libraries choose their order by shape.',
   params: params.superRefine(refuseBeside('input', ['m', 'n'])),
   kernel: 'gemv',
+  correctlyRounded: exactOrder,
   operands({ dtype, m, n = 256, data, input, inputB }, find) {
     const a = input ? givenOperand('input', dtype, input, find, 2) : drawnOperand('input', dtype, [m ?? n, n], data)
     const columns = a.shape[1] as number

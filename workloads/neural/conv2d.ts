@@ -1,4 +1,5 @@
 import { BitfleetError } from '../../shared/errors.ts'
+import { exactOrder } from '../exact-order.ts'
 import { createKernelWorkload } from '../kernel-workload.ts'
 import { drawnOperand, givenOperand } from '../operand.ts'
 import { dataParam, dtypeParam, extentParam, inputParam, refuseBeside, strictParams } from '../params.ts'
@@ -28,6 +29,7 @@ export const conv2d = createKernelWorkload({
     .superRefine(refuseBeside('input', ['batch', 'height', 'width', 'channels']))
     .superRefine(refuseBeside('inputB', ['kernel', 'filters'])),
   kernel: 'conv2d',
+  correctlyRounded: exactOrder,
   operands(params, find) {
     const { dtype, batch = 2, height = 16, width = height, channels = 8, kernel = 3, filters = 16, data } = params
     const x = params.input

@@ -1,3 +1,4 @@
+import { exactOrder } from '../exact-order.ts'
 import { createKernelWorkload } from '../kernel-workload.ts'
 import { flattened } from '../operand.ts'
 import { inputParam, refuseBeside, strictParams } from '../params.ts'
@@ -12,6 +13,7 @@ export const dot = createKernelWorkload({
     'order of the additions, it shows whether products are rounded before they are added or fused (FMA contraction).',
   params: strictParams({ ...vectorParams, inputB: inputParam.optional() }).superRefine(refuseBeside('input', ['n'])),
   kernel: 'dot',
+  correctlyRounded: exactOrder,
   operands(params, find) {
     const first = vectorOperand(params, find)
     return [first, secondOperand(first, params.data, params.inputB, find)]

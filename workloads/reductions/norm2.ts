@@ -1,3 +1,4 @@
+import { exactOrder } from '../exact-order.ts'
 import { createKernelWorkload } from '../kernel-workload.ts'
 import { flattened } from '../operand.ts'
 import { refuseBeside, strictParams } from '../params.ts'
@@ -12,6 +13,7 @@ export const norm2 = createKernelWorkload({
     'fuse here in ways of their own.',
   params: strictParams(vectorParams).superRefine(refuseBeside('input', ['n'])),
   kernel: 'norm2',
+  correctlyRounded: exactOrder,
   operands: (params, find) => [vectorOperand(params, find)],
   resultShape: () => [],
   compute: (kernels, [x]) => kernels.norm2(flattened(x)),

@@ -1,3 +1,4 @@
+import { exactOrder } from '../exact-order.ts'
 import { createKernelWorkload } from '../kernel-workload.ts'
 import { flattened } from '../operand.ts'
 import { refuseBeside, strictParams } from '../params.ts'
@@ -12,6 +13,7 @@ export const sum = createKernelWorkload({
     'additions, which the backend chooses: vector width, blocking and threads show here first.',
   params: strictParams(vectorParams).superRefine(refuseBeside('input', ['n'])),
   kernel: 'sum',
+  correctlyRounded: exactOrder,
   operands: (params, find) => [vectorOperand(params, find)],
   resultShape: () => [],
   compute: (kernels, [x]) => kernels.sum(flattened(x)),

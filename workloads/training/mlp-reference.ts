@@ -5,7 +5,7 @@ import { type Tensor, createTensor } from '../../shared/tensor.ts'
 import { digitClasses, digitPixels } from '../data/digits.ts'
 import { isUnsupported, unsupported } from '../kernels.ts'
 import { strictParams } from '../params.ts'
-import type { Workload } from '../workload.ts'
+import type { SchemedWorkload } from '../workload.ts'
 import { createTrainingInputs } from './inputs.ts'
 import { createPerceptron } from './network.ts'
 import { trainingParams } from './params.ts'
@@ -21,7 +21,7 @@ const paramsSchema = strictParams({
 })
 type Params = z.infer<typeof paramsSchema>
 
-export const mlpReference: Workload<Params> = {
+export const mlpReference: SchemedWorkload<Params> = {
   id: 'train.mlp-reference',
   version: 1,
   title: 'Training of a perceptron with nothing left open',

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { unsupported } from '../kernels.ts'
-import type { Workload, WorkloadDescription } from '../workload.ts'
+import type { SchemedWorkload, WorkloadDescription } from '../workload.ts'
 import { createTrainingInputs } from './inputs.ts'
 import type { Network } from './network.ts'
 import type { TrainingParams } from './params.ts'
@@ -14,7 +14,9 @@ export interface TfjsTraining<Params extends TrainingParams> extends Omit<Worklo
 }
 
 /** A training in binary32 on the tfjs API. */
-export function createTfjsTraining<Params extends TrainingParams>(definition: TfjsTraining<Params>): Workload<Params> {
+export function createTfjsTraining<Params extends TrainingParams>(
+  definition: TfjsTraining<Params>,
+): SchemedWorkload<Params> {
   const { network: networkOf, ...description } = definition
   return {
     ...description,

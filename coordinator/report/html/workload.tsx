@@ -1,4 +1,5 @@
 import type { Comparison } from '../format.ts'
+import { inputsText, referenceColumn, referenceText } from '../measured.ts'
 import { membersByCondition } from '../matrix.ts'
 import { visibleLine } from '../../../shared/visible.ts'
 import { agreementShort, conditionText, failureText, grouped, paramsText, plural } from '../wording.ts'
@@ -43,6 +44,8 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
           arithmetic.
         </p>
       )}
+      {comparison.reference ? <p>{visibleLine(referenceText(comparison.reference, view.cells))}</p> : null}
+      {comparison.inputs ? <p class="quiet">{visibleLine(inputsText(comparison.inputs))}</p> : null}
       {comparison.notes?.map((note) => (
         <p class="caution">{visibleLine(note)}</p>
       ))}
@@ -101,6 +104,7 @@ function conditionOf(view: View, id: string): string {
 /** Classes with their members and the digest their traces share. */
 function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
   if (comparison.classes.length === 0) return null
+  const { reference } = comparison
   return (
     <div class="scroll" tabindex={0} role="group" aria-label={`Classes of ${visibleLine(comparison.workload)}`}>
       <table class="list classes">
@@ -111,6 +115,7 @@ function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
             <th scope="col" class="number">
               Cells
             </th>
+            {reference ? <th scope="col">From the correctly rounded</th> : null}
             <th scope="col">Trace digest</th>
           </tr>
         </thead>
@@ -124,6 +129,7 @@ function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
                 <MemberList view={view} cells={cells} />
               </td>
               <td class="number">{grouped(cells.length)}</td>
+              {reference ? <td>{referenceColumn(reference, letter)}</td> : null}
               <td>
                 <code class="digest">{trace}</code>
               </td>

@@ -42,10 +42,10 @@ class Training:
         params, network = self._parse(context.params)
         inputs = TrainingInputs(network, params, context.seed)
         inputs.offer(context.recorder)
-        _train(engine(network, params), network, params, inputs, context.recorder)
+        train(engine(network, params), network, params, inputs, context.recorder)
 
 
-def _train(engine, network, params, inputs, recorder):
+def train(engine, network, params, inputs, recorder):
     """An engine knows the library: `upload` and `download` move bytes, `step` and `evaluate` compute."""
     schedule = Schedule(params)
     names = [name for name, _, _ in network.parameters]

@@ -1,6 +1,10 @@
 """NumPy, with the OpenBLAS its wheels bring along."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 
 from ..errors import Unsupported
 from .common import Opened, aligned_buffer, aligned_copy, byte_length, like, no_effect, text_of
@@ -14,10 +18,12 @@ def detect():
 
 
 def open_backend(asked):
+    # By another process, before this one has threads.
+    native = _features_unhidden() if "disableCpuFeatures" in asked else None
     import numpy
 
     kernels, multiply = _create_kernels(numpy)
-    return Opened("numpy", numpy.__version__, kernels, lambda: _read_back(numpy, asked), multiply)
+    return Opened("numpy", numpy.__version__, kernels, lambda: _read_back(numpy, asked, native), multiply)
 
 
 #: NumPy has no bfloat16.
@@ -98,7 +104,7 @@ def _internals(np):
     return core._multiarray_umath
 
 
-def _read_back(np, asked):
+def _read_back(np, asked, native):
     umath = _internals(np)
     features, dispatch = umath.__cpu_features__, list(umath.__cpu_dispatch__)
     settings, facts, notes = read_openblas(asked)
@@ -116,15 +122,36 @@ def _read_back(np, asked):
         settings["disableCpuFeatures"] = " ".join(name for name in dispatch if not features.get(name)) or "none"
         return settings, facts, notes
     names = text_of(wanted).split()
-    settings["disableCpuFeatures"] = " ".join(name for name in names if features.get(name) is False) or "none"
+    had = lambda name: native is None or native.get(name, False)
+    hidden = [name for name in names if had(name) and features.get(name) is False]
+    settings["disableCpuFeatures"] = " ".join(hidden) or "none"
     for name in names:
-        if features.get(name) is not False:
-            why = (
-                "it is not among those this build knows" if name not in features else "this build takes it for granted"
-            )
-            fact = f"NPY_DISABLE_CPU_FEATURES={text_of(wanted)}: NumPy {np.__version__} did not hide {name}: {why}"
-            notes.append(no_effect("disableCpuFeatures", fact))
+        if name in hidden:
+            continue
+        if name not in features:
+            why = "it is not among those this build knows"
+        elif not had(name):
+            why = "this processor does not have it"
+        elif name in umath.__cpu_baseline__:
+            why = "this build takes it for granted"
+        else:
+            why = "this build chooses no loop by it"
+        fact = f"NPY_DISABLE_CPU_FEATURES={text_of(wanted)}: NumPy {np.__version__} did not hide {name}: {why}"
+        notes.append(no_effect("disableCpuFeatures", fact))
     return settings, facts, notes
+
+
+def _features_unhidden():
+    """What NumPy finds where nothing is hidden: of what is absent and of what it hid it says the same."""
+    script = f"""import json, sys
+sys.path[:] = {sys.path!r}
+import numpy as np
+umath = (getattr(np, "_core", None) or np.core)._multiarray_umath
+json.dump({{name: bool(has) for name, has in umath.__cpu_features__.items()}}, sys.stdout)"""
+    variables = {name: value for name, value in os.environ.items() if name != "NPY_DISABLE_CPU_FEATURES"}
+    command = [sys.executable, "-I", "-S", "-B", "-c", script]
+    answer = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
+    return json.loads(answer.stdout) if answer.returncode == 0 else None
 
 
 def _build_facts(np):

@@ -1,0 +1,538 @@
+import { spawn } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Knobs } from '../../shared/condition.ts'
+import { digestOf } from '../../shared/digest.ts'
+import { executionSchema } from '../../shared/execution.ts'
+import type { PlannedJob } from '../../shared/messages.ts'
+import { formatSafetensors } from '../../shared/safetensors.ts'
+import { bytesOf, createTensor, type Tensor } from '../../shared/tensor.ts'
+import { parseTrace } from '../../shared/trace.ts'
+import { openArtifactCache } from '../daemon/artifact-cache.ts'
+import { describeBackends, type Offer, offersOf } from '../daemon/describe.ts'
+import { type ExecutionContext, runExecution } from '../daemon/execution.ts'
+import { createLibraryDigests } from '../daemon/library-digests.ts'
+import { createEntry } from './add.ts'
+import type { ProgramEntry } from './entry.ts'
+import { writeProgramList } from './list.ts'
+
+// Programs of Node.js and the shell, listed and run as an agent runs them: what they say, and what they do wrong.
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 })
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'bitfleet-own-')))
+afterAll(() => rmSync(folder, { recursive: true }))
+const list = join(folder, 'programs.json')
+const scratchRoot = join(folder, 'scratch')
+const environment = { PATH: process.env.PATH, HOME: folder, BITFLEET_TOKEN: 'secret', OMP_SCHEDULE: 'static' }
+const config = { runnerModules: [], programLists: [list], environment }
+const cache = openArtifactCache(join(folder, 'cache'), 1 << 30)
+
+/** What the programs of these tests have at hand. */
+const prelude = `
+import { appendFileSync, mkdirSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+const { BITFLEET_OUT: out, BITFLEET_SEED: seed, BITFLEET_PARAMETERS: parameters } = process.env
+const raw = (text) => appendFileSync(out + '/trace.ndjson', text)
+const say = (line) => raw(JSON.stringify(line) + '\\n')
+const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+function npy(bytes, { descr = '<f4', order = 'False', shape = '(' + bytes.length / 4 + ',)' } = {}) {
+  const header = ("{'descr': '" + descr + "', 'fortran_order': " + order + ", 'shape': " + shape + ', }').padEnd(117) + '\\n'
+  return Buffer.concat([Buffer.from('\\x93NUMPY\\x01\\x00\\x76\\x00', 'latin1'), Buffer.from(header), Buffer.from(bytes)])
+}
+let files = 0
+function trace(step, name, values, more = {}) {
+  const file = files++ + '.npy'
+  writeFileSync(out + '/' + file, npy(Buffer.from(Float32Array.from(values).buffer)))
+  say({ checkpoint: { step, name, file, ...more } })
+}
+`
+
+const programs: Record<string, string> = {
+  plain: `
+    say({ settings: { OMP_NUM_THREADS: process.env.OMP_NUM_THREADS ?? '1', MKL_DYNAMIC: 'FALSE' } })
+    say({ facts: { 'lib.mine.version': '1.2', 'cpu.affinity': 'forged', 'program.digest': 'forged', nothing: 'x' } })
+    say({ note: 'it is cold\\u001b[31m' })
+    trace(0, 'input/data', [1, -0], { role: 'input' })
+    trace(1, 'loss', [0.5], { role: 'output' })
+    trace(2, 'loss', [0.25], { role: 'output' })
+    console.log('to stdout'); console.error('to stderr')`,
+  says: `
+    trace(0, 'x', [1])
+    const seen = { environment: process.env, cwd: process.cwd(), argv: process.argv.slice(2) }
+    process.stderr.write(JSON.stringify(seen))`,
+  kinds: `
+    const bits = Buffer.from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    const put = (name, bytes) => { writeFileSync(out + '/' + name, bytes); return name }
+    const at = (name, file) => say({ checkpoint: { step: 0, name, file } })
+    at('big', put('big.npy', npy(bits, { descr: '>f4', shape: '(3,)' })))
+    at('fortran', put('fortran.npy', npy(bits, { descr: '<u2', order: 'True', shape: '(2, 3)' })))
+    at('half', put('half.bf16.npy', npy(bits, { descr: '<u2', shape: '(6,)' })))
+    at('scalar', put('scalar.npy', npy(bits.subarray(0, 4), { descr: '<f4', shape: '()' })))
+    at('snan', put('snan.npy', npy(Buffer.from([1, 0, 0xa0, 0x7f]), { shape: '(1,)' })))
+    put('all.safetensors', Buffer.from(process.argv[2], 'base64'))
+    say({ checkpoint: { step: 1, file: 'all.safetensors', prefix: 'weights/', role: 'output' } })`,
+  nothing: `say({ note: 'there is nothing to say' })`,
+  silent: '',
+  object: `writeFileSync(out + '/a.npy', npy(Buffer.alloc(8), { descr: '|O', shape: '(1,)' })); say({ checkpoint: { step: 0, name: 'a', file: 'a.npy' } })`,
+  fails: `trace(0, 'a', [1]); console.error('the loss is NaN'); process.exit(3)`,
+  segfaults: `say({ settings: { OMP_NUM_THREADS: '7' } }); trace(0, 'a', [1]); console.error('before the end'); process.kill(process.pid, 'SIGSEGV'); sleep(9e4)`,
+  'half-said': `trace(0, 'a', [1]); raw('{"note":'); process.kill(process.pid, 'SIGABRT'); sleep(9e4)`,
+  hangs: `say({ facts: { 'lib.mine.version': '3' } }); trace(0, 'a', [1]); setInterval(() => {}, 1e6)`,
+  floods: `trace(0, 'a', [1]); for (let i = 0; i < 3000; i++) writeSync(2, 'x'.repeat(1000) + '\\n'); console.error('the last line')`,
+  'long-line': `raw('{"note":"' + 'x'.repeat(3 << 20))`,
+  'not-json': `trace(0, 'a', [1]); raw('step 3\\n')`,
+  'not-ended': `trace(0, 'a', [1]); raw('{"note":"a"}')`,
+  'unknown-key': `say({ checkpoint: { step: 0, name: 'a', file: 'a.npy', dtype: 'f32' } })`,
+  missing: `say({ checkpoint: { step: 0, name: 'a', file: 'a.npy' } })`,
+  'no-npy': `writeFileSync(out + '/a.npy', 'hello there, no tensor'); say({ checkpoint: { step: 0, name: 'a', file: 'a.npy' } })`,
+  twice: `trace(0, 'a', [1]); trace(0, 'a', [2])`,
+  'file-twice': `trace(0, 'a', [1]); say({ checkpoint: { step: 0, name: 'b', file: '0.npy' } })`,
+  backwards: `trace(2, 'a', [1]); trace(1, 'a', [1])`,
+  steering: `trace(0, 'a\\u001b[2J', [1])`,
+  symlink: `symlinkSync('/etc/hostname', out + '/a.npy'); say({ checkpoint: { step: 0, name: 'a', file: 'a.npy' } })`,
+  'trace-symlink': `writeFileSync('elsewhere', '{"note":"a"}\\n'); symlinkSync(process.cwd() + '/elsewhere', out + '/trace.ndjson')`,
+  pipe: `spawnSync('mkfifo', [out + '/a.npy']); say({ checkpoint: { step: 0, name: 'a', file: 'a.npy' } })`,
+  folder: `mkdirSync(out + '/a.npy'); say({ checkpoint: { step: 0, name: 'a', file: 'a.npy' } })`,
+  shortens: `trace(0, 'a', [1]); sleep(300); truncateSync(out + '/trace.ndjson', 3); sleep(9e4)`,
+  latin: `appendFileSync(out + '/trace.ndjson', Buffer.from([0x7b, 0xff, 0x0a]))`,
+  'many-notes': `trace(0, 'a', [1]); for (let i = 0; i < 100; i++) say({ note: 'note ' + i })`,
+  orphan: `spawn('/bin/sh', ['-c', 'sleep 60'], { stdio: 'ignore' }).unref(); trace(0, 'a', [1])`,
+  'changes-itself': `trace(0, 'a', [1]); appendFileSync(process.argv[1], '// more')`,
+  removed: `trace(0, 'a', [1])`,
+}
+
+const scripts = join(folder, 'scripts')
+const scriptOf = (name: string) => join(scripts, `${name}.mjs`)
+const shellScript = join(folder, 'descriptors.sh')
+const weights: [string, Tensor][] = [
+  ['b', createTensor('f32', [2], bytesOf(Float32Array.of(1, 2)))],
+  ['a', createTensor('bf16', [1], new Uint8Array([0x80, 0x3f]))],
+]
+const entries = new Map<string, ProgramEntry>()
+let offers: Offer[]
+let context: ExecutionContext
+
+async function entryOf(name: string): Promise<ProgramEntry> {
+  const command = name === 'descriptors' ? ['/bin/sh', shellScript] : [process.execPath, scriptOf(name)]
+  if (name === 'kinds') command.push(Buffer.from(formatSafetensors(weights)).toString('base64'))
+  const { entry } = await createEntry(
+    {
+      ...{ id: name, command, pins: [] },
+      parameters: ['epochs=2', 'rate=0.5', 'text=a b', 'quick=false'],
+      knobs: ['threads=OMP_NUM_THREADS:1..64', 'isa=ATEN_CPU_CAPABILITY:default,avx2'],
+      environment: ['MY_FIXED=yes', 'NODE_PATH=/nowhere', 'OMP_DYNAMIC=FALSE'],
+    },
+    { folder, path: '' },
+  )
+  return entry
+}
+
+beforeAll(async () => {
+  mkdirSync(scripts)
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(scriptOf(name), `${prelude}${text}\n`)
+    entries.set(name, await entryOf(name))
+  }
+  writeFileSync(shellScript, 'for fd in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$fd ] && echo $fd; done\n')
+  entries.set('descriptors', await entryOf('descriptors'))
+  await writeProgramList(list, [...entries.values()])
+  // One of them is asked; the others would say the same and take their time.
+  const asked = join(folder, 'asked.json')
+  await writeProgramList(asked, [entries.get('plain') as ProgramEntry])
+  const [plain] = (await offersOf({ ...config, programLists: [asked] })).slice(-1) as [Offer]
+  const main = plain.runner?.argv[0] as string
+  offers = [...entries.values()].map((entry) => ({
+    backend: { ...plain.backend, id: entry.id },
+    runner: { ...plain.runner, executable: process.execPath, argv: [main, '--program', list, entry.id] },
+  }))
+  const libraryDigests = createLibraryDigests()
+  context = { offers, environment, scratchRoot, cache, libraryDigests, keepBytes: 1 << 28 }
+})
+
+function job(backend: string, knobs: Knobs = {}, changes: Partial<PlannedJob> = {}): PlannedJob {
+  return {
+    ...{ id: 'j', attempt: 1, run: 'r', cell: 'c', repetition: 0, workload: 'program', workloadVersion: 1 },
+    ...{ params: { name: backend }, seed: '42', condition: { backend, device: 'cpu', knobs }, inputs: [] },
+    limits: { timeMs: 60_000, memoryBytes: 2 ** 32 },
+    ...changes,
+  }
+}
+
+async function execute(asked: PlannedJob, changes: Partial<ExecutionContext> = {}) {
+  const result = await runExecution(asked, new Map(), { ...context, ...changes })
+  executionSchema.parse(result.execution)
+  // Nothing of it stays.
+  expect(readdirSync(scratchRoot)).toEqual([])
+  return result
+}
+
+const run = async (name: string, knobs: Knobs = {}, changes: Partial<PlannedJob> = {}) =>
+  (await execute(job(name, knobs, changes))).execution
+
+describe('a program that goes well', () => {
+  it('brings its tensors, in the order it named them', async () => {
+    const { execution, trace, kept } = await execute(job('plain', { threads: 3 }))
+    expect(execution).toMatchObject({ outcome: { status: 'completed' }, label: 'native' })
+    expect(execution.version).toMatch(/^[0-9a-f]{12}$/)
+    expect(
+      parseTrace(trace as string).checkpoints.map(({ step, name, dtype, shape }) => [step, name, dtype, shape]),
+    ).toEqual([
+      [0, 'input/data', 'f32', [2]],
+      [1, 'loss', 'f32', [1]],
+      [2, 'loss', 'f32', [1]],
+    ])
+    const data = bytesOf(Float32Array.of(1, -0))
+    expect(await cache.read(digestOf(data))).toEqual(data)
+    expect(kept).toHaveLength(3)
+    // The last of what is called an output at every step.
+    expect(execution.outputs.map(({ name, bits }) => [name, bits])).toEqual([['loss', ['3e800000']]])
+    expect(execution.log).toContain('to stdout')
+    expect(execution.log).toContain('to stderr')
+  })
+
+  it('says what was in force, and the agent what it saw', async () => {
+    const { effective, facts, notes, version, resources } = await run('plain', { threads: 3 })
+    expect(effective).toEqual({ threads: '3' })
+    const entry = entries.get('plain') as ProgramEntry
+    expect(facts).toMatchObject({
+      'lib.mine.version': '1.2',
+      'backend.MKL_DYNAMIC': 'FALSE',
+      'program.digest': expect.stringMatching(`^sha256:${version}`) as string,
+      'program.file.plain.mjs': entry.pins[scriptOf('plain')],
+      'program.file.node': entry.pins[process.execPath],
+      'env.OMP_NUM_THREADS': '3',
+      'env.OMP_DYNAMIC': 'FALSE',
+      'env.OMP_SCHEDULE': 'static',
+    })
+    // Nothing of the runner, which only watched.
+    expect(Object.keys(facts).filter((key) => /^(fp|pool|lib\.(node|v8))\./.test(key))).toEqual([])
+    expect(facts['cpu.affinity']).not.toBe('forged')
+    expect(notes.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^"cpu.affinity" is no fact that a program can state/),
+      expect.stringMatching(/^"program.digest" is no fact/),
+      expect.stringMatching(/^"nothing" is no fact/),
+      'it is cold␛[31m',
+    ])
+    if (process.platform === 'linux') {
+      expect(facts['cpu.affinity']).toMatch(/^[0-9]/)
+      expect(Object.keys(facts).join()).toMatch(/lib\.libc\.so\.6\.digest/)
+      expect(resources.cpuMs).toBeGreaterThan(5)
+    }
+  })
+
+  it('says of a knob that it did nothing, and labels one that takes another code path', async () => {
+    const { label, notes } = await run('plain', { isa: 'avx2' })
+    expect(label).toBe('override')
+    expect(notes).toContainEqual({
+      ...{ kind: 'no-effect', subject: 'isa' },
+      message: 'isa was set to avx2; the library does not read it back',
+    })
+  })
+
+  it('gets a clean environment, and an empty folder', async () => {
+    const { log } = await run('says', { threads: 2 }, { params: { name: 'says', epochs: 7, text: '$(id)' } })
+    const seen = JSON.parse(log) as { environment: Record<string, string>; cwd: string }
+    const { BITFLEET_OUT, TMPDIR, PATH, ...others } = seen.environment
+    expect(others).toEqual({
+      ...{ HOME: folder, OMP_SCHEDULE: 'static', OMP_NUM_THREADS: '2' },
+      ...{ MY_FIXED: 'yes', NODE_PATH: '/nowhere', OMP_DYNAMIC: 'FALSE' },
+      ...{ BITFLEET_SEED: '42', BITFLEET_PARAM_epochs: '7', BITFLEET_PARAM_rate: '0.5' },
+      ...{ BITFLEET_PARAM_text: '$(id)', BITFLEET_PARAM_quick: 'false' },
+      BITFLEET_PARAMETERS: JSON.stringify({ epochs: 7, rate: 0.5, text: '$(id)', quick: false }),
+    })
+    expect(PATH).toBe(process.env.PATH)
+    expect(BITFLEET_OUT?.startsWith(scratchRoot)).toBe(true)
+    expect(TMPDIR?.startsWith(scratchRoot)).toBe(true)
+    expect(seen.cwd.startsWith(scratchRoot)).toBe(true)
+  })
+
+  it('has no descriptor but the three of every process', async (context) => {
+    if (!existsSync('/proc/self/fd')) context.skip()
+    // 10 and above are the shell's own: its script.
+    expect((await run('descriptors')).log).toBe('0\n1\n2')
+  })
+
+  it('may write big-endian, Fortran-ordered, bfloat16 and several tensors: bits go as they are', async () => {
+    const { execution, trace } = await execute(job('kinds'))
+    expect(execution.outcome).toEqual({ status: 'completed' })
+    const found = parseTrace(trace as string).checkpoints
+    expect(found.map(({ name, dtype, shape }) => `${name} ${dtype}[${shape.join()}]`)).toEqual([
+      ...['big f32[3]', 'fortran u16[2,3]', 'half bf16[6]', 'scalar f32[]', 'snan f32[1]'],
+      ...['weights/b f32[2]', 'weights/a bf16[1]'],
+    ])
+    const bytes = await Promise.all(found.map(({ digest }) => cache.read(digest)))
+    expect(bytes.map((tensor) => [...(tensor ?? [])])).toEqual([
+      [4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9],
+      [1, 2, 5, 6, 9, 10, 3, 4, 7, 8, 11, 12],
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+      [1, 2, 3, 4],
+      [1, 0, 0xa0, 0x7f],
+      ...weights.map(([, tensor]) => [...tensor.bytes]),
+    ])
+    expect(execution.outputs.map(({ name }) => name)).toEqual(['weights/b', 'weights/a'])
+  })
+
+  it('makes the same trace again', async () => {
+    const [first, second] = [await run('plain'), await run('plain')]
+    expect(second.trace).toBe(first.trace)
+  })
+
+  it('keeps some of many notes, and says of how many not', async () => {
+    const { outcome, notes } = await run('many-notes')
+    expect(outcome).toEqual({ status: 'completed' })
+    expect(notes.at(-1)).toMatchObject({ kind: 'limit', message: expect.stringMatching(/^36 more notes/) as string })
+  })
+
+  it('ends with all that it started', async () => {
+    expect((await run('orphan')).outcome).toEqual({ status: 'completed' })
+    expect(sleepers()).toEqual([])
+  })
+})
+
+describe('a program that goes wrong', () => {
+  it.each<[string, string, RegExp]>([
+    ['nothing', 'workload', /^program nothing ended well and traced no tensor; it names tensors in \$BITFLEET_OUT/],
+    ['silent', 'workload', /^program silent ended well and traced no tensor/],
+    ['object', 'format', /line 1, a\.npy: .*its type '\|O' is none of/],
+    ['long-line', 'limit', /a line of trace\.ndjson is over 1048576 bytes/],
+    ['not-json', 'workload', /^trace\.ndjson of program not-json, line 2: it is not JSON/],
+    ['not-ended', 'workload', /ends inside line 2; end it by a line feed/],
+    ['unknown-key', 'workload', /line 1: checkpoint: .*"dtype"/],
+    ['missing', 'workload', /line 1, a\.npy: it is not in BITFLEET_OUT/],
+    ['no-npy', 'format', /line 1, a\.npy: not a \.npy file/],
+    ['twice', 'workload', /line 2, 1\.npy: "a" is there twice at step 0/],
+    ['file-twice', 'workload', /line 2, 0\.npy: it was named before/],
+    ['backwards', 'workload', /line 2, 1\.npy: "a" is of step 1, and step 2 was before it/],
+    ['steering', 'workload', /has characters that a screen obeys/],
+    ['symlink', 'workload', /line 1, a\.npy: it is a link, and none is followed/],
+    ['trace-symlink', 'workload', /^trace\.ndjson of program trace-symlink: it is a link/],
+    ['pipe', 'workload', /line 1, a\.npy: it is no regular file/],
+    ['folder', 'workload', /line 1, a\.npy: it is no regular file/],
+    ['shortens', 'workload', /got shorter/],
+    ['latin', 'workload', /is not UTF-8/],
+  ])('%s: says what and where', async (name, code, message) => {
+    const { outcome, trace } = await run(name)
+    expect(outcome).toMatchObject({ status: 'failed', code, message: expect.stringMatching(message) as string })
+    expect(trace).toBeUndefined()
+  })
+
+  it('fails by its exit code, with its last words', async () => {
+    expect((await run('fails')).outcome).toEqual({
+      ...{ status: 'failed', code: 'workload', message: 'program fails ended with code 3' },
+      stderr: 'the loss is NaN',
+    })
+  })
+
+  it.each([
+    ['segfaults', 'SIGSEGV', 'before the end'],
+    ['half-said', 'SIGABRT', ''],
+  ])('%s: crashes by its signal, not by the runner’s', async (name, signal, stderr) => {
+    const { outcome, effective, facts, version } = await run(name)
+    expect(outcome).toMatchObject({ status: 'crashed', signal, stderr: expect.stringContaining(stderr) as string })
+    expect(version).toMatch(/^[0-9a-f]{12}$/)
+    // What it had said stays.
+    expect(facts).toHaveProperty('program.digest')
+    if (name === 'segfaults') expect(effective).toEqual({ threads: '7' })
+  })
+
+  it('is ended after its time, and what it had said stays', async () => {
+    const { outcome, facts } = await run('hangs', {}, { limits: { timeMs: 2500, memoryBytes: 2 ** 32 } })
+    expect(outcome).toMatchObject({ status: 'timed-out', limitMs: 2500 })
+    expect(facts).toMatchObject({ 'lib.mine.version': '3' })
+  })
+
+  it('may flood its log: the last lines stay', async () => {
+    const { outcome, log } = await run('floods')
+    expect(outcome).toEqual({ status: 'completed' })
+    expect(log.endsWith('the last line')).toBe(true)
+    expect(log.length).toBeLessThan(70_000)
+  })
+
+  it('that another changed is not started', async () => {
+    const original = readFileSync(scriptOf('fails'))
+    try {
+      writeFileSync(scriptOf('fails'), 'process.exit(0)')
+      const { outcome } = await run('fails')
+      expect(outcome).toMatchObject({ status: 'failed', code: 'digest-mismatch' })
+      const { message } = outcome as { message: string }
+      for (const part of [
+        scriptOf('fails'),
+        digestOf(original),
+        digestOf('process.exit(0)'),
+        'bitfleet programs pin fails',
+      ]) {
+        expect(message).toContain(part)
+      }
+    } finally {
+      writeFileSync(scriptOf('fails'), original)
+    }
+  })
+
+  it('that changed while it ran has not completed', async () => {
+    const { outcome } = await run('changes-itself')
+    expect(outcome).toMatchObject({
+      ...{ status: 'failed', code: 'digest-mismatch' },
+      message: expect.stringMatching(/found when the program had ended, with code 0/) as string,
+    })
+  })
+
+  it('that is listed no more is not started', async () => {
+    await writeProgramList(
+      list,
+      [...entries.values()].filter(({ id }) => id !== 'removed'),
+    )
+    try {
+      expect((await run('removed')).outcome).toMatchObject({
+        ...{ status: 'failed', code: 'not-found' },
+        message: expect.stringMatching(/program removed is not in .*programs\.json any more/) as string,
+      })
+    } finally {
+      await writeProgramList(list, [...entries.values()])
+    }
+  })
+})
+
+describe('what a job may ask for', () => {
+  it.each<[object, RegExp]>([
+    [{ epoch: 3 }, /program plain has no parameter "epoch"; it takes epochs, rate, text, quick/],
+    [{ toString: 3 }, /has no parameter "toString"/],
+    [{ epochs: '3' }, /parameter epochs of program plain is a number, such as 2; "3" is a string/],
+    [{ quick: 1 }, /parameter quick of program plain is a boolean/],
+    [{ text: ['a'] }, /text: a parameter of a program is a text/],
+  ])('is not %j', async (params, message) => {
+    const { outcome } = await run('plain', {}, { params: { name: 'plain', ...params } })
+    expect(outcome).toMatchObject({
+      status: 'failed',
+      code: 'usage',
+      message: expect.stringMatching(message) as string,
+    })
+  })
+
+  it.each<[Knobs, RegExp]>([
+    [{ threads: 65 }, /knob threads does not take "65"; it takes 1\.\.64/],
+    [{ threads: '1;id' }, /does not take/],
+    [{ isa: 'avx512' }, /knob isa does not take "avx512"; it takes default,avx2/],
+    [{ path: '/x' }, /has no knob "path"/],
+  ])('is not the knobs %j', async (knobs, message) => {
+    const { outcome } = await run('plain', knobs)
+    expect(outcome).toMatchObject({
+      status: 'failed',
+      code: 'usage',
+      message: expect.stringMatching(message) as string,
+    })
+  })
+
+  it('is no program that is not listed, and no other than the backend', async () => {
+    expect((await run('unlisted')).outcome).toEqual({
+      status: 'unsupported',
+      reason:
+        'no program unlisted is listed on this machine; its owner lists it: bitfleet programs add unlisted -- /path/to/program',
+    })
+    expect((await run('../sh; rm')).outcome).toMatchObject({
+      reason: expect.stringMatching(/lists it: bitfleet programs add$/) as string,
+    })
+    expect((await run('plain', {}, { params: { name: 'says' } })).outcome).toEqual({
+      status: 'unsupported',
+      reason: 'plain is the program plain, not says; say `backend: [says]` for it',
+    })
+  })
+
+  it('is no other workload of a program', async () => {
+    for (const [workload, params] of [
+      ['reduce.sum', { n: 16 }],
+      ['train.mlp', {}],
+      ['train.mlp-reference', {}],
+    ] as const) {
+      const { outcome } = await run('plain', {}, { workload, params })
+      expect(outcome.status, workload).toBe('unsupported')
+    }
+  })
+})
+
+describe('listed programs among the backends', () => {
+  it('are there with their version and knobs, or with why not', async () => {
+    const some = join(folder, 'some.json')
+    const broken = { ...(entries.get('plain') as ProgramEntry), id: 'broken' }
+    const pins = { ...broken.pins, [scriptOf('plain')]: digestOf('other') }
+    await writeProgramList(some, [entries.get('plain') as ProgramEntry, { ...broken, pins }])
+    const found = (await describeBackends({ ...config, programLists: [join(folder, 'none.json'), some] })).slice(-2)
+    expect(found.map(({ id, status, kernels }) => [id, status, kernels])).toEqual([
+      ['plain', 'ready', ['program']],
+      ['broken', 'unavailable', ['program']],
+    ])
+    expect(found[0]?.knobs.map(({ name, values, override }) => [name, values, override])).toEqual([
+      ['threads', '1..64', false],
+      ['isa', 'default,avx2', true],
+    ])
+    expect(found[1]).toMatchObject({
+      reason: expect.stringContaining(digestOf('other')) as string,
+      add: 'bitfleet programs pin broken',
+    })
+  })
+
+  it('are an error where their list is one', async () => {
+    const bad = join(folder, 'bad.json')
+    writeFileSync(bad, '{}', { mode: 0o644 })
+    await expect(offersOf({ ...config, programLists: [bad] })).rejects.toThrow(/bad\.json: schema/)
+  })
+})
+
+describe.skipIf(process.platform !== 'linux')('a program whose runner is killed', () => {
+  it('ends too', async () => {
+    const scratch = mkdtempSync(join(folder, 'killed-'))
+    const marker = join(folder, 'marker')
+    const script = scriptOf('marks')
+    writeFileSync(
+      script,
+      `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(marker)}, String(process.pid)); setInterval(() => {}, 1e6)`,
+    )
+    const killed = join(folder, 'killed.json')
+    const { entry } = await createEntry(
+      { id: 'marks', command: [process.execPath, script], parameters: [], knobs: [], environment: [], pins: [] },
+      { folder, path: '' },
+    )
+    await writeProgramList(killed, [entry])
+    const main = (offers[0] as Offer).runner?.argv[0] as string
+    const runner = spawn(process.execPath, [main, '--program', killed, 'marks'], {
+      ...{ detached: true, env: { PATH: process.env.PATH, TMPDIR: scratch } },
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe'],
+    })
+    const request = { protocol: 1, ...job('marks'), scratch, keepBytes: 0 }
+    ;(runner.stdio[3] as NodeJS.WritableStream).end(`${JSON.stringify(request)}\n`)
+    ;(runner.stdio[4] as NodeJS.ReadableStream).resume()
+    const alive = (pid: number) =>
+      existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    for (let i = 0; i < 400 && !existsSync(marker); i++) await delay(25)
+    await delay(50)
+    const pid = Number(readFileSync(marker, 'utf8'))
+    expect(alive(pid)).toBe(true)
+    runner.kill('SIGKILL')
+    for (let i = 0; i < 400 && alive(pid); i++) await delay(25)
+    expect(alive(pid)).toBe(false)
+  })
+})
+
+/** Processes of this test's that still sleep. */
+function sleepers(): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      const variables = readFileSync(`/proc/${pid}/environ`, 'utf8')
+      return /^\d+$/.test(pid) && variables.includes(`BITFLEET_OUT=${scratchRoot}`)
+    } catch {
+      return false
+    }
+  })
+}

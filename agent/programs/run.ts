@@ -1,0 +1,291 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import { parseNpy } from '../../shared/npy.ts'
+import { createPlaceCheck } from '../../shared/places.ts'
+import { parseSafetensors } from '../../shared/safetensors.ts'
+import type { Tensor } from '../../shared/tensor.ts'
+import type { ProgramValue } from '../../workloads/program.ts'
+import type { WorkloadContext } from '../../workloads/workload.ts'
+import { runnerEnvironment } from './config.ts'
+import type { ProgramEntry } from './entry.ts'
+import { followTrace, takeFile } from './follow.ts'
+import { type Observer, observeProgram } from './observe.ts'
+import { findChangedPin } from './pins.ts'
+import type { Said } from './said.ts'
+import { parseTraceLine, traceFile, type TracedCheckpoint } from './trace-line.ts'
+
+/** A file is in memory as a whole while it is read. */
+const maxFileBytes = 1 << 30
+const maxTotalBytes = 64 * 2 ** 30
+
+/** How often is looked for new lines, in ms: at first often, since what is short is soon over. */
+const firstPollMs = 4
+const lastPollMs = 40
+/** How seldom the processes are looked at, in ms, once they have been looked at a few times. */
+const lastSampleMs = 1000
+
+/** A program that a signal ended. */
+export class ProgramCrash extends Error {
+  readonly signal: NodeJS.Signals
+
+  constructor(id: string, signal: NodeJS.Signals) {
+    super(`program ${id} was ended by ${signal}`)
+    this.signal = signal
+  }
+}
+
+export interface ProgramRun {
+  readonly parameters: Readonly<Record<string, ProgramValue>>
+  /** Decimal. */
+  readonly seed: string
+  readonly checkpoint: WorkloadContext['checkpoint']
+  readonly said: Said
+  /** Told once the program has started. */
+  readonly started: (observer: Observer) => void
+}
+
+/**
+ * Runs a listed program to its end, and takes what it traces as it comes.
+ *
+ * @throws `digest-mismatch` where a pinned file is not what it is pinned as, before or after; `usage` for a parameter it
+ *   does not take; `workload`, `format` or `limit` where its trace cannot be; a `ProgramCrash`
+ */
+export async function runProgram(entry: ProgramEntry, run: ProgramRun): Promise<void> {
+  const parameters = fillParameters(entry, run.parameters)
+  await checkPins(entry)
+  const out = mkdtempSync(join(tmpdir(), 'out-'))
+  const trace = createTraceReader(entry, out, run)
+  const child = start(entry, out, parameters, run.seed)
+  const ended = await follow(entry, child, trace, run)
+  await checkPins(entry, ended.signal ?? `code ${ended.code}`)
+  if (ended.signal !== null) throw new ProgramCrash(entry.id, ended.signal)
+  if (ended.code !== 0) throw new BitfleetError('workload', `program ${entry.id} ended with code ${ended.code}`)
+  trace.complete()
+}
+
+/** The plan's parameters and the defaults of the others. */
+function fillParameters(
+  { id, parameters }: ProgramEntry,
+  planned: Readonly<Record<string, ProgramValue>>,
+): Record<string, ProgramValue> {
+  for (const [name, value] of Object.entries(planned)) {
+    const preset = Object.hasOwn(parameters, name) ? parameters[name] : undefined
+    if (preset === undefined) {
+      const has = Object.keys(parameters)
+      throw new BitfleetError(
+        'usage',
+        `program ${id} has no parameter "${name}"; ` +
+          (has.length === 0 ? 'it takes none' : `it takes ${has.join(', ')}`),
+      )
+    }
+    if (typeof value !== typeof preset) {
+      throw new BitfleetError(
+        'usage',
+        `parameter ${name} of program ${id} is a ${typeof preset}, such as ${JSON.stringify(preset)}; ` +
+          `${JSON.stringify(value)} is a ${typeof value}`,
+      )
+    }
+  }
+  return { ...parameters, ...planned }
+}
+
+async function checkPins(entry: ProgramEntry, end?: string): Promise<void> {
+  const changed = await findChangedPin(entry)
+  if (changed === undefined) return
+  const when = end === undefined ? '' : ` (found when the program had ended, with ${end})`
+  throw new BitfleetError('digest-mismatch', `${changed}${when}`)
+}
+
+function start(
+  { command, directory, environment }: ProgramEntry,
+  out: string,
+  parameters: Readonly<Record<string, ProgramValue>>,
+  seed: string,
+): ChildProcess {
+  const scratch = join(tmpdir(), 'work')
+  if (directory === undefined) mkdirSync(scratch)
+  const set = runnerEnvironment()
+  guardGroup()
+  return spawn(command[0] as string, command.slice(1), {
+    cwd: directory ?? scratch,
+    env: {
+      // The fixed variables that a runner is not started with; of the others, a knob may have set one otherwise.
+      ...environment,
+      ...set,
+      BITFLEET_OUT: out,
+      BITFLEET_SEED: seed,
+      BITFLEET_PARAMETERS: JSON.stringify(parameters),
+      ...Object.fromEntries(
+        Object.entries(parameters).map(([name, value]) => [`BITFLEET_PARAM_${name}`, String(value)]),
+      ),
+    },
+    // Its output is this runner's log.
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+}
+
+/**
+ * Lets the program end with this runner, however that ends: the daemon ends the group of a runner that it outlives; of
+ * a runner that dies with its daemon this ends it. Only where the group is the runner's own.
+ */
+function guardGroup(): void {
+  const stat = process.platform === 'linux' ? readFileSync('/proc/self/stat', 'utf8') : ''
+  const group = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
+  if (group !== process.pid) return
+  const guard = spawn('/bin/sh', ['-c', 'read _; kill -9 0'], { stdio: ['pipe', 'ignore', 'ignore'], env: {} })
+  guard.on('error', () => {})
+  guard.unref()
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** @returns how the program ended @throws what is wrong with its trace, of one that ended well or had to be ended */
+async function follow(
+  { id }: ProgramEntry,
+  child: ChildProcess,
+  trace: TraceReader,
+  { started }: ProgramRun,
+): Promise<Ended> {
+  const seen: { ended?: Ended } = {}
+  const end = new Promise<void>((resolve, reject) => {
+    child.once('error', (cause) =>
+      reject(new BitfleetError('system', `program ${id} cannot be started: ${messageOf(cause)}`, { cause })),
+    )
+    child.once('exit', (code, signal) => {
+      seen.ended = { code, signal }
+      resolve()
+    })
+  })
+  const { pid } = child
+  if (pid === undefined) {
+    await end
+    throw new BitfleetError('system', `program ${id} cannot be started`)
+  }
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  try {
+    const observer = observeProgram(pid)
+    started(observer)
+    let pollMs = firstPollMs
+    let sampleMs = 0
+    for (let sampled = 0; seen.ended === undefined; ) {
+      if (performance.now() - sampled >= sampleMs) {
+        observer.sample()
+        sampled = performance.now()
+        sampleMs = Math.min(lastSampleMs, sampleMs * 1.5 + 1)
+      }
+      trace.readOn()
+      await within(end, pollMs)
+      pollMs = Math.min(lastPollMs, pollMs * 1.1)
+    }
+  } catch (error) {
+    kill()
+    await end.catch(() => {})
+    throw error
+  } finally {
+    process.off('exit', kill)
+  }
+  try {
+    trace.readOn()
+  } catch (error) {
+    // One that died says first of all that.
+    if (seen.ended.signal === null && seen.ended.code === 0) throw error
+  }
+  return seen.ended
+}
+
+async function within(end: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    await Promise.race([end, new Promise((resolve) => (timer = setTimeout(resolve, ms)))])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+type TraceReader = ReturnType<typeof createTraceReader>
+
+/** Takes a trace line by line, and the tensors it names. */
+function createTraceReader({ id }: ProgramEntry, out: string, { checkpoint, said }: ProgramRun) {
+  const follower = followTrace(out)
+  const placeFault = createPlaceCheck()
+  const taken = new Set<string>()
+  let line = 0
+  let checkpoints = 0
+  let totalBytes = 0
+
+  const take = ({ file, step, name, prefix = '', role }: TracedCheckpoint) => {
+    if (taken.has(file)) throw new BitfleetError('workload', 'it was named before; a file is named once')
+    taken.add(file)
+    const bytes = takeFile(out, file, maxFileBytes)
+    totalBytes += bytes.byteLength
+    if (totalBytes > maxTotalBytes) throw new BitfleetError('limit', `all its tensors are over ${maxTotalBytes} bytes`)
+    const tensors: Iterable<readonly [string, Tensor]> =
+      name === undefined ? parseSafetensors(bytes) : [[name, parseNpy(bytes, file)]]
+    for (const [own, tensor] of tensors) {
+      const whole = `${prefix}${own}`
+      const fault = placeFault({ step, name: whole })
+      if (fault !== undefined) throw new BitfleetError('workload', fault)
+      checkpoint(step, whole, tensor, role)
+      checkpoints++
+    }
+  }
+
+  const read = (text: string) => {
+    line++
+    let file: string | undefined
+    try {
+      const told = parseTraceLine(text)
+      if (told.checkpoint !== undefined) {
+        file = told.checkpoint.file
+        take(told.checkpoint)
+      }
+      if (told.settings !== undefined) said.settings(told.settings)
+      if (told.facts !== undefined) said.facts(told.facts)
+      if (told.note !== undefined) said.note(told.note)
+    } catch (error) {
+      const at = `${traceFile} of program ${id}, line ${line}${file === undefined ? '' : `, ${file}`}`
+      throw new BitfleetError(isBitfleetError(error) ? error.code : 'internal', `${at}: ${messageOf(error)}`, {
+        cause: error,
+      })
+    }
+  }
+
+  return {
+    /** Takes all that is there now. */
+    readOn(): void {
+      for (let lines = readLines(); lines.length > 0; lines = readLines()) for (const text of lines) read(text)
+    },
+    /** @throws `workload` where a program that ended well left no trace, or half a line */
+    complete(): void {
+      if (follower.unended() > 0) {
+        throw new BitfleetError(
+          'workload',
+          `${traceFile} of program ${id} ends inside line ${line + 1}; end it by a line feed`,
+        )
+      }
+      follower.close()
+      if (checkpoints > 0) return
+      throw new BitfleetError(
+        'workload',
+        `program ${id} ended well and traced no tensor; it names tensors in $BITFLEET_OUT/${traceFile}, ` +
+          'as docs/your-own-program.md tells',
+      )
+    },
+  }
+
+  function readLines(): string[] {
+    try {
+      return follower.readLines()
+    } catch (error) {
+      const code = isBitfleetError(error) ? error.code : 'system'
+      throw new BitfleetError(code, `${traceFile} of program ${id}: ${messageOf(error)}`, { cause: error })
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { BitfleetError } from '../../shared/errors.ts'
+import type { Note } from '../../shared/execution.ts'
+import { isFactKey } from '../../shared/facts.ts'
+import { visibleLine } from '../../shared/visible.ts'
+import type { ProgramEntry } from './entry.ts'
+
+/** What is told of a program beside its tensors: each time what is new, and all the notes. */
+export interface Told {
+  readonly settings: Record<string, string>
+  readonly facts: Record<string, string>
+  readonly notes: Note[]
+  readonly mapped?: string[]
+}
+
+export type Tell = (told: Told) => void
+
+const maxKeys = 1000
+const maxNotes = 64
+/** What is told at once; beyond that it waits for the end, so that a program that never stops talking fills no pipe. */
+const maxToldBytes = 2 << 20
+
+/** Keeps what a program says of itself, and tells it as it comes. */
+export function createSaid({ knobs }: Pick<ProgramEntry, 'knobs'>, tell: Tell) {
+  const settings = new Map<string, string>()
+  const facts = new Map<string, string>()
+  const notes: Note[] = []
+  let notKept = 0
+  let toldBytes = 0
+
+  const news = (into: Map<string, string>, entries: Iterable<[string, string]>): Record<string, string> => {
+    const changed = [...entries].filter(([key, value]) => into.get(key) !== value)
+    for (const [key, value] of changed) into.set(key, value)
+    if (into.size > maxKeys) throw new BitfleetError('limit', `there are more than ${maxKeys} settings or facts`)
+    return Object.fromEntries(changed)
+  }
+  const tellAtOnce = (told: Told) => {
+    if (Object.keys(told.settings).length + Object.keys(told.facts).length === 0 && told.notes === notes) return
+    toldBytes += JSON.stringify(told).length
+    if (toldBytes <= maxToldBytes) tell({ ...told, notes: allNotes() })
+  }
+  const allNotes = (): Note[] => {
+    if (notKept === 0) return [...notes]
+    const message = `${notKept} more notes of the program were not kept: ${maxNotes} are`
+    return [...notes, { kind: 'limit', subject: 'program', message }]
+  }
+  const note = (message: string) => {
+    if (notes.some((other) => other.message === message)) return
+    if (notes.length < maxNotes) notes.push({ kind: 'warning', subject: 'program', message })
+    else notKept++
+  }
+
+  return {
+    /** By the variables' names; what no knob sets is a fact. */
+    settings(variables: Readonly<Record<string, string>>): void {
+      const answered: [string, string][] = []
+      const others: [string, string][] = []
+      for (const [variable, value] of Object.entries(variables)) {
+        const knob = knobs.find((candidate) => candidate.variable === variable)
+        if (knob === undefined) others.push([`backend.${variable}`, value])
+        else answered.push([knob.name, value])
+      }
+      tellAtOnce({ settings: news(settings, answered), facts: news(facts, others), notes })
+    },
+    facts(said: Readonly<Record<string, string>>): void {
+      const entries = Object.entries(said)
+      // What the agent sees for itself a program does not say.
+      const own = entries.filter(
+        ([key]) => isFactKey(key) && !/^(?:program|knob|env|cgroup)\.|^cpu\.affinity$/.test(key),
+      )
+      const before = notes.length
+      for (const [key] of entries.filter((entry) => !own.includes(entry))) {
+        note(`"${visibleLine(key)}" is no fact that a program can state, and is left out`)
+      }
+      tellAtOnce({ settings: {}, facts: news(facts, own), notes: notes.length === before ? notes : [...notes] })
+    },
+    note(text: string): void {
+      note(visibleLine(text))
+      tellAtOnce({ settings: {}, facts: {}, notes: [...notes] })
+    },
+    /** All of it. */
+    everything: (): Told => ({
+      settings: Object.fromEntries(settings),
+      facts: Object.fromEntries(facts),
+      notes: allNotes(),
+    }),
+  }
+}
+
+export type Said = ReturnType<typeof createSaid>

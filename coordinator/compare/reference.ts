@@ -1,0 +1,59 @@
+import { backendName } from '../../shared/backend-description.ts'
+import type { ReferenceCondition } from '../../workloads/catalogue.ts'
+import type { Artifacts } from '../records.ts'
+import type { Reference } from '../report/format.ts'
+import type { CellOutcome } from './cells.ts'
+import type { TraceClass } from './classes.ts'
+import { compareTensors } from './elements.ts'
+import { createTensorReader } from './tensor-reader.ts'
+
+/** Classes whose distance is measured: each is a tensor read. */
+const maxMeasured = 256
+
+/**
+ * The class of the correctly rounded result, where a cell computed it, and the distance of every other class from it.
+ * Says nothing where the cells that should compute it are of two classes: one of them is then wrong.
+ */
+export async function measureReference(
+  classes: readonly TraceClass[],
+  condition: ReferenceCondition | undefined,
+  artifacts: Artifacts,
+  notes: string[],
+): Promise<Reference | undefined> {
+  if (condition === undefined) return undefined
+  const found = classes.flatMap((own) => {
+    const cells = own.members.filter((outcome) => computes(outcome, condition))
+    return cells.length === 0 ? [] : [{ own, cells }]
+  })
+  const [reference, other] = found
+  if (reference === undefined) return undefined
+  if (other !== undefined) {
+    const letters = found.map(({ own }) => own.letter).join(', ')
+    notes.push(`the cells that round the exact result once are of several classes, ${letters}: one of them is wrong`)
+    return undefined
+  }
+  const distances: Reference['distances'] = []
+  const others = classes.filter(({ letter }) => letter !== reference.own.letter)
+  for (const { letter, members } of others.slice(0, maxMeasured)) {
+    distances.push({ class: letter, statistics: await distanceFrom(reference.cells[0], members[0], artifacts) })
+  }
+  if (others.length > maxMeasured) {
+    notes.push(`of ${others.length} classes, ${maxMeasured} were compared with the correctly rounded result`)
+  }
+  return { class: reference.own.letter, cells: reference.cells.map(({ cell }) => cell.id), distances }
+}
+
+/** As it was read back, or as it was asked for where nothing was. */
+function computes({ cell, effective }: CellOutcome, { backend, knob, value }: ReferenceCondition): boolean {
+  return backendName(cell.condition.backend) === backend && (effective[knob] ?? cell.condition.knobs[knob]) === value
+}
+
+async function distanceFrom(a: CellOutcome | undefined, b: CellOutcome | undefined, artifacts: Artifacts) {
+  const outputsOf = (outcome: CellOutcome | undefined) => outcome?.completed[0]?.execution.outputs ?? []
+  const [exact, other] = [outputsOf(a), outputsOf(b)]
+  const [x, y] = [exact[0], other[0]]
+  if (x === undefined || y === undefined || x.dtype !== y.dtype || x.shape.join() !== y.shape.join()) return null
+  const read = createTensorReader(artifacts, [...exact, ...other])
+  const [left, right] = await Promise.all([read(x), read(y)])
+  return 'missing' in left || 'missing' in right ? null : compareTensors(left, right).statistics
+}

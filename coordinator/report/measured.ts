@@ -1,0 +1,83 @@
+import type { Divergence, ElementComparison, Growth, Reference, ReportCell } from './format.ts'
+import { conditionText, grouped, listed, percent, plural, rounded } from './wording.ts'
+
+// What was measured of a comparison, in the words that the forms of the report share.
+
+const maxNamed = 12
+
+/** `The same inputs in all classes: input and input-b.` */
+export function inputsText(inputs: readonly string[]): string {
+  const named = inputs.slice(0, maxNamed)
+  const more = inputs.length - named.length
+  return `The same inputs in all classes: ${more > 0 ? `${named.join(', ')} and ${grouped(more)} more` : listed(named)}.`
+}
+
+/** `A holds the correctly rounded result, by js order=exact.` */
+export function referenceText(reference: Reference, cells: ReadonlyMap<string, ReportCell>): string {
+  const conditions = reference.cells.flatMap((id) => {
+    const cell = cells.get(id)
+    return cell ? [conditionText(cell.condition)] : []
+  })
+  return `${reference.class} holds the correctly rounded result, by ${listed([...new Set(conditions)])}.`
+}
+
+/** How far from the correctly rounded result: `2 ULP`, of many elements `at most 2 ULP, 31 % unequal`. */
+export function distanceText(statistics: ElementComparison | null): string {
+  if (statistics === null) return 'its bytes were not kept'
+  const { elements, unequal, maxUlp, signOfZero, nan } = statistics
+  const distance = maxUlp === null ? 'no distance' : `${grouped(maxUlp)} ULP`
+  const apart = [
+    elements === 1 ? distance : `at most ${distance}, ${percent(unequal / elements)} unequal`,
+    ...(signOfZero > 0 ? ['+0 against −0'] : []),
+    ...(nan > 0 ? ['with NaN'] : []),
+  ]
+  return apart.join(', ')
+}
+
+/** In the column of a class: it is the reference, or how far from it. */
+export function referenceColumn(reference: Reference, letter: string): string {
+  if (letter === reference.class) return 'is it'
+  const found = reference.distances.find((distance) => distance.class === letter)
+  return found ? distanceText(found.statistics) : 'not measured'
+}
+
+/** What of the rest of the trace differs: `41 checkpoints differ in all; 2 after the first difference are equal again`. */
+export function extentText({ differing, healed }: Divergence): string {
+  const again = healed === 1 ? 'one after the first difference is' : `${grouped(healed)} after the first difference are`
+  const rest = healed > 0 ? `; ${again} equal again` : ''
+  return `${plural(differing, 'checkpoint differs', 'checkpoints differ')} in all${rest}`
+}
+
+/** `predicted labels that differ: 3 of 360 (churn 0.83 %)`; empty where nothing is predicted. */
+export function churnText({ decisions }: Divergence): string {
+  if (decisions === null) return ''
+  const { changed, labels, churn } = decisions
+  return `predicted labels that differ: ${grouped(changed)} of ${grouped(labels)} (churn ${percent(churn)})`
+}
+
+/**
+ * How a tensor's difference grows, at no more than `count` of its steps: `loss 1 ULP at step 2, 24 ULP at step 40`. In
+ * parts of its norm for what has no ULPs.
+ */
+export function growthText({ name, points }: Growth, count: number): string {
+  const from = points.findIndex(({ unequal }) => unequal > 0)
+  const grown = points.slice(Math.max(0, from))
+  const last = grown.length - 1
+  const picked = [
+    ...new Set(Array.from({ length: count }, (_, i) => Math.round((i * last) / Math.max(1, count - 1)))),
+  ].map((at) => grown[at] as Growth['points'][number])
+  const places = picked.map(({ step, maxUlp, relativeL2, unequal }) => {
+    const far =
+      maxUlp !== null ? `${grouped(maxUlp)} ULP` : relativeL2 !== null ? rounded(relativeL2) : percent(unequal)
+    return `${unequal === 0 ? 'equal' : far} at step ${grouped(step)}`
+  })
+  return `${name} ${places.join(', ')}`
+}
+
+/** Of the tensors that are followed over steps, the first few. */
+export function growthTexts({ growth }: Divergence, names: number, count: number): string[] {
+  return growth
+    .filter(({ points }) => points.length > 1)
+    .slice(0, names)
+    .map((grown) => growthText(grown, count))
+}
