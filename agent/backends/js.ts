@@ -56,7 +56,8 @@ export const js: BackendDriver = {
       async effective() {
         const notes: Note[] = []
         if (knobs.order !== undefined && called.size === 1 && called.has('elementary')) {
-          notes.push({ kind: 'no-effect', subject: 'order', message: 'order: elementary functions accumulate nothing' })
+          const message = 'elementary functions add nothing up, so that there is no order'
+          notes.push({ kind: 'no-effect', subject: 'order', message })
         }
         return {
           settings: { order: formatOrder(order), jit: readJit() },

@@ -127,6 +127,24 @@ describe('assembleReport', () => {
     })
     expect((await reportOf(run.data(), run)).sentence).toBe(sentence)
   })
+
+  it('names two settings at most, those of several versions by the name they share', async () => {
+    const sentenceOf = async (knobs: Record<string, number>[]) => {
+      const run = createSyntheticRun([syntheticAgent('a')])
+      for (const backend of ['jax@0.4.38', 'jax@0.6.2']) {
+        knobs.forEach((knobs, i) => {
+          const checkpoints = [{ step: 0, name: 'y', tensor: f32([i]), output: true }]
+          run.add({ workload: 'w', backend, knobs, executions: [{ checkpoints }, { checkpoints }] })
+        })
+      }
+      return (await reportOf(run.data(), run)).sentence
+    }
+    expect(await sentenceOf([{ a: 1 }, { a: 2 }])).toMatch(/; 1 parts: w by jax\.a$/)
+    const two = [1, 2].flatMap((a) => [1, 2].map((b) => ({ a, b })))
+    expect(await sentenceOf(two)).toMatch(/; 1 parts: w by jax\.a and jax\.b$/)
+    const three = two.flatMap((knobs) => [1, 2].map((c) => ({ ...knobs, c })))
+    expect(await sentenceOf(three)).toMatch(/; 1 parts: w by jax\.a and 2 more settings$/)
+  })
 })
 
 function withoutTimes(report: Report): unknown {

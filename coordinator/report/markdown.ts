@@ -1,7 +1,7 @@
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { buildMatrix, foldRows, membersByCondition, usedSigns } from './matrix.ts'
+import { buildMatrix, foldRows, hasRounded, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
-import { collectNotices } from './notices.ts'
+import { collectNotices, noticeHeadings } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
 import { visible, visibleLine } from '../../shared/visible.ts'
 import {
@@ -22,6 +22,7 @@ import {
   plural,
   rounded,
   seedsOf,
+  stayedText,
   ulpText,
 } from './wording.ts'
 
@@ -75,8 +76,8 @@ function notices(report: Report): string {
   const found = collectNotices(report)
   if (found.length === 0) return ''
   const lines = found.map(
-    ({ subject, message, cells }) =>
-      `- **${escaped(subject)}**: ${escaped(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
+    ({ kind, subject, message, cells }) =>
+      `- ${noticeHeadings[kind]}, **${escaped(subject)}**: ${escaped(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
   )
   return `## Must be known\n\n${lines.join('\n')}`
 }
@@ -89,16 +90,19 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
   const folds = foldRows(rows)
   const body = folds.map(({ rows: members, marks }) => [
     members.map(({ comparison }) => escaped(title(comparison))).join('; '),
-    ...columns.map((_, i) => marks[i]?.text ?? ''),
+    ...columns.map((_, i) => (marks[i]?.rounded ? `**${marks[i].text}**` : (marks[i]?.text ?? ''))),
   ])
   const key = columns.map(
     ({ agent, condition }, i) =>
       `${i + 1}. ${escaped(conditionText(condition))}${several ? ` on ${escaped(names.get(agent) ?? agent)}` : ''}`,
   )
-  const legend = usedSigns(folds).map(([sign, meaning]) => `${sign} ${meaning}`)
+  const legend = [
+    ...(hasRounded(folds) ? ['bold: the correctly rounded result'] : []),
+    ...usedSigns(folds).map(([sign, meaning]) => `${sign} ${meaning}`),
+  ]
   return [
     '## Classes',
-    'Equal letters in a row: equal bits. Letters go by the order of the plan; none is the right one.',
+    'Equal letters in a row: equal bits. Letters go by the order of the plan and say nothing of who is right.',
     table(['workload', ...columns.map((_, i) => String(i + 1))], body),
     key.join('\n'),
     legend.length > 0 ? `${legend.join('; ')}.` : '',
@@ -111,7 +115,7 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
   const { reference, inputs } = comparison
   const classes = comparison.classes.map(({ letter, trace, cells: ids }) => [
     letter,
-    escaped(membersText(ids, cells)),
+    escaped(membersText(ids, comparison, cells)),
     ...(reference === undefined ? [] : [escaped(referenceColumn(reference, letter))]),
     `\`${trace.slice(0, 16)}…\``,
   ])
@@ -120,9 +124,14 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
   const why = best
     ? `Observed: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}.${best.rivals > 0 ? ` ${plural(best.rivals, 'other set')} of that size ${best.rivals === 1 ? 'explains' : 'explain'} as well.` : ''}`
     : comparison.verdict === 'divergent'
-      ? `Observed: unexplained. ${escaped(comparison.unexplained ?? '')}`.trim()
+      ? `Observed: unexplained${comparison.unexplained === undefined ? '' : `: ${escaped(comparison.unexplained)}`}.`
       : ''
-  const tested = plannedChanges(comparison, cells).map((change) => `- ${escaped(plannedChangeText(change))}`)
+  const changes = plannedChanges(comparison, cells)
+  const stayed = stayedText(changes)
+  const tested = [
+    ...changes.filter(({ followed }) => followed > 0).map((change) => plannedChangeText(change)),
+    ...(stayed === '' ? [] : [stayed]),
+  ].map((text) => `- ${escaped(text)}`)
   return [
     `### ${escaped(title)}: ${comparison.verdict}`,
     classes.length > 0 ? table(head, classes) : '',
@@ -161,7 +170,7 @@ function divergenceText(divergence: Divergence): string {
     )
   }
   const { seq } = divergence.checkpoint
-  if (seq > 0) parts.push(seq === 1 ? 'the checkpoint before it is equal' : `all ${grouped(seq)} before it are equal`)
+  if (seq > 0) parts.push(seq === 1 ? 'the checkpoint before it is equal' : `the ${grouped(seq)} before it are equal`)
   const after = [extentText(divergence), churnText(divergence)].filter((text) => text !== '')
   if (divergence.differing + divergence.healed > 1) parts.push(...after)
   const grown = growthTexts(divergence, 3, 4)
@@ -170,8 +179,8 @@ function divergenceText(divergence: Divergence): string {
 }
 
 /** The conditions of a class; where several agents have one, how many. */
-function membersText(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): string {
-  const members = membersByCondition(ids, cells)
+function membersText(ids: readonly string[], comparison: Comparison, cells: ReadonlyMap<string, ReportCell>): string {
+  const members = membersInShort(ids, comparison, cells)
   const named = members
     .slice(0, maxMembers)
     .map(({ condition, agents }) => (agents.length > 1 ? `${condition} (${agents.length} agents)` : condition))

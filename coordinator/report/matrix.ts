@@ -9,6 +9,8 @@ export interface Mark {
   readonly text: string
   /** Place of the class in its comparison, for colour; undefined for a sign. */
   readonly class?: number
+  /** Its class holds the correctly rounded result. */
+  readonly rounded?: true
 }
 
 export const signs = {
@@ -61,11 +63,17 @@ export function buildMatrix(report: Report): Matrix {
 
   const rows = report.comparisons.map((comparison, index) => {
     const marks: (Mark | undefined)[] = new Array(ordered.length)
+    const rounded = comparison.classes.findIndex(({ letter }) => letter === comparison.reference?.class)
     const put = (id: string, text: string, classIndex?: number) => {
       const cell = cells.get(id)
       const at = cell && place.get(columnKey(cell))
       if (cell && at !== undefined)
-        marks[at] = { cell, text, ...(classIndex === undefined ? {} : { class: classIndex }) }
+        marks[at] = {
+          cell,
+          text,
+          ...(classIndex === undefined ? {} : { class: classIndex }),
+          ...(classIndex !== undefined && classIndex === rounded ? { rounded: true } : {}),
+        }
     }
     comparison.classes.forEach(({ letter, cells: members }, i) => members.forEach((id) => put(id, letter, i)))
     comparison.nondeterministic.forEach(({ cell }) => put(cell, '~'))
@@ -88,6 +96,11 @@ function columnKey({ agent, condition: { backend, device, knobs } }: ReportCell)
 export function usedSigns(rows: readonly { readonly marks: Row['marks'] }[]): [string, string][] {
   const used = new Set(rows.flatMap(({ marks }) => marks.flatMap((mark) => (mark ? Array.from(mark.text) : []))))
   return Object.entries(signs).filter(([sign]) => used.has(sign))
+}
+
+/** Whether some row has a class that holds the correctly rounded result. */
+export function hasRounded(rows: readonly { readonly marks: Row['marks'] }[]): boolean {
+  return rows.some(({ marks }) => marks.some((mark) => mark?.rounded))
 }
 
 /** Rows that read the same in every column, folded together; only identical ones are, the others need their names. */
@@ -142,4 +155,31 @@ export function membersByCondition(ids: readonly string[], cells: ReadonlyMap<st
     else groups.set(condition, [cell.agent])
   }
   return [...groups].map(([condition, agents]) => ({ condition, agents }))
+}
+
+/** The same, but a backend whose conditions are all in this one class stands once, as `tensorflow@2.21.0 (all 2)`. */
+export function membersInShort(
+  ids: readonly string[],
+  { classes }: Comparison,
+  cells: ReadonlyMap<string, ReportCell>,
+): Members[] {
+  const everywhere = byBackend(
+    classes.flatMap((one) => one.cells),
+    cells,
+  )
+  return [...byBackend(ids, cells)].flatMap(([backend, own]) => {
+    const members = membersByCondition(own, cells)
+    if (members.length === 1 || own.length < (everywhere.get(backend)?.length ?? 0)) return members
+    const agents = [...new Set(members.flatMap((one) => one.agents))]
+    return [{ condition: `${backend} (all ${members.length})`, agents }]
+  })
+}
+
+function byBackend(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const id of ids) {
+    const backend = cells.get(id)?.condition.backend
+    if (backend !== undefined) groups.set(backend, [...(groups.get(backend) ?? []), id])
+  }
+  return groups
 }

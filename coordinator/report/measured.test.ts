@@ -10,7 +10,9 @@ const statistics = (over: Partial<ElementComparison>): ElementComparison => ({
 describe('what was measured, in words', () => {
   it('tells a distance from the correctly rounded result, and of many elements how many', () => {
     expect(distanceText(statistics({ elements: 1, unequal: 1, maxUlp: '3' }))).toBe('3 ULP')
-    expect(distanceText(statistics({ unequal: 1, maxUlp: '12' }))).toBe('at most 12 ULP, 25\u202f% unequal')
+    expect(distanceText(statistics({ unequal: 1, maxUlp: '12' }))).toBe(
+      'at most 12 ULP, relative L2 0, 25\u202f% unequal',
+    )
     expect(distanceText(statistics({ elements: 1, unequal: 1, signOfZero: 1 }))).toBe('0 ULP, +0 against −0')
     expect(distanceText(statistics({ elements: 1, unequal: 1, nan: 1, maxUlp: null }))).toBe('no distance, with NaN')
     expect(distanceText(null)).toBe('its bytes were not kept')

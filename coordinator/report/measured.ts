@@ -21,13 +21,14 @@ export function referenceText(reference: Reference, cells: ReadonlyMap<string, R
   return `${reference.class} holds the correctly rounded result, by ${listed([...new Set(conditions)])}.`
 }
 
-/** How far from the correctly rounded result: `2 ULP`, of many elements `at most 2 ULP, 31 % unequal`. */
+/** How far from the correctly rounded result: `2 ULP`, of many elements `at most 2 ULP, relative L2 10⁻⁸, 31 % unequal`. */
 export function distanceText(statistics: ElementComparison | null): string {
   if (statistics === null) return 'its bytes were not kept'
-  const { elements, unequal, maxUlp, signOfZero, nan } = statistics
+  const { elements, unequal, maxUlp, relativeL2, signOfZero, nan } = statistics
+  const norm = relativeL2 === null ? '' : `, relative L2 ${rounded(relativeL2)}`
   const distance = maxUlp === null ? 'no distance' : `${grouped(maxUlp)} ULP`
   const apart = [
-    elements === 1 ? distance : `at most ${distance}, ${percent(unequal / elements)} unequal`,
+    elements === 1 ? distance : `at most ${distance}${norm}, ${percent(unequal / elements)} unequal`,
     ...(signOfZero > 0 ? ['+0 against −0'] : []),
     ...(nan > 0 ? ['with NaN'] : []),
   ]

@@ -1,3 +1,4 @@
+import { backendName } from '../../shared/backend-description.ts'
 import type { Report, ReportCell } from './format.ts'
 import { conditionText, failureText, listed, plural } from './wording.ts'
 
@@ -23,6 +24,18 @@ export interface Notice {
 
 const maxExamples = 40
 
+export const noticeHeadings: Record<Notice['kind'], string> = {
+  incomplete: 'No result',
+  inputs: 'Inputs differ',
+  'no-effect': 'Had no effect',
+  fallback: 'Fell back',
+  partly: 'Partly failed',
+  limit: 'Bound hit',
+  warning: 'Warning',
+  run: 'Plan',
+  unsupported: 'Unsupported',
+}
+
 const order: readonly Notice['kind'][] = [
   'incomplete',
   'partly',
@@ -44,6 +57,7 @@ export function collectNotices(report: Report): Notice[] {
     if (cell) entry.cells.push(cell)
     notices.set(key, entry)
   }
+  const lacking = createLacks()
   for (const note of report.run.notes) add('run', 'plan', note)
   if (report.run.state !== 'done') add('incomplete', 'run', `the run is ${report.run.state}, not done`)
   for (const { workload, inputsEqual } of report.comparisons) {
@@ -51,9 +65,9 @@ export function collectNotices(report: Report): Notice[] {
       add('inputs', workload, 'the inputs differ between its classes: this compares inputs, not arithmetic')
   }
   for (const cell of report.cells) {
-    for (const { kind, subject, message } of cell.notes) add(kind, subject, message, cell)
+    for (const { kind, subject, message } of cell.notes) add(kind, subjectOf(kind, subject, cell), message, cell)
     const where = `${cell.workload} under ${conditionText(cell.condition)}`
-    if (cell.status === 'unsupported') add('unsupported', cell.condition.backend, failureText(cell), cell)
+    if (cell.status === 'unsupported') lacking.add(cell)
     else if (cell.failures.length > 0) {
       const failed = listed(cell.failures.map(({ repetition, message }) => `${repetition} (${message})`))
       const what = cell.failures.length === 1 ? 'repetition' : 'repetitions'
@@ -69,7 +83,34 @@ export function collectNotices(report: Report): Notice[] {
       )
     }
   }
-  return [...notices.values()]
+  return [...notices.values(), ...lacking.list()]
     .map(({ notice, cells }) => ({ ...notice, cells: cells.length, examples: cells.slice(0, maxExamples) }))
     .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+}
+
+/** A knob as plans say it: of which backend it is, is not clear where there are many. */
+function subjectOf(kind: Notice['kind'], subject: string, { condition: { backend, knobs } }: ReportCell): string {
+  return kind === 'no-effect' && Object.hasOwn(knobs, subject) ? `${backendName(backend)}.${subject}` : subject
+}
+
+/** What is not supported, said once for all backends of which the same is said. */
+function createLacks() {
+  const lacks = new Map<string, { backends: Set<string>; cells: ReportCell[] }>()
+  return {
+    add(cell: ReportCell) {
+      const { backend } = cell.condition
+      const reason = failureText(cell)
+      const own = [backend, backendName(backend)].find((name) => reason.startsWith(`${name} `))
+      const what = own === undefined ? reason : reason.slice(own.length + 1)
+      const known = lacks.get(what) ?? { backends: new Set(), cells: [] }
+      known.backends.add(backend)
+      known.cells.push(cell)
+      lacks.set(what, known)
+    },
+    list: () =>
+      [...lacks].map(([message, { backends, cells }]) => ({
+        notice: { kind: 'unsupported' as const, subject: [...backends].join(', '), message },
+        cells,
+      })),
+  }
 }

@@ -5,7 +5,8 @@ import { testedSettings } from './planned-changes.ts'
 import { listed } from './wording.ts'
 
 const namedAtMost = 4
-const settingsAtMost = 3
+/** Commas stand between workloads. */
+const settingsAtMost = 2
 
 /**
  * The verdict in one sentence: "9 of 12 workloads identical over 24 conditions on 1 machine; 3 part: reduce.sum by
@@ -83,8 +84,7 @@ function partedBy(comparison: Comparison, cells: ReadonlyMap<string, ReportCell>
 /** Knobs of several versions by the name they share, and no more of them than can be read. */
 function settingsText(settings: readonly string[]): string {
   const names = [...new Set(settings.map((setting) => setting.replace(/@.*(?=\.[^.]+$)/, '')))]
-  const more = names.length - settingsAtMost
-  return more > 1 ? `${names.slice(0, settingsAtMost).join(', ')} and ${more} more settings` : listed(names)
+  return names.length > settingsAtMost ? `${names[0]} and ${names.length - 1} more settings` : listed(names)
 }
 
 function count(n: number, noun: string): string {

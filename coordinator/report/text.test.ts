@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { hostileReport } from '../../test/hostile-report.ts'
 import { sampleReport } from '../../test/sample-report.ts'
+import { createSyntheticRun, f32, syntheticAgent } from '../../test/synthetic-run.ts'
+import { compareRun } from '../compare/compare-run.ts'
+import { assembleReport } from './assemble.ts'
 import { renderMarkdown } from './markdown.ts'
 import { renderText } from './text.ts'
 
@@ -16,7 +19,7 @@ describe('the report for a terminal', () => {
     expect(text).toMatch(/js order=atomic:4: 3 distinct results in 8 executions/)
     expect(text).toMatch(/tested: js\.order was changed alone in 30 pairs of cells/)
     expect(text).toMatch(/observed: .+ parts? the cells .+chance does as well/)
-    expect(text).toMatch(/OPENBLAS_CORETYPE=Haswell was ignored/)
+    expect(text).toMatch(/Had no effect: openblas\.coreType: .*OPENBLAS_CORETYPE=Haswell was ignored/)
   })
 
   it('keeps the table within the terminal', () => {
@@ -43,7 +46,8 @@ describe('the report for a terminal', () => {
 describe('the report in Markdown', () => {
   it('has the table of classes, the divergences and the plan', () => {
     const markdown = renderMarkdown(sampleReport())
-    expect(markdown).toMatch(/^\| reduce\.sum dtype=f32 n=64 \| A \| B \| C \| C \| A \| A \|/m)
+    expect(markdown).toMatch(/^\| reduce\.sum dtype=f32 n=64 \| \*\*A\*\* \| B \| C \| C \| \*\*A\*\* \| \*\*A\*\* \|/m)
+    expect(markdown).toContain('bold: the correctly rounded result; ~ nondeterministic')
     expect(markdown).toMatch(/### elementary\.exp dtype=f64 n=256: divergent/)
     expect(markdown).toContain('```yaml')
   })
@@ -56,9 +60,31 @@ describe('the report in Markdown', () => {
     expect(markdown).toContain('The same inputs in all classes: input.')
   })
 
+  it('names a backend once, where all its conditions are of one class', async () => {
+    const run = createSyntheticRun([syntheticAgent('a')])
+    const add = (backend: string, knobs: Record<string, number>, value: number) => {
+      const checkpoints = [{ step: 0, name: 'y', tensor: f32([value]), output: true }]
+      run.add({ workload: 'w', backend, knobs, executions: [{ checkpoints }, { checkpoints }] })
+    }
+    for (const threads of [1, 2]) {
+      add('onnxruntime@1.30.0', { threads }, 1)
+      add('pytorch@2.13.0', { threads }, threads)
+    }
+    add('js', {}, 1)
+    const report = assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0')
+    const markdown = renderMarkdown(report)
+    expect(markdown).toContain('| A | onnxruntime@1.30.0 (all 2); pytorch@2.13.0 threads=1; js | `')
+    expect(markdown).toContain('| B | pytorch@2.13.0 threads=2 | `')
+  })
+
+  it('tells what moved the bits one by one, and what did not in one sentence', () => {
+    const [, part = ''] = renderMarkdown(sampleReport()).split('### train.cnn')
+    expect(part).toMatch(/- changed alone, and the bits stayed: tfjs-wasm\.variant \(1 pair\)/)
+  })
+
   it('tells how a difference grows, what of it heals, and what it decides', () => {
     const markdown = renderMarkdown(sampleReport())
-    expect(markdown).toMatch(/all \d+ before it are equal; \d+ checkpoints differ in all; one .+ is equal again/)
+    expect(markdown).toMatch(/the \d+ before it are equal; \d+ checkpoints differ in all; one .+ is equal again/)
     expect(markdown).toMatch(/predicted labels that differ: 3 of 40 \(churn 7\.5\u202f%\)/)
     expect(markdown).toMatch(/Growth, largest distance: loss \d+ ULP at step 12, .+ at step 90; weights/)
   })

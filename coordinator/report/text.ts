@@ -2,7 +2,7 @@ import { createColors } from 'picocolors'
 import type { Comparison, Report, ReportCell } from './format.ts'
 import { type Column, type Fold, buildMatrix, foldRows, isIdentical, runsOf, usedSigns } from './matrix.ts'
 import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
-import { collectNotices } from './notices.ts'
+import { collectNotices, noticeHeadings } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import {
@@ -46,8 +46,8 @@ export function renderText(report: Report, { color, width = 100 }: TextOptions):
     report.comparisons.flatMap((comparison) => whereAndWhy(comparison, title(comparison), cells, colors)),
     agreement(report),
     collectNotices(report).map(
-      ({ subject, message, cells }) =>
-        `${colors.yellow('!')} ${visibleLine(subject)}: ${visibleLine(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
+      ({ kind, subject, message, cells }) =>
+        `${colors.yellow('!')} ${noticeHeadings[kind]}: ${visibleLine(subject)}: ${visibleLine(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
     ),
   ]
   return `${sections

@@ -42,6 +42,7 @@ describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
     ['unequal', (report) => Object.assign(part(report).statistics ?? {}, { unequal: 0 })],
     ['growth', (report) => Object.assign(grown(report).growth[0]?.points.at(-1) ?? {}, { maxUlp: '7' })],
     ['decisions', (report) => Object.assign(grown(report).decisions ?? {}, { churn: 0.5 })],
+    ['distance from the reference', (report) => Object.assign(referred(report)?.statistics ?? {}, { maxUlp: '9' })],
     ['classes', (report) => report.comparisons[0]?.classes.reverse()],
     ['verdict', (report) => Object.assign(report.comparisons[0] ?? {}, { verdict: 'identical' })],
     ['digest', (report) => report.cells.forEach(({ outputs }) => outputs.forEach((output) => output.bits?.reverse()))],
@@ -61,6 +62,10 @@ function part(report: Report) {
     .find(({ statistics }) => statistics && statistics.elements > 1)
   if (!found) throw new Error('the sample has no divergence with statistics')
   return found
+}
+
+function referred(report: Report) {
+  return report.comparisons.flatMap(({ reference }) => reference?.distances ?? [])[0]
 }
 
 function grown(report: Report) {

@@ -173,12 +173,18 @@ export const plannedChangeStrength =
 /** One setting changed and all else left alone: an experiment, and what it showed. */
 export function plannedChangeText({ setting, pairs, followed, example }: PlannedChange): string {
   const where = pairs === 1 ? 'in one pair of cells' : `in ${grouped(pairs)} pairs of cells`
-  if (followed === 0) return `${setting} was changed alone ${where}: the bits stayed`
   const counts =
     pairs === 1 ? 'the bits followed' : `the bits followed in ${followed === pairs ? 'all' : grouped(followed)}`
   const [from, to] = (example?.values ?? []).map((value) => (value === undefined ? 'left out' : String(value)))
   const [a, b] = example?.classes ?? []
   return `${setting} was changed alone ${where}: ${counts} (${from} gives ${a}, ${to} gives ${b})`
+}
+
+/** The settings that moved nothing, in one sentence; empty where every one moved something. */
+export function stayedText(changes: readonly PlannedChange[]): string {
+  const stayed = changes.filter(({ followed }) => followed === 0)
+  if (stayed.length === 0) return ''
+  return `changed alone, and the bits stayed: ${listed(stayed.map(({ setting, pairs }) => `${setting} (${plural(pairs, 'pair')})`))}`
 }
 
 /** Why a cell has no result. */

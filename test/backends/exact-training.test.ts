@@ -27,17 +27,13 @@ for (const name of ['js', 'onnxruntime', 'tensorflow', 'numpy', 'pytorch', 'jax'
   )
 }
 
-/** Checkpoints first: they say where a trace parts. */
-function expectExact({ checkpoints, digest }: Trace, reference: Trace): void {
-  expect(checkpoints).toEqual(reference.checkpoints)
-  expect(digest).toBe(exactTraceDigest)
-}
-
 describe('a step of training in which nothing is rounded has one trace', async () => {
-  const reference = await exactStepOnJs('sequential')
+  const reference: Trace = await exactStepOnJs('sequential')
+
+  it('which docs/python.md tells', () => expect(reference.digest).toBe(exactTraceDigest))
 
   it.each(['sequential', 'pairwise', 'lanes:8', 'fma', 'exact'])('on js in the order %s', async (order) => {
-    expectExact(await exactStepOnJs(order), reference)
+    expect(await exactStepOnJs(order)).toEqual(reference)
   })
 
   it.each([
@@ -46,7 +42,7 @@ describe('a step of training in which nothing is rounded has one trace', async (
     ['tfjs-wasm simd', tfjsWasm, { variant: 'simd' }],
   ] as const)('on %s', async (_, driver, knobs) => {
     const backend = await driver.open(knobs)
-    expectExact(await exactStepOnTfjs(backend.tf as NonNullable<typeof backend.tf>), reference)
+    expect(await exactStepOnTfjs(backend.tf as NonNullable<typeof backend.tf>)).toEqual(reference)
     await backend.close()
   })
 
@@ -54,22 +50,22 @@ describe('a step of training in which nothing is rounded has one trace', async (
     const found = await driver.detect()
     if (needs(`products of ${driver.id}`, found.status === 'ready', 'it is not installed')) return
     const backend = await driver.open({})
-    expectExact(await exactStepOnProducts(backend.kernels.gemm), reference)
+    expect(await exactStepOnProducts(backend.kernels.gemm)).toEqual(reference)
     await backend.close()
   })
 
   const trains = installed.filter(({ id }) => /^(?:tensorflow|pytorch|jax)@/.test(id))
-  it.each(trains)('on $id', async (entry) => expectExact(await exactStepInstalled(entry), reference))
+  it.each(trains)('on $id', async (entry) => expect(await exactStepInstalled(entry)).toEqual(reference))
 
   // js@VERSION computes all of it in plain arithmetic; ONNX Runtime trains nothing, and its products are its own.
   const multiplies = installed.filter(({ id }) => /^(?:js|onnxruntime)@/.test(id))
   it.each(multiplies)('by the products of $id', async (entry) => {
-    expectExact(await exactStepInstalled(entry), reference)
+    expect(await exactStepInstalled(entry)).toEqual(reference)
   })
 
   it.each(addedPython('numpy'))('by the products of $id, which says that it cannot train', async (library) => {
     const { kernels } = await pythonDriver(library).open({})
-    expectExact(await exactStepOnProducts(kernels.gemm), reference)
+    expect(await exactStepOnProducts(kernels.gemm)).toEqual(reference)
     const told = await askPython(library, { workload: 'train.mlp', params: { steps: 1 } })
     expect(told.last).toMatchObject({ type: 'unsupported', reason: expect.stringContaining('computes no gradients') })
   })

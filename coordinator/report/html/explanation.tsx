@@ -8,6 +8,7 @@ import {
   plannedChangeStrength,
   plannedChangeText,
   plural,
+  stayedText,
 } from '../wording.ts'
 import { Letter } from './letter.tsx'
 import type { View } from './view.ts'
@@ -33,8 +34,8 @@ function Observed({ comparison }: { comparison: Comparison }) {
       <section class="why unexplained">
         <h4>Observed: unexplained</h4>
         <p>
-          {visibleLine(unexplained ?? 'No set of up to three recorded facts parts the cells as their bits do.')} The
-          cause is not among the facts recorded, or takes more of them than were searched.
+          {capital(visibleLine(unexplained ?? 'no set of up to three recorded facts parts the cells as their bits do'))}
+          . The cause is not among the facts recorded, or takes more of them than were searched.
         </p>
       </section>
     )
@@ -66,17 +67,25 @@ function Observed({ comparison }: { comparison: Comparison }) {
 function PlannedChanges({ view, comparison }: { view: View; comparison: Comparison }) {
   const changes = plannedChanges(comparison, view.cells)
   if (changes.length === 0) return null
+  const stayed = stayedText(changes)
   return (
     <section class="why tested">
       <h4>Tested by the plan</h4>
       <ul class="plain">
-        {changes.map((change) => (
-          <li>{visibleLine(plannedChangeText(change))}.</li>
-        ))}
+        {changes
+          .filter(({ followed }) => followed > 0)
+          .map((change) => (
+            <li>{visibleLine(plannedChangeText(change))}.</li>
+          ))}
+        {stayed === '' ? null : <li>{visibleLine(capital(stayed))}.</li>}
       </ul>
       {changes.some(({ followed }) => followed > 0) ? <p class="strength">{plannedChangeStrength}</p> : null}
     </section>
   )
+}
+
+function capital(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
 }
 
 function OneExplanation({ explanation, comparison }: { explanation: Explanation; comparison: Comparison }) {

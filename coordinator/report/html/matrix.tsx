@@ -1,4 +1,14 @@
-import { type Column, type Fold, type Mark, type Matrix, buildMatrix, foldRows, runsOf, usedSigns } from '../matrix.ts'
+import {
+  type Column,
+  type Fold,
+  type Mark,
+  type Matrix,
+  buildMatrix,
+  foldRows,
+  hasRounded,
+  runsOf,
+  usedSigns,
+} from '../matrix.ts'
 import { visibleLine } from '../../../shared/visible.ts'
 import { grouped, knobsText, paramsText, plural } from '../wording.ts'
 import { classColour, paletteSize } from './palette.ts'
@@ -21,7 +31,7 @@ export function MatrixSection({ view }: { view: View }) {
         <h2 id="matrix-title">Workloads × conditions</h2>
         <p class="lead">
           Cells with the same letter in a row computed the same bits. Letters start again in every row and follow the
-          order of the plan; none is the right one.
+          order of the plan; they say nothing of who is right.
         </p>
         <Legend folds={folds} />
         <div class={`scroll matrix ${wide ? 'strips' : ''}`} tabindex={0} role="group" aria-labelledby="matrix-title">
@@ -45,6 +55,11 @@ function Legend({ folds }: { folds: readonly Fold[] }) {
         <b class="letter k1">B</b>
         <b class="letter k2">C</b> … classes of equal bits
       </li>
+      {hasRounded(folds) ? (
+        <li>
+          <b class="letter k0 rounded">A</b> underlined: the correctly rounded result
+        </li>
+      ) : null}
       {found.map(([sign, meaning]) => (
         <li>
           <b class={`letter ${signClass(sign)}`}>{sign}</b> {meaning}
@@ -117,7 +132,9 @@ function LetterTable({ view, matrix: { columns }, folds }: TableProps) {
             <RowHead fold={fold} withSeed={view.withSeed} />
             {columns.map((_, i) => {
               const mark = fold.marks[i]
-              return <td class={`${markClass(mark)}${edge(i)}`}>{mark?.text ?? ''}</td>
+              return (
+                <td class={`${markClass(mark)}${edge(i)}${mark?.rounded ? ' rounded' : ''}`}>{mark?.text ?? ''}</td>
+              )
             })}
           </tr>
         ))}

@@ -1,19 +1,7 @@
-import { type Notice, collectNotices } from '../notices.ts'
+import { type Notice, collectNotices, noticeHeadings } from '../notices.ts'
 import { visibleLine, visibleLog } from '../../../shared/visible.ts'
 import { conditionText, plural } from '../wording.ts'
 import type { View } from './view.ts'
-
-const headings: Record<Notice['kind'], string> = {
-  incomplete: 'No result',
-  inputs: 'Inputs differ',
-  'no-effect': 'Had no effect',
-  fallback: 'Fell back',
-  partly: 'Partly failed',
-  limit: 'Bound hit',
-  warning: 'Warning',
-  run: 'Plan',
-  unsupported: 'Unsupported',
-}
 
 /** What must not be silent. Unsupported cells are expected in most plans and are folded. */
 export function Notices({ view }: { view: View }) {
@@ -53,7 +41,7 @@ function Item({ notice, view }: { notice: Notice; view: View }) {
   const stderr = examples.find((cell) => cell.status !== 'completed' && cell.stderr)?.stderr
   return (
     <li class={`notice ${kind}`}>
-      <b class="kind">{headings[kind]}</b>
+      <b class="kind">{noticeHeadings[kind]}</b>
       <div>
         <p>
           <code>{visibleLine(subject)}</code>: {visibleLine(message)}

@@ -22,6 +22,7 @@ export function Summary({ report }: { report: Report }) {
   const { run, agents, cells } = report
   const executions = cells.reduce((sum, { traces }) => sum + traces.length, 0)
   const completed = cells.reduce((sum, { traces }) => sum + traces.filter((trace) => trace !== null).length, 0)
+  const unsupported = cells.reduce((sum, { status, traces }) => sum + (status === 'unsupported' ? traces.length : 0), 0)
   const seeds = seedsOf(report)
   const elapsed = run.endedAt === undefined ? undefined : Date.parse(run.endedAt) - Date.parse(run.createdAt)
   const facts: [string, string][] = [
@@ -31,7 +32,11 @@ export function Summary({ report }: { report: Report }) {
     ['Cells', grouped(cells.length)],
     [
       'Executions',
-      completed === executions ? grouped(executions) : `${grouped(completed)} of ${grouped(executions)} completed`,
+      completed === executions
+        ? grouped(executions)
+        : completed + unsupported === executions
+          ? `${grouped(completed)}, and ${grouped(unsupported)} unsupported`
+          : `${grouped(completed)} of ${grouped(executions)} completed`,
     ],
     [seeds.length === 1 ? 'Seed' : 'Seeds', seeds.length <= 6 ? seeds.join(', ') : `${seeds.length} seeds`],
     ['Duration', elapsed === undefined || Number.isNaN(elapsed) ? run.state : duration(elapsed)],

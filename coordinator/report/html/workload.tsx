@@ -1,6 +1,6 @@
 import type { Comparison } from '../format.ts'
 import { inputsText, referenceColumn, referenceText } from '../measured.ts'
-import { membersByCondition } from '../matrix.ts'
+import { membersInShort } from '../matrix.ts'
 import { visibleLine } from '../../../shared/visible.ts'
 import { agreementShort, conditionText, failureText, grouped, paramsText, plural } from '../wording.ts'
 import { DivergenceDetail, DivergenceLine } from './divergence.tsx'
@@ -126,7 +126,7 @@ function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
                 <Letter letter={letter} index={i} />
               </th>
               <td>
-                <MemberList view={view} cells={cells} />
+                <MemberList view={view} comparison={comparison} cells={cells} />
               </td>
               <td class="number">{grouped(cells.length)}</td>
               {reference ? <td>{referenceColumn(reference, letter)}</td> : null}
@@ -141,8 +141,14 @@ function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
   )
 }
 
-function MemberList({ view, cells }: { view: View; cells: readonly string[] }) {
-  const members = membersByCondition(cells, view.cells)
+interface MemberListProps {
+  readonly view: View
+  readonly comparison: Comparison
+  readonly cells: readonly string[]
+}
+
+function MemberList({ view, comparison, cells }: MemberListProps) {
+  const members = membersInShort(cells, comparison, view.cells)
   return (
     <ul class="members">
       {members.slice(0, maxMembers).map(({ condition, agents }) => (
