@@ -16,7 +16,8 @@ import type { Workload } from '../workloads/workload.ts'
 type Shown = Pick<BackendDriver, 'id' | 'title' | 'kernels' | 'knobs'> & { readonly versions: readonly string[] }
 
 const python = { executable: '/usr/bin/python3', version: '3.11.7', tag: 'cp311' }
-const choices = listChoices(providers, { platform: 'linux', arch: 'x64', glibc: '2.36', python })
+const arm64 = { executable: '/usr/bin/qemu-aarch64-static', prefix: '/usr/aarch64-linux-gnu' }
+const choices = listChoices(providers, { platform: 'linux', arch: 'x64', glibc: '2.36', python, arm64 })
 
 const shown: readonly Shown[] = [
   ...backends.map((driver) => ({ ...driver, versions: [] })),
@@ -88,7 +89,8 @@ export async function backendsPage(): Promise<string> {
         packages.map(({ file }) => `\`${file}\``).join(', '),
       ]),
     ),
-    'The files are those for Linux on x64, and of wheels of Python those for CPython 3.11.',
+    'The files are those for Linux on x64, and of wheels of Python those for CPython 3.11. `js@…-arm64` is for another ' +
+      'processor, which an emulator stands in for; see [Emulated processors](emulation.md).',
     '## Which workload runs on which backend',
     `A dash is _unsupported_: the library has no such computation, and none is put in its place. So may be a data type, and some of the elementary functions (${elementary.map(({ id }) => id.slice('elementary.'.length)).join(', ')}). ${added.map(({ id }) => `\`${id}\``).join(' and ')} stand for each version that can be added.`,
     'The workload `program` runs on none of these: [a program of your own](your-own-program.md) is a backend of its name, on the machines whose owners list it.',

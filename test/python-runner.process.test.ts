@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { resolve } from 'node:path'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { arch, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { digestOf } from '../shared/digest.ts'
 import { encodeFloats } from '../shared/half.ts'
 import { philox4x32 } from '../shared/random/philox.ts'
@@ -10,9 +12,51 @@ import { bitsHex, createTensor, type FloatDType, tensorFromBits } from '../share
 import golden from './golden/golden.json' with { type: 'json' }
 import { hostileBits } from './hostile-bits.ts'
 import { askPython, describePython, testNumpy } from './python-runner.ts'
-import { python, withoutNumpy, withoutPython } from './python.ts'
+import { python, runPython, withoutNumpy, withoutPython } from './python.ts'
 
 // The runner of Python's libraries: the formats it follows, and the protocol it speaks.
+
+describe.skipIf(withoutPython('the Python runner and emulators'))('an emulator in the Python runner', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bitfleet-python-emulator-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  /** What it sees in a /proc where the kernel runs that program, which says so of itself. */
+  const facts = (name: string, shown: string, said: string, argv: readonly string[]) => {
+    const thread = join(folder, name, 'self/task/7')
+    mkdirSync(thread, { recursive: true })
+    const program = join(folder, name, 'qemu-aarch64')
+    writeFileSync(program, `#!/bin/sh\n[ "$*" = --version ] && echo '${said}'\n`, { mode: 0o755 })
+    symlinkSync(shown === '' ? program : shown, join(folder, name, 'self/exe'))
+    symlinkSync(program, join(thread, 'exe'))
+    writeFileSync(join(thread, 'cmdline'), argv.map((word) => `${word}\0`).join(''))
+    const script = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from bitfleet.emulator import emulator_facts, read_emulator
+print(json.dumps([emulator_facts(read_emulator(sys.argv[2], 7)), emulator_facts(read_emulator())]))
+`
+    const { stdout } = runPython([
+      '-B',
+      '-c',
+      script,
+      resolve(import.meta.dirname, '../agent/runners/python'),
+      join(folder, name),
+    ])
+    return JSON.parse(stdout) as [Record<string, string>, Record<string, string>]
+  }
+
+  it('is told by the facts that the other runner has', () => {
+    const said = 'qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7)'
+    const [inside, here] = facts('qemu', '/usr/bin/python3', said, ['qemu', '-cpu', 'max', 'python3'])
+    expect(inside).toMatchObject({
+      ...{ emulator: 'qemu-aarch64 7.2.22 (Debian 1:7.2+dfsg-7)', 'emulator.cpu': 'max', 'os.arch': arch() },
+    })
+    expect(here).toEqual({})
+    const [silent] = facts('silent', '/usr/bin/python3', 'nothing of the kind', ['qemu', 'python3'])
+    expect(silent.emulator).toBe('qemu-aarch64')
+    expect(silent).not.toHaveProperty(['emulator.cpu'])
+    expect(facts('native', '', said, ['python3'])[0]).toEqual({})
+  })
+})
 
 describe.skipIf(withoutPython('the Python runner and the formats'))('the formats in the Python runner', () => {
   const doubles = [

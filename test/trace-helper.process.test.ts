@@ -69,7 +69,18 @@ folder.write(1, raws)
     }
   })
 
-  it('is a package that pip builds, of the one file and its version', { timeout: 120_000 }, () => {
+  it('takes three lines of a script, which are those of the page', () => {
+    const read = (file: string) => readFileSync(join(root, 'docs', file), 'utf8').split('\n')
+    const traced = read('examples/trace/train_traced.py')
+    const added = /bitfleet_trace|trace\.step/
+    expect(traced.filter((line) => !added.test(line))).toEqual(read('examples/trace/train.py'))
+    const lines = traced.filter((line) => added.test(line))
+    expect(lines).toHaveLength(3)
+    const page = read('trace-a-training.md').filter((line) => line.startsWith('+'))
+    expect(page).toEqual(lines.map((line) => `+${line}`))
+  })
+
+  it('is a package of the one file, at its version', () => {
     const about = readFileSync(join(helper, 'pyproject.toml'), 'utf8')
     const source = readFileSync(join(helper, 'bitfleet_trace.py'), 'utf8')
     expect(/^version = "(.*)"$/m.exec(about)?.[1]).toBe(/^__version__ = "(.*)"$/m.exec(source)?.[1])

@@ -9,11 +9,11 @@ import { issuesText } from './issues.ts'
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`
 const written = {
   id: 'digits@torch-2.6',
-  command: ['/venv/bin/python', '/home/ada/train.py', '--quick'],
+  command: ['/venv/bin/python', '/home/you/train.py', '--quick'],
   parameters: { epochs: 2 },
   knobs: [{ name: 'threads', variable: 'OMP_NUM_THREADS', values: { from: 1, to: 64 } }],
   environment: { OMP_DYNAMIC: 'FALSE' },
-  pins: { '/venv/bin/python': digest('1'), '/home/ada/train.py': digest('2'), '/home/ada/load.py': digest('3') },
+  pins: { '/venv/bin/python': digest('1'), '/home/you/train.py': digest('2'), '/home/you/load.py': digest('3') },
 }
 const entry = (changes: object = {}) => programEntrySchema.parse({ ...written, ...changes })
 const refusal = (changes: object) => {
@@ -107,14 +107,14 @@ describe('the version of a program', () => {
 
   it('is of what it is made of, wherever that lies and however it is called', () => {
     expect(programDigest(entry(moved))).toBe(programDigest(entry()))
-    expect(programDigest(entry({ directory: '/home/ada', command: ['/venv/bin/python', 'train.py', '--quick'] }))).toBe(
+    expect(programDigest(entry({ directory: '/home/you', command: ['/venv/bin/python', 'train.py', '--quick'] }))).toBe(
       programDigest(entry()),
     )
   })
 
   it.each<[string, object]>([
-    ['file of the command', { pins: { ...written.pins, '/home/ada/train.py': digest('4') } }],
-    ['other file', { pins: { ...written.pins, '/home/ada/load.py': digest('4') } }],
+    ['file of the command', { pins: { ...written.pins, '/home/you/train.py': digest('4') } }],
+    ['other file', { pins: { ...written.pins, '/home/you/load.py': digest('4') } }],
     ['argument', { command: [...written.command.slice(0, 2), '--slow'] }],
     ['variable', { environment: {} }],
   ])('is another with another %s', (_, changes) => {

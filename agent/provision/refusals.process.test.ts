@@ -141,6 +141,19 @@ describe.skipIf(needs('packages of Node.js', node !== undefined, 'they are pinne
   },
 )
 
+const emulating = process.platform === 'linux' && process.arch !== 'arm64'
+describe.skipIf(needs('arm64 without an emulator', emulating, 'it is emulated on Linux on other processors'))(
+  'a Node.js for arm64',
+  () => {
+    it('without an emulator and its libraries', async () => {
+      const environment = { ...base, PATH: binFolder('no-qemu'), QEMU_LD_PREFIX: join(folder, 'nothing') }
+      expect(await refused(['js@24-arm64'], environment)).toMatch(
+        /^js@24-arm64 cannot be added yet: arm64 is emulated on this machine, and there is no qemu-aarch64-static or qemu-aarch64 in PATH, and no ld-linux-aarch64\.so\.1, .* for arm64 in .*nothing\/lib; `apt-get install qemu-user-static libc6-arm64-cross .*` adds that$/,
+      )
+    })
+  },
+)
+
 const noWheels =
   withoutPython('wheels of NumPy') || needs('wheels of NumPy', python !== undefined, 'none is pinned for this Python')
 describe.skipIf(noWheels)('a package of PyPI', () => {

@@ -180,7 +180,8 @@ async function hasAddress(path: string, side: Side): Promise<boolean> {
   return text !== '' && (JSON.parse(text) as { pid: number }).pid === side.process.pid
 }
 
-const startupMs = 60_000
+/** An agent asks the runner of each installed backend what it is, emulated ones among them, on a machine that may be busy. */
+const startupMs = 300_000
 
 async function untilReady(side: Side, ready: () => Promise<boolean>): Promise<void> {
   const died = diedEarly(side)

@@ -48,6 +48,9 @@ const order = [
   /^knob\.(?!effective\.)/,
   /^backend$/,
   /^backend\./,
+  // What a build is for, before what was built and what emulates it.
+  /^os\.arch$/,
+  /^emulator/,
   /^device/,
   /^knob\.effective\./,
   /^env\./,

@@ -39,24 +39,33 @@ describe('the settings that account for the classes', () => {
     readonly agent?: string
     readonly backend: string
     readonly knobs?: Record<string, string>
+    readonly version?: string
+    /** What emulates its processor. */
+    readonly emulator?: string
     readonly letter: string
   }
 
   /** Cells of one comparison, by the class they fall into. */
-  function tested(described: readonly Cell[]) {
+  function comparisonOf(described: readonly Cell[]) {
     const [comparison, model] = [report.comparisons[0], report.cells[0]]
     if (!comparison || !model) throw new Error('the sample is empty')
-    const own = described.map(({ agent = 'a', backend, knobs = {} }, i) => ({
-      ...model,
-      ...{ id: `c-${i}`, agent, condition: { ...model.condition, backend, knobs } },
-    }))
+    const own = described.map(({ agent = 'a', backend, knobs = {}, version = backend, emulator }, i) => {
+      const label = emulator === undefined ? ('native' as const) : ('emulated' as const)
+      const facts: Record<string, string> = emulator === undefined ? {} : { emulator }
+      return {
+        ...model,
+        ...{ id: `c-${i}`, agent, condition: { ...model.condition, backend, knobs, version, label } },
+        facts,
+      }
+    })
     const letters = [...new Set(described.map(({ letter }) => letter))]
     const classes = letters.map((letter) => ({
       ...{ letter, trace: letter },
       cells: own.filter((_, i) => described[i]?.letter === letter).map(({ id }) => id),
     }))
-    return testedSettings({ ...comparison, classes }, new Map(own.map((cell) => [cell.id, cell])))
+    return [{ ...comparison, classes }, new Map(own.map((cell) => [cell.id, cell]))] as const
   }
+  const tested = (described: readonly Cell[]) => testedSettings(...comparisonOf(described))
   const js = (order: string, letter: string, agent = 'a') => ({ agent, backend: 'js', knobs: { order }, letter })
 
   it('are those that the bits followed', () => {
@@ -78,6 +87,38 @@ describe('the settings that account for the classes', () => {
     const here = [js('exact', 'A'), js('reverse', 'B')]
     expect(tested([...here, js('exact', 'A', 'b'), js('reverse', 'B', 'b')]).all).toBe(true)
     expect(tested([...here, js('exact', 'A', 'b'), js('reverse', 'C', 'b')]).all).toBe(false)
+  })
+
+  it('are the processor that one version is for, and apart from it the version', () => {
+    const cell = (version: string, emulator: string | undefined, letter: string): Cell => ({
+      backend: `js@${version}${emulator === undefined ? '' : '-arm64'}`,
+      ...{ version, emulator, letter },
+    })
+    const both = (version: string, native: string, emulated: string) => [
+      cell(version, undefined, native),
+      cell(version, 'qemu-aarch64 7', emulated),
+    ]
+    const byProcessor = [...both('22', 'A', 'B'), ...both('24', 'A', 'B')]
+    expect(tested(byProcessor)).toEqual({ settings: ['js processor'], all: true })
+    expect(plannedChanges(...comparisonOf(byProcessor))).toEqual([
+      { setting: 'js version', pairs: 2, followed: 0, example: undefined },
+      {
+        ...{ setting: 'js processor', pairs: 2, followed: 2 },
+        example: { classes: ['A', 'B'], values: ['js@22', 'js@22-arm64'] },
+      },
+    ])
+    expect(tested([...both('22', 'A', 'A'), ...both('24', 'B', 'B')])).toEqual({ settings: ['js version'], all: true })
+    expect(tested([...both('22', 'A', 'B'), ...both('24', 'C', 'C')])).toEqual({
+      ...{ settings: ['js version', 'js processor'], all: true },
+    })
+    // Of two versions, each for a processor of its own, nothing was changed alone.
+    const crossed = [cell('22', undefined, 'A'), cell('24', 'qemu-aarch64 7', 'B')]
+    expect(plannedChanges(...comparisonOf(crossed))).toEqual([])
+    // Two names of one build are no change of the processor.
+    const named = [{ ...cell('22', undefined, 'A'), backend: 'js' }, ...both('22', 'A', 'B')]
+    expect(plannedChanges(...comparisonOf(named)).find(({ setting }) => setting === 'js processor')).toMatchObject({
+      ...{ pairs: 1, followed: 1 },
+    })
   })
 
   it('are the version of a library, under whatever knobs', () => {

@@ -5,7 +5,7 @@ import type { Comparison, ReportCell } from './format.ts'
 
 /** What happened to the bits where the plan changed one setting and nothing else. */
 export interface PlannedChange {
-  /** `BACKEND.KNOB`, as in a plan, `NAME version`, or `backend`. */
+  /** `BACKEND.KNOB`, as in a plan, `NAME version`, `NAME processor` where another one is emulated, or `backend`. */
   readonly setting: string
   /** Pairs of cells of one agent and device that were asked for the same but for this setting. */
   readonly pairs: number
@@ -35,9 +35,8 @@ interface Trial {
 }
 
 /**
- * The experiments within a plan: one setting changed alone, the version of a library under equal knobs, or the backend
- * where no knob is set. Where the bits
- * follow, that change suffices on that machine, with that seed, as far as the cells repeat. Counts only cells that
+ * The experiments within a plan: one setting changed alone, the version of a library under equal knobs, the processor
+ * that one version of it is for, or the backend where no knob is set. Where the bits follow, that change suffices on that machine, with that seed, as far as the cells repeat. Counts only cells that
  * belong to a class, as others have no one result. Linear in the cells and their settings.
  */
 export function plannedChanges(comparison: Comparison, cells: Cells): PlannedChange[] {
@@ -101,7 +100,19 @@ function trialsOf(members: readonly Member[]): Trial[] {
     return {
       setting: `${name} version`,
       valueOf: ({ condition }) => (backendName(condition.backend) === name ? condition.backend : undefined),
-      groups: groupsBy(own, ({ agent, condition }) => [agent, condition.device, condition.knobs]),
+      groups: groupsBy(own, (cell) => [...placeOf(cell), emulatorOf(cell), cell.condition.knobs]),
+    }
+  })
+  const processors = [...new Set(members.map(({ cell }) => backendName(cell.condition.backend)))].map((name): Trial => {
+    const own = members.filter(({ cell }) => backendName(cell.condition.backend) === name)
+    const valueOf = (cell: ReportCell) =>
+      backendName(cell.condition.backend) === name ? cell.condition.backend : undefined
+    return {
+      setting: `${name} processor`,
+      valueOf,
+      groups: groupsBy(own, (cell) => [...placeOf(cell), cell.condition.version, cell.condition.knobs])
+        .map(onePerProcessor)
+        .filter(({ length }) => length > 1),
     }
   })
   const backend: Trial = {
@@ -112,7 +123,21 @@ function trialsOf(members: readonly Member[]): Trial[] {
       (group) => new Set(group.map(({ cell }) => backendName(cell.condition.backend))).size > 1,
     ),
   }
-  return [...knobs, ...versions, backend].filter(({ groups }) => groups.length > 0)
+  return [...knobs, ...versions, ...processors, backend].filter(({ groups }) => groups.length > 0)
+}
+
+function placeOf({ agent, condition }: ReportCell): [agent: string, device: string] {
+  return [agent, condition.device]
+}
+
+/** What emulates the processor of a cell; empty where none does. */
+function emulatorOf({ condition, facts }: ReportCell): string {
+  return condition.label === 'emulated' ? (facts.emulator ?? 'emulated') : ''
+}
+
+/** The first member for each: the others were not asked for another processor. */
+function onePerProcessor(group: readonly Member[]): Member[] {
+  return [...new Map(group.toReversed().map((member) => [emulatorOf(member.cell), member])).values()].toReversed()
 }
 
 function groupsBy(members: readonly Member[], key: (cell: ReportCell) => unknown[]): Member[][] {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the full test suite uses beyond npm's packages: OpenBLAS, BLIS, Chromium, faketime, and the tools of hosts
-# of namespaces from Debian, numpy from PyPI.
+# Installs what the full test suite uses beyond npm's packages: OpenBLAS, BLIS, Chromium, faketime, the tools of hosts of
+# namespaces, and an emulator of arm64 with its libraries from Debian, numpy from PyPI.
 # Without them `npm test` still runs, and lists what it could not run and why.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -9,7 +9,11 @@ sudo=""
 [ "$(id -u)" -eq 0 ] || sudo="sudo"
 
 missing=()
-for package in libopenblas0-pthread libblis4-pthread chromium faketime python3 iproute2 procps openssl systemd unzip xxd; do
+wanted=(libopenblas0-pthread libblis4-pthread chromium faketime python3 iproute2 procps openssl systemd unzip xxd)
+if [ "$(dpkg --print-architecture)" = amd64 ]; then
+  wanted+=(qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross libatomic1-arm64-cross)
+fi
+for package in "${wanted[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -4,6 +4,7 @@ import signal
 import subprocess
 
 from .backends import read_description
+from .emulator import read_emulator
 
 _detection_s = 150
 
@@ -11,6 +12,9 @@ _detection_s = 150
 def describe(options, command):
     """What `shared/backend-description.ts` says of a backend."""
     description = {"id": options.id, **read_description(options.name)}
+    emulator = read_emulator()
+    if emulator is not None:
+        description["emulator"] = emulator[0]
     site = ["--site", options.site] if options.site else []
     try:
         child = subprocess.run(

@@ -6,6 +6,8 @@ import platform
 import re
 import sys
 
+from .emulator import emulator_facts, read_emulator
+
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 
 
@@ -84,7 +86,7 @@ def floating_point_facts(when):
 
 
 def process_facts():
-    """Affinity, processor quota, and the Python that computes."""
+    """Affinity, processor quota, the Python that computes, and what emulates its processor."""
     facts = {
         "lib.python.version": platform.python_version(),
         "lib.python.implementation": platform.python_implementation(),
@@ -96,7 +98,7 @@ def process_facts():
     limit = _cpu_limit(_read("/proc/self/cgroup"), _read("/proc/self/mountinfo"))
     if limit is not None:
         facts["cgroup.cpu.max"] = limit
-    return facts
+    return {**facts, **emulator_facts(read_emulator())}
 
 
 def _cpu_limit(cgroup, mountinfo):
@@ -161,10 +163,14 @@ _shared_object = re.compile(r"\.(?:so(?:\.[0-9.]+)?|dylib)(?: \(deleted\))?$")
 
 
 def mapped_libraries():
-    """Paths of the numeric libraries that this process has mapped by now, sorted; see proc_pid_maps(5)."""
+    """Paths of the numeric libraries that this process has mapped by now, sorted, and of an emulator.
+
+    See proc_pid_maps(5).
+    """
     paths = set()
     for line in _read("/proc/self/maps").splitlines():
         path = re.match(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s+(/.*)$", line)
         if path and _shared_object.search(path[1]) and _numeric.match(os.path.basename(path[1])):
             paths.add(path[1])
-    return sorted(paths)
+    emulator = read_emulator()
+    return sorted(paths) + ([] if emulator is None else [emulator[1]])
