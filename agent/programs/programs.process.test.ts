@@ -329,10 +329,14 @@ describe.skipIf(process.platform !== 'linux')('a program whose runner is killed'
     for (let i = 0; i < 400 && !existsSync(marker); i++) await delay(25)
     await delay(50)
     const pid = Number(readFileSync(marker, 'utf8'))
-    expect(alive(pid)).toBe(true)
-    runner.kill('SIGKILL')
-    for (let i = 0; i < 400 && alive(pid); i++) await delay(25)
-    expect(alive(pid)).toBe(false)
+    try {
+      expect(alive(pid)).toBe(true)
+      runner.kill('SIGKILL')
+      for (let i = 0; i < 400 && alive(pid); i++) await delay(25)
+      expect(alive(pid)).toBe(false)
+    } finally {
+      if (alive(pid)) process.kill(pid, 'SIGKILL')
+    }
   })
 })
 
