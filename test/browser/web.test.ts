@@ -117,7 +117,7 @@ describe.skipIf(withoutChromium('the pages in a browser'))('the pages in a brows
     await page.getByText('enrolled', { exact: true }).waitFor()
     await page.getByLabel('Labels', { exact: true }).fill('site lab')
     await page.getByRole('button', { name: 'Save the labels' }).click()
-    expect(await page.getByRole('alert').innerText()).toContain('not key=value')
+    expect(await page.getByRole('alert').innerText()).toContain('not KEY=VALUE')
     await page.getByLabel('Labels', { exact: true }).fill('site=lab-4\nrack=7')
     await page.getByRole('button', { name: 'Save the labels' }).click()
     await page.getByText('site=lab-4').first().waitFor()
