@@ -15,6 +15,8 @@ export default defineConfig({
             'test/contracts/**/*.test.ts',
           ],
           exclude: ['**/*.process.test.ts'],
+          // One fewer than there are processors would be half of a small machine.
+          maxWorkers: '100%',
           // For what hangs; how long anything takes on a busy machine is not tested.
           testTimeout: 60_000,
           hookTimeout: 120_000,
