@@ -121,6 +121,12 @@ describe('the version of a program', () => {
     expect(programDigest(entry(changes))).not.toBe(programDigest(entry()))
   })
 
+  it.each(['constructor', '__proto__', 'toString'])('is of an argument that reads %s, too', (argument) => {
+    const digestWith = (last: string) => programDigest(entry({ command: ['/bin/echo', last], pins: {} }))
+    expect(digestWith(argument)).toMatch(/^sha256:/)
+    expect(digestWith(argument)).not.toBe(digestWith('{}'))
+  })
+
   it('stands in the facts, with each file by its name', () => {
     const facts = programFacts(entry({ pins: { ...written.pins, '/other/load.py': digest('5') } }))
     expect(facts).toEqual({

@@ -130,7 +130,10 @@ export function programDigest(entry: ProgramEntry): Digest {
     .sort((a, b) => (canonicalJson(a) < canonicalJson(b) ? -1 : 1))
   return digestOf(
     canonicalJson({
-      command: command.map((argument) => pins[fileOf(entry, argument)] ?? argument),
+      command: command.map((argument) => {
+        const file = fileOf(entry, argument)
+        return Object.hasOwn(pins, file) ? pins[file] : argument
+      }),
       environment,
       files,
     }),
