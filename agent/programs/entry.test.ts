@@ -136,6 +136,10 @@ describe('the version of a program', () => {
       'program.file.load.py': digest('3'),
       'program.file.load.py#2': digest('5'),
     })
+    const defaults = entry({ parameters: { epochs: 2, load: '', quick: false } })
+    const { 'program.digest': _, ...left } = programFacts({ ...defaults, pins: {} }, { epochs: 2 })
+    expect(left).toEqual({ 'program.default.load': '""', 'program.default.quick': 'false' })
+    expect(partFacts(left).facts).toEqual(left)
     // Also of a file whose name looks like what no fact says.
     expect(partFacts(facts).facts).toEqual(facts)
   })

@@ -85,7 +85,8 @@ describe('a program that goes well', () => {
   })
 
   it('says what was in force, and the agent what it saw', async () => {
-    const { effective, facts, notes, version, resources } = await run('plain', { threads: 3 })
+    const params = { name: 'plain', epochs: 2 }
+    const { effective, facts, notes, version, resources } = await run('plain', { threads: 3 }, { params })
     expect(effective).toEqual({ threads: '3' })
     const entry = entries.get('plain') as ProgramEntry
     expect(facts).toMatchObject({
@@ -94,10 +95,12 @@ describe('a program that goes well', () => {
       'program.digest': expect.stringMatching(`^sha256:${version}`) as string,
       'program.file.plain.mjs': entry.pins[scriptOf('plain')],
       'program.file.node': entry.pins[process.execPath],
+      'program.default.rate': '0.5',
       'env.OMP_NUM_THREADS': '3',
       'env.OMP_DYNAMIC': 'FALSE',
       'env.OMP_SCHEDULE': 'static',
     })
+    expect(facts).not.toHaveProperty('program.default.epochs')
     // Nothing of the runner, which only watched.
     expect(Object.keys(facts).filter((key) => /^(fp|pool|lib\.(node|v8))\./.test(key))).toEqual([])
     expect(facts['cpu.affinity']).not.toBe('forged')
