@@ -235,6 +235,13 @@ describe('what a job may ask for', () => {
     })
   })
 
+  it.each(['', '-1', '007', '1;id', 'a[$(id)]', '1\n', '9'.repeat(40), '1\0'])('is not the seed %j', async (seed) => {
+    expect((await run('plain', {}, { seed })).outcome).toMatchObject({
+      ...{ status: 'failed', code: 'usage' },
+      message: expect.stringMatching(/^the seed ".*" is not a whole number in decimal/) as string,
+    })
+  })
+
   it.each<[Knobs, RegExp]>([
     [{ threads: 65 }, /knob threads does not take "65"; it takes 1\.\.64/],
     [{ threads: '1;id' }, /does not take/],
