@@ -64,6 +64,7 @@ describe('an entry of the list', () => {
       'OMP_TOOL_LIBRARIES',
     ],
     ...['DYLD_INSERT_LIBRARIES', 'HOME', 'OPENSSL_CONF', 'MY_PLUGIN', 'SOME_FILE', 'PYTHONWARNINGS'],
+    ...['CC', 'CXX', 'TRITON_PTXAS_PATH', 'PJRT_NAMES_AND_LIBRARY_PATHS'],
   ])('lets no plan choose %s, by which code is loaded', (variable) => {
     expect(refusal({ knobs: [knob(variable)] })).toMatch(/^knobs\.0\.variable: .*no plan may choose it/)
     // The owner may fix it; the runner is not started with it.
