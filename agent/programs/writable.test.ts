@@ -18,6 +18,8 @@ const file = (path: string, mode = 0o644) => {
   return path
 }
 
+const remedy = 'keep it where you and root alone can write'
+
 describe('what others can write', () => {
   it('is nothing of a file in a folder of its owner', () => {
     expect(writableByOthers(file(join(folder('own', 0o755), 'a')))).toEqual([])
@@ -27,11 +29,11 @@ describe('what others can write', () => {
 
   it('is a file of theirs, and the folder around it, sticky or not', () => {
     const path = file(join(folder('own', 0o755), 'b'), 0o666)
-    expect(writableByOthers(path)).toEqual([`everybody can write ${path}; chmod go-w ${path}`])
+    expect(writableByOthers(path)).toEqual([`everybody can write ${path}; ${remedy}`])
     for (const mode of [0o777, 0o1777]) {
       const open = folder('open', mode)
       expect(writableByOthers(file(join(open, 'a')))).toEqual([
-        `everybody can write ${open}, and what is put there may be loaded and is not pinned; chmod go-w ${open}`,
+        `everybody can write ${open}, and what is put there may be loaded and is not pinned; ${remedy}`,
       ])
       expect(writableByOthers(open)).toHaveLength(1)
     }
@@ -41,7 +43,7 @@ describe('what others can write', () => {
     const up = folder('up', 0o777)
     const path = file(join(folder('up/in', 0o755), 'a'))
     expect(writableByOthers(path)).toEqual([
-      `everybody can write ${up} and so put another file in the place of ${path}; chmod go-w ${up}`,
+      `everybody can write ${up} and so put another file in the place of ${path}; ${remedy}`,
     ])
     folder('up', 0o1777)
     expect(writableByOthers(path)).toEqual([])
@@ -51,6 +53,6 @@ describe('what others can write', () => {
     const target = file(join(folder('own', 0o755), 'c'), 0o666)
     const link = join(root, 'link')
     symlinkSync(target, link)
-    expect(writableByOthers(link).join()).toContain(`chmod go-w ${target}`)
+    expect(writableByOthers(link).join()).toContain(`everybody can write ${target}; `)
   })
 })

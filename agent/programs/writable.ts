@@ -4,6 +4,9 @@ import { dirname } from 'node:path'
 // A pin says what a file holds when it is looked at. Who can write it, or put another file beside it, decides what runs
 // all the same: an interpreter loads modules from the folder of its script.
 
+// Not a command: the folder may be one that all are meant to write, such as /tmp.
+const remedy = 'keep it where you and root alone can write'
+
 /**
  * What others than root and this process's user can change of a file, or of the folder a program is started in: one
  * sentence for each place, with the remedy. Nothing on systems without users.
@@ -19,7 +22,7 @@ export function writableByOthers(path: string): string[] {
     if (own === undefined) continue
     const isFolder = own.isDirectory()
     const who = writers(own, user)
-    if (who !== undefined) found.add(isFolder ? besides(place, who) : `${who} can write ${place}; chmod go-w ${place}`)
+    if (who !== undefined) found.add(isFolder ? besides(place, who) : `${who} can write ${place}; ${remedy}`)
     let folder = dirname(place)
     for (let near = !isFolder; ; near = false) {
       const stat = statOf(folder)
@@ -28,9 +31,7 @@ export function writableByOthers(path: string): string[] {
         if (near) found.add(besides(folder, others))
         // What is in a sticky folder its owner alone renames.
         else if ((stat.mode & 0o1000) === 0) {
-          found.add(
-            `${others} can write ${folder} and so put another file in the place of ${place}; chmod go-w ${folder}`,
-          )
+          found.add(`${others} can write ${folder} and so put another file in the place of ${place}; ${remedy}`)
         }
       }
       if (dirname(folder) === folder) break
@@ -41,7 +42,7 @@ export function writableByOthers(path: string): string[] {
 }
 
 function besides(folder: string, who: string): string {
-  return `${who} can write ${folder}, and what is put there may be loaded and is not pinned; chmod go-w ${folder}`
+  return `${who} can write ${folder}, and what is put there may be loaded and is not pinned; ${remedy}`
 }
 
 /** Nobody where the group is its owner's own, which by custom has the owner's number. */
