@@ -22,6 +22,7 @@ import { environmentFacts, type RunnerStart, runnerStart } from './runner-enviro
 import { runRunner, type RunnerEnd } from './runner-process.ts'
 import { launchOf } from './runners.ts'
 import { removeScratch } from './scratch.ts'
+import { killStrays } from './strays.ts'
 
 /** What an execution is made with, the same for all of an agent's. */
 export interface ExecutionContext {
@@ -111,6 +112,7 @@ export async function runExecution(
   } catch (error) {
     result = without(failed(error))
   }
+  if (scratch !== undefined) killStrays(join(scratch, 'tmp'))
   const left = scratch === undefined ? undefined : removeScratch(scratch)
   return left === undefined ? result : withNote(result, `what it wrote on the agent's machine was not removed: ${left}`)
 }

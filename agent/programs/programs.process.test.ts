@@ -52,6 +52,7 @@ const listed = await listPrograms(
     many: `for (let i = 0; i < 4000; i++) trace(i >> 4, 'a' + i % 16, [i])`,
     'many-notes': `trace(0, 'a', [1]); for (let i = 0; i < 100; i++) say({ note: 'note ' + i })`,
     orphan: `spawn('/bin/sh', ['-c', 'sleep 60'], { stdio: 'ignore' }).unref(); trace(0, 'a', [1])`,
+    daemon: `spawn('/bin/sh', ['-c', 'sleep 60'], { stdio: 'ignore', detached: true }).unref(); trace(0, 'a', [1])`,
     descriptors: 'for fd in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$fd ] && echo $fd; done\n',
   },
   {
@@ -196,6 +197,11 @@ describe('a program that goes well', () => {
   it('ends with all that it started', async () => {
     expect((await run('orphan')).outcome).toEqual({ status: 'completed' })
     expect(sleepers()).toEqual([])
+  })
+
+  it.skipIf(process.platform !== 'linux')('ends with what left its group, too', async () => {
+    expect((await run('daemon')).outcome).toEqual({ status: 'completed' })
+    await expect.poll(sleepers, { timeout: 5000 }).toEqual([])
   })
 })
 
