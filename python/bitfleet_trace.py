@@ -501,14 +501,30 @@ class _TorchTensors:
                     return []
                 if tensor.is_neg():
                     tensor = tensor.resolve_neg()
+                size = tensor.numel() * tensor.element_size()
+                if size and not self._has_bytes(tensor):
+                    self.note(f"{name} is not traced: {_type_name(tensor)} holds no bytes of its own now")
+                    return []
                 # To the host, once what computes the tensor is done.
                 tensor = tensor.to("cpu").contiguous()
-                size = tensor.numel() * tensor.element_size()
-                data = ctypes.string_at(tensor.data_ptr(), size) if size else b""
+                address = tensor.data_ptr() if size else 0
+                if size and address == 0:
+                    self.note(f"{name} is not traced: {_type_name(tensor)} holds no bytes of its own now")
+                    return []
+                data = ctypes.string_at(address, size) if size else b""
                 return [("", Raw(_codes[type_name], tuple(tensor.shape), data))]
         except (RuntimeError, NotImplementedError) as error:
             self.note(f"{name} is not traced: {_type_name(tensor)} has no bytes to read: {str(error).splitlines()[0]}")
             return []
+
+
+    def _has_bytes(self, tensor):
+        """False for what says a shape and has no memory behind it, where reading would give whatever lies there: what
+        is only traced for its shape, zeros that are known to be some, memory that was given back (FSDP)."""
+        storage = tensor.untyped_storage()
+        last = tensor.storage_offset() + sum((n - 1) * stride for n, stride in zip(tensor.shape, tensor.stride()))
+        end = (last + 1) * tensor.element_size()
+        return storage.device.type != "meta" and not tensor._is_zerotensor() and end <= storage.nbytes()
 
 
 class _Arrays:

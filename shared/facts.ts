@@ -13,8 +13,8 @@ const attributePattern =
   /(?:^|[._-])(?:hostname|serial|uuid|mac|address|addresses|clock|temperature|load|uptime|pid|bogomips)(?:$|[._-])|(?:^|\.)(?:mhz|free)$/i
 
 export function isFactKey(key: string): boolean {
-  // The rest of such a key is the name of a file that somebody chose, such as load.py.
-  if (key.startsWith('program.file.')) return factPattern.test(key)
+  // The rest of such a key is the name of a file or a parameter that somebody chose, such as load.py.
+  if (/^program\.(?:file|default)\./.test(key)) return factPattern.test(key)
   return factPattern.test(key) && !attributePattern.test(key)
 }
 

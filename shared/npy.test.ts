@@ -142,6 +142,23 @@ test('no bytes make it do anything but read or refuse', () => {
   )
 })
 
+test('a header of gaps takes no time to refuse', () => {
+  const gap = ' '.repeat(65_000)
+  const began = performance.now()
+  for (const header of [
+    `{${gap}x`,
+    `{}${gap}x`,
+    `{${gap}}`,
+    f4.replace('(2,)', `(${gap}x)`),
+    f4.replace('2,', `2${gap}`),
+  ]) {
+    expect(() => parseNpy(npy(header, eight))).toThrow(/header/)
+  }
+  // Looked at again from every place, one of them takes seconds.
+  expect(performance.now() - began).toBeLessThan(1000)
+  expect(parseNpy(npy(f4 + gap.slice(0, 60_000), eight)).shape).toEqual([2])
+})
+
 test('a header is read from the first bytes alone', () => {
   const file = npy(f4, eight)
   expect(parseNpyHeader(file.subarray(0, file.length - 8))).toEqual({

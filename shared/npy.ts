@@ -124,8 +124,11 @@ function isByteOrder(descr: string, dtype: DType): boolean {
 /** The header's dictionary, a Python literal of exactly these three keys in any order. */
 function parseDict(text: string): { descr: string; fortranOrder: boolean; shape: number[] } {
   const found = new Map<string, string>()
-  const body = /^\{(.*?),?\s*\}\s*$/s.exec(text)?.[1]
-  if (body === undefined) throw refusal('its header is not a dictionary')
+  const dict = text.trimEnd()
+  if (!dict.startsWith('{') || !dict.endsWith('}')) throw refusal('its header is not a dictionary')
+  // Writers pad behind the dictionary; what is padded inside would have the patterns below look at it again and again.
+  if (/\s{65}/.test(dict)) throw refusal('its header has long gaps inside')
+  const body = dict.slice(1, -1).trimEnd().replace(/,$/, '')
   const item = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"\\]*)\3|(True|False)|(\([^()]*\)))\s*(?:,|$)/y
   for (let at = 0; at < body.length; at = item.lastIndex) {
     item.lastIndex = at

@@ -62,6 +62,7 @@ test('files that lie are refused with the reason', () => {
     ['not an object', file('[]')],
     ['not described', file({ a: 1 })],
     ['known: ', file(one({ dtype: 'F8_E4M3' }), eight)],
+    ['that is no text', file(one({ dtype: { toString: 5 } }), eight)],
     ['proper shape', file(one({ shape: [-2] }), eight)],
     ['proper shape', file(one({ shape: '2' }), eight)],
     ['proper data_offsets', file(one({ data_offsets: [0] }), eight)],

@@ -123,9 +123,12 @@ function parseHeader(bytes: Uint8Array): Entry[] {
 function parseEntry(name: string, value: unknown): Entry {
   if (!isRecord(value)) throw refusal(`tensor "${name}" is not described by an object`)
   const { dtype: dtypeName, shape, data_offsets: offsets } = value
-  const dtype = dtypeByName.get(String(dtypeName))
-  if (dtype === undefined)
-    throw refusal(`tensor "${name}" has dtype ${String(dtypeName)}; known: ${[...dtypeByName.keys()].join(' ')}`)
+  // Not whatever it is as text: of hostile JSON that has no end, or no text.
+  const dtype = typeof dtypeName === 'string' ? dtypeByName.get(dtypeName) : undefined
+  if (dtype === undefined) {
+    const said = typeof dtypeName === 'string' ? dtypeName.slice(0, 40) : 'that is no text'
+    throw refusal(`tensor "${name}" has dtype ${said}; known: ${[...dtypeByName.keys()].join(' ')}`)
+  }
   if (!isWholeNumbers(shape) || shape.length > 64) throw refusal(`tensor "${name}" has no proper shape`)
   if (!isWholeNumbers(offsets) || offsets.length !== 2) throw refusal(`tensor "${name}" has no proper data_offsets`)
   return { name, dtype, shape, begin: offsets[0] as number, end: offsets[1] as number }

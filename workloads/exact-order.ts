@@ -1,4 +1,4 @@
 import type { ReferenceCondition } from './workload.ts'
 
-/** Backend `js` adds exactly and rounds once, so that the result of sums and of sums of products is the nearest value. */
+/** Backend `js` adds exactly and rounds once, so that the result of sums, of sums of products and of their roots is the nearest value. */
 export const exactOrder: ReferenceCondition = { backend: 'js', knob: 'order', value: 'exact' }

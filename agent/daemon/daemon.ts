@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
@@ -25,6 +24,7 @@ import { type ArtifactExchange, createArtifactExchange } from './artifact-exchan
 import { createBackoff } from './backoff.ts'
 import { offersOf } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
+import { removeScratch } from './scratch.ts'
 import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
@@ -149,7 +149,9 @@ export async function prepareAgent({
   const { id } = identity
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.
-  rmSync(scratchRoot, { recursive: true, force: true })
+  const left = removeScratch(scratchRoot)
+  // Later executions have folders of other names.
+  if (left !== undefined) process.stderr.write(`${scratchRoot} has in it what was not removed: ${left}\n`)
   await sweepDrafts(config.backendFolders ?? [])
   const cache = openArtifactCache(join(stateDir, 'cache'), cacheBytes ?? defaultCacheBytes)
   const [inventory, offers] = await Promise.all([readInventory(), offersOf(config)])

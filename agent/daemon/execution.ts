@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BackendDescription } from '../../shared/backend-description.ts'
 import type { Knobs } from '../../shared/condition.ts'
@@ -21,6 +21,8 @@ import type { LibraryDigests } from './library-digests.ts'
 import { environmentFacts, type RunnerStart, runnerStart } from './runner-environment.ts'
 import { runRunner, type RunnerEnd } from './runner-process.ts'
 import { launchOf } from './runners.ts'
+import { removeScratch } from './scratch.ts'
+import { killStrays } from './strays.ts'
 
 /** What an execution is made with, the same for all of an agent's. */
 export interface ExecutionContext {
@@ -55,8 +57,8 @@ export interface KeptTensor {
 const stderrLines = 10
 
 /**
- * Makes one execution in a process of its own. Whatever happens to it is its outcome; nothing of it is left behind, and
- * nothing is thrown.
+ * Makes one execution in a process of its own. Whatever happens to it is its outcome, and nothing is thrown. Nothing of it
+ * is left behind; a note says so where something is.
  *
  * @param inputs bytes of the user's own arrays, by digest
  */
@@ -85,6 +87,7 @@ export async function runExecution(
   }
 
   let scratch: string | undefined
+  let result: ExecutionResult
   try {
     mkdirSync(context.scratchRoot, { recursive: true, mode: 0o700 })
     scratch = mkdtempSync(join(context.scratchRoot, 'x-'))
@@ -105,12 +108,18 @@ export async function runExecution(
       job.limits,
       cancelled,
     )
-    return await conclude(job, end, start, label, folders.tensors, context)
+    result = await conclude(job, end, start, label, folders.tensors, context)
   } catch (error) {
-    return without(failed(error))
-  } finally {
-    if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 })
+    result = without(failed(error))
   }
+  if (scratch !== undefined) killStrays(join(scratch, 'tmp'))
+  const left = scratch === undefined ? undefined : removeScratch(scratch)
+  return left === undefined ? result : withNote(result, `what it wrote on the agent's machine was not removed: ${left}`)
+}
+
+function withNote({ execution, ...rest }: ExecutionResult, message: string): ExecutionResult {
+  const note = { kind: 'warning' as const, subject: 'scratch', message }
+  return { ...rest, execution: { ...execution, notes: [...execution.notes, note] } }
 }
 
 /** An execution of which nothing more is known than how it ended. */

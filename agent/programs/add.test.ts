@@ -50,6 +50,15 @@ describe('adding a program', () => {
     expect((await add([found])).warnings.join()).toMatch(/\/usr\/bin\/env finds the interpreter/)
   })
 
+  it('says what others can change', async () => {
+    const open = join(folder, 'open')
+    mkdirSync(open)
+    chmodSync(open, 0o1777)
+    const file = put('open/train.x', 'a training')
+    const { warnings } = await add([interpreter, file], { directory: open })
+    expect(warnings).toEqual([expect.stringContaining(`everybody can write ${open}, and what is put there`)])
+  })
+
   it('reads parameters, knobs and variables', async () => {
     const { entry } = await add([interpreter], {
       parameters: ['epochs=2', 'rate=1e-3', 'quick=true', 'data=a=b', 'label=007'],
@@ -84,6 +93,13 @@ describe('adding a program', () => {
     ['a pin that is a folder', [interpreter], { pins: ['bin'] }, /not a regular file/],
     ['half a parameter', [interpreter], { parameters: ['epochs'] }, /--parameter "epochs" is not NAME=VALUE/],
     ['a parameter twice', [interpreter], { parameters: ['a=1', 'a=2'] }, /gives a twice/],
+    [
+      'a name that no object takes',
+      [interpreter],
+      { parameters: ['__proto__=1'] },
+      /--parameter cannot be called __proto__/,
+    ],
+    ['a variable of that name', [interpreter], { environment: ['__proto__=1'] }, /--env cannot be called __proto__/],
     ['half a knob', [interpreter], { knobs: ['threads=OMP_NUM_THREADS'] }, /is not NAME=VARIABLE:VALUES/],
     ['a knob that loads code', [interpreter], { knobs: ['p=LD_PRELOAD:/a.so'] }, /no plan may choose it/],
     ['a name that is taken', [interpreter], { id: 'numpy' }, /a backend of Bitfleet has this name/],

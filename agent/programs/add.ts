@@ -6,6 +6,7 @@ import { fileOf, type ProgramEntry, programEntrySchema } from './entry.ts'
 import { issuesText } from './issues.ts'
 import { parseValues } from './knob-values.ts'
 import { digestFile } from './pins.ts'
+import { writableByOthers } from './writable.ts'
 
 /** What `bitfleet programs add` is told, as it is written. */
 export interface AddedProgram {
@@ -31,7 +32,7 @@ export interface WrittenAt {
 /**
  * The entry that this makes, with every file of the command pinned as it is now.
  *
- * @returns it, and what its owner should know of what is not pinned
+ * @returns it, and what its owner should know: of what is not pinned, and of what others can change
  * @throws `usage` for what cannot be listed; `system` for a file that cannot be read
  */
 export async function createEntry(
@@ -58,7 +59,9 @@ export async function createEntry(
   if (!parsed.success) {
     throw new BitfleetError('usage', `program ${added.id}: ${issuesText(parsed.error)}`)
   }
-  return { entry: await pinned(parsed.data, files), warnings }
+  const entry = await pinned(parsed.data, files)
+  const places = directory === undefined ? Object.keys(entry.pins) : [directory, ...Object.keys(entry.pins)]
+  return { entry, warnings: [...new Set([...warnings, ...places.flatMap(writableByOthers)])] }
 }
 
 /** The same entry, with its files pinned as they are now. */
@@ -149,6 +152,8 @@ function pairs<Value>(
     if (name === undefined || value === undefined) {
       throw new BitfleetError('usage', `${option} "${pair}" is not NAME=VALUE, such as ${example}`)
     }
+    if (name === '__proto__')
+      throw new BitfleetError('usage', `${option} cannot be called ${name}; choose another name`)
     if (Object.hasOwn(found, name)) throw new BitfleetError('usage', `${option} gives ${name} twice; keep one`)
     found[name] = read(value)
   }

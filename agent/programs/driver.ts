@@ -32,6 +32,7 @@ export function programDriver(list: string, id: string): BackendDriver {
     async open() {
       let said: Said | undefined
       let observer: Observer | undefined
+      let planned: Readonly<Record<string, unknown>> | undefined
       const notes = (): Note[] => {
         if (observer === undefined || observer.mapped() !== undefined || process.platform !== 'linux') return []
         const message = 'it had ended before its libraries could be seen'
@@ -41,7 +42,7 @@ export function programDriver(list: string, id: string): BackendDriver {
         const told = said?.everything() ?? { settings: {}, facts: {}, notes: [] }
         return {
           settings: told.settings,
-          facts: { ...told.facts, ...(await observer?.facts()), ...programFacts(entry) },
+          facts: { ...told.facts, ...(await observer?.facts()), ...programFacts(entry, planned) },
           notes: [...told.notes, ...notes()],
         }
       }
@@ -51,6 +52,7 @@ export function programDriver(list: string, id: string): BackendDriver {
         program: {
           name: backendName(id),
           async run(parameters, seed, checkpoint, tell) {
+            planned = parameters
             said = createSaid(entry, tell)
             try {
               await runProgram(entry, {

@@ -64,6 +64,7 @@ describe('an entry of the list', () => {
       'OMP_TOOL_LIBRARIES',
     ],
     ...['DYLD_INSERT_LIBRARIES', 'HOME', 'OPENSSL_CONF', 'MY_PLUGIN', 'SOME_FILE', 'PYTHONWARNINGS'],
+    ...['CC', 'CXX', 'TRITON_PTXAS_PATH', 'PJRT_NAMES_AND_LIBRARY_PATHS'],
   ])('lets no plan choose %s, by which code is loaded', (variable) => {
     expect(refusal({ knobs: [knob(variable)] })).toMatch(/^knobs\.0\.variable: .*no plan may choose it/)
     // The owner may fix it; the runner is not started with it.
@@ -121,6 +122,12 @@ describe('the version of a program', () => {
     expect(programDigest(entry(changes))).not.toBe(programDigest(entry()))
   })
 
+  it.each(['constructor', '__proto__', 'toString'])('is of an argument that reads %s, too', (argument) => {
+    const digestWith = (last: string) => programDigest(entry({ command: ['/bin/echo', last], pins: {} }))
+    expect(digestWith(argument)).toMatch(/^sha256:/)
+    expect(digestWith(argument)).not.toBe(digestWith('{}'))
+  })
+
   it('stands in the facts, with each file by its name', () => {
     const facts = programFacts(entry({ pins: { ...written.pins, '/other/load.py': digest('5') } }))
     expect(facts).toEqual({
@@ -130,6 +137,10 @@ describe('the version of a program', () => {
       'program.file.load.py': digest('3'),
       'program.file.load.py#2': digest('5'),
     })
+    const defaults = entry({ parameters: { epochs: 2, load: '', quick: false } })
+    const { 'program.digest': _, ...left } = programFacts({ ...defaults, pins: {} }, { epochs: 2 })
+    expect(left).toEqual({ 'program.default.load': '""', 'program.default.quick': 'false' })
+    expect(partFacts(left).facts).toEqual(left)
     // Also of a file whose name looks like what no fact says.
     expect(partFacts(facts).facts).toEqual(facts)
   })

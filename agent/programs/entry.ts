@@ -130,7 +130,10 @@ export function programDigest(entry: ProgramEntry): Digest {
     .sort((a, b) => (canonicalJson(a) < canonicalJson(b) ? -1 : 1))
   return digestOf(
     canonicalJson({
-      command: command.map((argument) => pins[fileOf(entry, argument)] ?? argument),
+      command: command.map((argument) => {
+        const file = fileOf(entry, argument)
+        return Object.hasOwn(pins, file) ? pins[file] : argument
+      }),
       environment,
       files,
     }),
@@ -142,14 +145,23 @@ export function programVersion(entry: ProgramEntry): string {
   return programDigest(entry).slice('sha256:'.length, 'sha256:'.length + 12)
 }
 
-/** The whole digest, and one for each pinned file by its name. */
-export function programFacts(entry: ProgramEntry): Facts {
+/**
+ * The whole digest, one for each pinned file by its name, and the defaults that a plan left in force: they are no part
+ * of the digest, and may be others on another machine.
+ *
+ * @param planned parameters that the plan gives; undefined where none is asked for yet
+ */
+export function programFacts(entry: ProgramEntry, planned?: Readonly<Record<string, unknown>>): Facts {
   const facts: Record<string, string> = { 'program.digest': programDigest(entry) }
   for (const [path, digest] of Object.entries(entry.pins)) {
     const name = basename(path).replace(/[\s=]/g, '_')
     let key = `program.file.${name}`
     for (let n = 2; key in facts; n++) key = `program.file.${name}#${n}`
     facts[key] = digest
+  }
+  if (planned === undefined) return facts
+  for (const [name, value] of Object.entries(entry.parameters)) {
+    if (!Object.hasOwn(planned, name)) facts[`program.default.${name}`] = JSON.stringify(value)
   }
   return facts
 }

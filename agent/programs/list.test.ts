@@ -82,6 +82,19 @@ describe('a list of programs', () => {
     expect(() => readProgramList(file)).toThrow(/belongs to user 4242, neither to root nor to user 0/)
   })
 
+  it('says what keeps this user from reading it', () => {
+    write(list(entry('a')), 0)
+    // Root reads whatever the mode.
+    const isRoot = process.geteuid?.() === 0
+    chmodSync(root, 0o711)
+    if (isRoot) process.seteuid?.(65_534)
+    try {
+      expect(() => readProgramList(file)).toThrow(/EACCES.*; let this user read it, and pass the folders above it/)
+    } finally {
+      if (isRoot) process.seteuid?.(0)
+    }
+  })
+
   it('is no folder and no device', () => {
     expect(() => readProgramList(folder)).toThrow(/is no regular file|cannot be read/)
     symlinkSync('/dev/zero', file)

@@ -56,8 +56,11 @@ function readGuarded(file: string): string | undefined {
   try {
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new BitfleetError('system', `the list of programs cannot be read: ${messageOf(cause)}`, { cause })
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    // The folder that `programs add` makes is its user's alone, and an agent may be another.
+    const remedy = code === 'EACCES' ? '; let this user read it, and pass the folders above it' : ''
+    throw new BitfleetError('system', `the list of programs cannot be read: ${messageOf(cause)}${remedy}`, { cause })
   }
   try {
     const { mode, size, uid, ...stat } = fstatSync(descriptor)

@@ -52,6 +52,7 @@ const listed = await listPrograms(
     many: `for (let i = 0; i < 4000; i++) trace(i >> 4, 'a' + i % 16, [i])`,
     'many-notes': `trace(0, 'a', [1]); for (let i = 0; i < 100; i++) say({ note: 'note ' + i })`,
     orphan: `spawn('/bin/sh', ['-c', 'sleep 60'], { stdio: 'ignore' }).unref(); trace(0, 'a', [1])`,
+    daemon: `spawn('/bin/sh', ['-c', 'sleep 60'], { stdio: 'ignore', detached: true }).unref(); trace(0, 'a', [1])`,
     descriptors: 'for fd in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$fd ] && echo $fd; done\n',
   },
   {
@@ -85,7 +86,8 @@ describe('a program that goes well', () => {
   })
 
   it('says what was in force, and the agent what it saw', async () => {
-    const { effective, facts, notes, version, resources } = await run('plain', { threads: 3 })
+    const params = { name: 'plain', epochs: 2 }
+    const { effective, facts, notes, version, resources } = await run('plain', { threads: 3 }, { params })
     expect(effective).toEqual({ threads: '3' })
     const entry = entries.get('plain') as ProgramEntry
     expect(facts).toMatchObject({
@@ -94,10 +96,12 @@ describe('a program that goes well', () => {
       'program.digest': expect.stringMatching(`^sha256:${version}`) as string,
       'program.file.plain.mjs': entry.pins[scriptOf('plain')],
       'program.file.node': entry.pins[process.execPath],
+      'program.default.rate': '0.5',
       'env.OMP_NUM_THREADS': '3',
       'env.OMP_DYNAMIC': 'FALSE',
       'env.OMP_SCHEDULE': 'static',
     })
+    expect(facts).not.toHaveProperty('program.default.epochs')
     // Nothing of the runner, which only watched.
     expect(Object.keys(facts).filter((key) => /^(fp|pool|lib\.(node|v8))\./.test(key))).toEqual([])
     expect(facts['cpu.affinity']).not.toBe('forged')
@@ -194,6 +198,11 @@ describe('a program that goes well', () => {
     expect((await run('orphan')).outcome).toEqual({ status: 'completed' })
     expect(sleepers()).toEqual([])
   })
+
+  it.skipIf(process.platform !== 'linux')('ends with what left its group, too', async () => {
+    expect((await run('daemon')).outcome).toEqual({ status: 'completed' })
+    await expect.poll(sleepers, { timeout: 5000 }).toEqual([])
+  })
 })
 
 describe('a program whose folder is gone', () => {
@@ -229,6 +238,13 @@ describe('what a job may ask for', () => {
       status: 'failed',
       code: 'usage',
       message: expect.stringMatching(message) as string,
+    })
+  })
+
+  it.each(['', '-1', '007', '1;id', 'a[$(id)]', '1\n', '9'.repeat(40), '1\0'])('is not the seed %j', async (seed) => {
+    expect((await run('plain', {}, { seed })).outcome).toMatchObject({
+      ...{ status: 'failed', code: 'usage' },
+      message: expect.stringMatching(/^the seed ".*" is not a whole number in decimal/) as string,
     })
   })
 

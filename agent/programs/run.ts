@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import type { ProgramValue } from '../../workloads/program.ts'
 import type { WorkloadContext } from '../../workloads/workload.ts'
 import { runnerEnvironment } from './config.ts'
@@ -41,10 +42,11 @@ export interface ProgramRun {
 /**
  * Runs a listed program to its end, and takes what it traces as it comes.
  *
- * @throws `digest-mismatch` where a pinned file is not what it is pinned as, before or after; `usage` for a parameter it
- *   does not take; `workload`, `format` or `limit` where its trace cannot be; a `ProgramCrash`
+ * @throws `digest-mismatch` where a pinned file is not what it is pinned as, before or after; `usage` for a seed that is
+ *   no number or a parameter it does not take; `workload`, `format` or `limit` where its trace cannot be; a `ProgramCrash`
  */
 export async function runProgram(entry: ProgramEntry, run: ProgramRun): Promise<void> {
+  checkSeed(run.seed)
   const parameters = fillParameters(entry, run.parameters)
   await checkPins(entry)
   const out = mkdtempSync(join(tmpdir(), 'out-'))
@@ -55,6 +57,15 @@ export async function runProgram(entry: ProgramEntry, run: ProgramRun): Promise<
   if (ended.signal !== null) throw new ProgramCrash(entry.id, ended.signal)
   if (ended.code !== 0) throw new BitfleetError('workload', `program ${entry.id} ended with code ${ended.code}`)
   trace.complete()
+}
+
+/** A script may well reckon with its seed as a shell does, so that whoever asks gives it digits and nothing else. */
+function checkSeed(seed: string): void {
+  if (/^(?:0|[1-9]\d{0,38})$/.test(seed)) return
+  throw new BitfleetError(
+    'usage',
+    `the seed ${JSON.stringify(visibleLine(seed.slice(0, 80)))} is not a whole number in decimal of at most 39 digits`,
+  )
 }
 
 /** The plan's parameters and the defaults of the others. */

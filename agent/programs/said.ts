@@ -15,6 +15,8 @@ export interface Told {
 export type Tell = (told: Told) => void
 
 const maxKeys = 1000
+/** Of settings, and of facts, as JSON: a runner says all of it in one line at the end, of at most 1 MiB. */
+const maxTextBytes = 192 << 10
 const maxNotes = 64
 /** What is told at once; beyond that it waits for the end, so that a program that never stops talking fills no pipe. */
 const maxToldBytes = 2 << 20
@@ -31,6 +33,9 @@ export function createSaid({ knobs }: Pick<ProgramEntry, 'knobs'>, tell: Tell) {
     const changed = [...entries].filter(([key, value]) => into.get(key) !== value)
     for (const [key, value] of changed) into.set(key, value)
     if (into.size > maxKeys) throw new BitfleetError('limit', `there are more than ${maxKeys} settings or facts`)
+    if (changed.length > 0 && Buffer.byteLength(JSON.stringify([...into])) > maxTextBytes) {
+      throw new BitfleetError('limit', `all settings, or all facts, are over ${maxTextBytes} bytes`)
+    }
     return Object.fromEntries(changed)
   }
   const tellAtOnce = (changed: Pick<Told, 'settings' | 'facts'>, noted: boolean) => {

@@ -13,6 +13,8 @@ import { parseTraceLine, traceFile, type TracedCheckpoint } from './trace-line.t
 /** A file is in memory as a whole while it is read. */
 const maxFileBytes = 1 << 30
 const maxTotalBytes = 64 * 2 ** 30
+/** In UTF-16 code units. */
+const maxFactLength = 1000
 
 export type TraceReader = ReturnType<typeof createTraceReader>
 
@@ -65,9 +67,9 @@ export function createTraceReader(
       if (told.note !== undefined) said.note(told.note)
     } catch (error) {
       const at = `${traceFile} of program ${id}, line ${line}${file === undefined ? '' : `, ${file}`}`
-      throw new BitfleetError(isBitfleetError(error) ? error.code : 'internal', `${at}: ${messageOf(error)}`, {
-        cause: error,
-      })
+      // What it has may be in the words: the line is the program's.
+      const fact = visibleLine(messageOf(error)).slice(0, maxFactLength)
+      throw new BitfleetError(isBitfleetError(error) ? error.code : 'internal', `${at}: ${fact}`, { cause: error })
     }
   }
 

@@ -428,6 +428,44 @@ class Types(unittest.TestCase):
         self.assertEqual((at("empty").shape, at("empty").data), ((0, 3), b""))
         self.assertEqual(at("negated").data, bytes_of(-torch.ones(2)))
 
+    def test_what_has_a_shape_and_no_memory_is_noted_and_not_read(self):
+        class Wrapper(torch.Tensor):
+            """A shape around another tensor, as DTensor is."""
+
+            @staticmethod
+            def __new__(cls, inner):
+                return torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype, device=inner.device)
+
+            def __init__(self, inner):
+                self.inner = inner
+
+            @classmethod
+            def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
+                plain = [arg.inner if isinstance(arg, cls) else arg for arg in args]
+                result = function(*plain, **(kwargs or {}))
+                return cls(result) if isinstance(result, torch.Tensor) else result
+
+        from torch._subclasses import FakeTensorMode
+
+        with FakeTensorMode():
+            fake = torch.ones(3)
+        freed = torch.ones(2, 3).t()
+        freed.untyped_storage().resize_(0)
+        without = {"wrapper": Wrapper(torch.ones(3)), "fake": fake, "freed": freed, "zero": torch._efficientzerotensor(3)}
+        for name, tensor in without.items():
+            notes = []
+            reader = bitfleet_trace._TorchTensors(torch, lambda text, about=None: notes.append(text))
+            self.assertEqual(reader.read(name, tensor), [], name)
+            self.assertRegex(notes[0], f"^{name} is not traced: .* holds no bytes of its own now$")
+
+    def test_views_are_read_in_the_order_of_their_elements(self):
+        whole = torch.arange(12.0).reshape(3, 4)
+        views = [whole.t(), whole[:, 1], whole[1:, ::2], torch.ones(1).expand(5), torch.tensor(2.0), torch.empty(0, 3)]
+        reader = bitfleet_trace._TorchTensors(torch, self.fail)
+        for view in views:
+            ((_, raw),) = reader.read("view", view)
+            self.assertEqual((raw.shape, raw.data), (list(view.shape), bytes_of(view.clone())))
+
     def test_sparse_gradients_are_indices_and_values(self):
         model = nn.Sequential(nn.Embedding(5, 2, sparse=True))
         with Traced(model) as traced:
