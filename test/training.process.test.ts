@@ -159,7 +159,7 @@ describe('trainings on tfjs', { timeout: 120_000 }, () => {
   )
 
   it('say why they cannot run without the tfjs API', async () => {
-    await expect(train(mlp, {}, onJs('sequential'))).rejects.toThrow('js has no tfjs')
+    await expect(train(mlp, {}, onJs('sequential'))).rejects.toThrow('js has no automatic differentiation')
   })
 })
 

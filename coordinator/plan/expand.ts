@@ -9,6 +9,7 @@ import { findDescription } from '../../workloads/catalogue.ts'
 import type { CellRecord } from '../records.ts'
 import { nearest } from '../../shared/nearest.ts'
 import type { Factor, Factors, Plan, PlannedWorkload } from './plan.ts'
+import { takesValue } from './takes-value.ts'
 
 const maxCells = 100_000
 
@@ -240,6 +241,6 @@ function checkKnobs(
 }
 
 function checkValue(backend: string, knob: KnobDescription, value: KnobValue, factor: Factor): void {
-  if (new RegExp(knob.pattern).test(String(value))) return
+  if (takesValue(knob.pattern, String(value))) return
   throw new BitfleetError('usage', `${factor.at}: ${backend}.${knob.name} takes no "${value}"; it takes ${knob.values}`)
 }

@@ -21,13 +21,13 @@ describe('what must be known', () => {
     const notices = await noticesOf(
       lacking('libm', 'libm has no kernel sum'),
       lacking('openblas', 'openblas has no kernel sum'),
-      lacking('numpy@2.3.5', 'numpy computes no gradients, which train.cnn needs', 'train.cnn'),
-      lacking('numpy@1.26.4', 'numpy computes no gradients, which train.cnn needs', 'train.cnn'),
+      lacking('numpy@2.3.5', 'numpy has no automatic differentiation, which train.cnn needs', 'train.cnn'),
+      lacking('numpy@1.26.4', 'numpy has no automatic differentiation, which train.cnn needs', 'train.cnn'),
       lacking('blis', 'there is no such agent'),
     )
     expect(notices.map(({ kind, subject, message, cells }) => [kind, subject, message, cells])).toEqual([
       ['unsupported', 'libm, openblas', 'has no kernel sum', 2],
-      ['unsupported', 'numpy@2.3.5, numpy@1.26.4', 'computes no gradients, which train.cnn needs', 2],
+      ['unsupported', 'numpy@2.3.5, numpy@1.26.4', 'has no automatic differentiation, which train.cnn needs', 2],
       ['unsupported', 'blis', 'there is no such agent', 1],
     ])
   })

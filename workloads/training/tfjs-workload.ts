@@ -25,7 +25,8 @@ export function createTfjsTraining<Params extends TrainingParams>(
       return trainingSchema(networkOf(params), params)
     },
     run(context) {
-      if (!context.tf) return unsupported(`${context.backend} has no tfjs, which ${description.id} is written against`)
+      if (!context.tf)
+        return unsupported(`${context.backend} has no automatic differentiation, which ${description.id} needs`)
       const params = description.params.parse(context.params)
       const network = networkOf(params)
       const recorder = createRecorder(trainingSchema(network, params), context.checkpoint)

@@ -38,7 +38,7 @@ class Training:
     def run(self, context):
         engine = context.backend.engine
         if engine is None:
-            raise Unsupported(f"{context.backend.name} computes no gradients, which {self.id} needs")
+            raise Unsupported(f"{context.backend.name} has no automatic differentiation, which {self.id} needs")
         params, network = self._parse(context.params)
         inputs = TrainingInputs(network, params, context.seed)
         inputs.offer(context.recorder)
