@@ -43,9 +43,9 @@ export async function measureReference(
   return { class: reference.own.letter, cells: reference.cells.map(({ cell }) => cell.id), distances }
 }
 
-/** As it was read back, or as it was asked for where nothing was. */
+/** By the order that was read back: what was asked for alone is no evidence that it was computed. */
 function computes({ cell, effective }: CellOutcome, { backend, knob, value }: ReferenceCondition): boolean {
-  return backendName(cell.condition.backend) === backend && (effective[knob] ?? cell.condition.knobs[knob]) === value
+  return backendName(cell.condition.backend) === backend && effective[knob] === value
 }
 
 async function distanceFrom(a: CellOutcome | undefined, b: CellOutcome | undefined, artifacts: Artifacts) {

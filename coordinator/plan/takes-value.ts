@@ -21,6 +21,7 @@ export function takesValue(pattern: string, value: string): boolean {
     throw new BitfleetError(
       'refused',
       `an agent describes the values by a pattern that cannot be used: ${reason(cause)}`,
+      { cause },
     )
   }
 }

@@ -36,8 +36,9 @@ interface Trial {
 
 /**
  * The experiments within a plan: one setting changed alone, the version of a library under equal knobs, the processor
- * that one version of it is for, or the backend where no knob is set. Where the bits follow, that change suffices on that machine, with that seed, as far as the cells repeat. Counts only cells that
- * belong to a class, as others have no one result. Linear in the cells and their settings.
+ * that one version of it is for, or the backend where no knob is set. Where the bits follow, that change suffices on
+ * that machine, with that seed, as far as the cells repeat. Counts only cells that belong to a class, as others have no
+ * one result. Linear in the cells and their settings.
  */
 export function plannedChanges(comparison: Comparison, cells: Cells): PlannedChange[] {
   return trialsOf(membersOf(comparison, cells)).map(countPairs)
