@@ -4,14 +4,17 @@ import { parseTrace, type Trace } from '../../shared/trace.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import { minimalFacts } from '../explain/minimal-facts.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
+import { ruleOf } from '../plan/row-rules.ts'
 import type { Artifacts, RunData } from '../records.ts'
-import type { Comparison, Divergence, Explanation, Verdict } from '../report/format.ts'
+import type { Comparison, Divergence, Explanation } from '../report/format.ts'
 import { type CellOutcome, type CompletedExecution, cellOutcomes } from './cells.ts'
-import { type Classes, classify, type Group, groupOutcomes, otherOutcomesBelow, type TraceClass } from './classes.ts'
+import { type Classes, classify, type Group, groupOutcomes, type TraceClass } from './classes.ts'
 import { measureDivergence, type Side } from './divergence.ts'
 import type { GrowthLimits } from './growth.ts'
 import { firstDivergence, type Parting, prefixTreeBranches } from './prefix-tree.ts'
 import { measureReference } from './reference.ts'
+import { rowVerdict } from './row-verdict.ts'
+import { otherOutcomesBelow } from '../report/bounds.ts'
 import { createTensorReader } from './tensor-reader.ts'
 
 const growthLimits: GrowthLimits = { names: 12, points: 64, bytes: 64 << 20 }
@@ -46,16 +49,23 @@ async function compareGroup(
     notes,
   )
   const reference = await measureReference(found.classes, describe(group)?.correctlyRounded, artifacts, notes)
+  const gaps = {
+    incomplete: found.incomplete.map(idOf),
+    absent: found.absent.map(idOf),
+    inapplicable: found.inapplicable.map(idOf),
+    compared: found.compared.map(idOf),
+  }
+  const classes = found.classes.map(({ letter, trace, members }) => ({ letter, trace, cells: members.map(idOf) }))
+  const nondeterministic = await compareWithThemselves(found.nondeterministic, artifacts, notes)
   return {
     workload: group.workload,
     workloadVersion: group.workloadVersion,
     params: { ...group.params },
     seed: group.seed,
-    verdict: verdictOf(found),
-    classes: found.classes.map(({ letter, trace, members }) => ({ letter, trace, cells: members.map(idOf) })),
-    nondeterministic: await compareWithThemselves(found.nondeterministic, artifacts, notes),
-    incomplete: found.incomplete.map(idOf),
-    unsupported: found.unsupported.map(idOf),
+    verdict: rowVerdict({ classes, nondeterministic, ...gaps }, ruleOf(data.run, group).absent === 'allow'),
+    classes,
+    nondeterministic,
+    ...gaps,
     selfConsistency:
       found.leastExecutions === null
         ? null
@@ -71,13 +81,6 @@ async function compareGroup(
 
 function idOf({ cell }: CellOutcome): string {
   return cell.id
-}
-
-/** The first that holds, in the order of FORMATS. */
-function verdictOf({ classes, nondeterministic, incomplete }: Classes): Verdict {
-  if (nondeterministic.length > 0) return 'nondeterministic'
-  if (classes.length > 1) return 'divergent'
-  return incomplete.length > 0 ? 'incomplete' : 'identical'
 }
 
 async function compareClasses(

@@ -3,14 +3,29 @@ import { conditionLabels, knobValueSchema } from '../../shared/condition.ts'
 import { digestSchema, hexDigestSchema, noteSchema, outputSchema } from '../../shared/execution.ts'
 import { agentRecordSchema } from '../../shared/messages.ts'
 import { dtypes } from '../../shared/tensor.ts'
+import { findingsSchema, verdicts } from './findings-format.ts'
 
-/** `bitfleet/report@1`: what `report.json` holds and every other form of the report is made of. */
-export const reportSchemaName = 'bitfleet/report@1'
+export { type CauseFinding, type Counts, type Findings, type KnobFinding, type Machine, type MachinesFinding, type Notice, type NoticeKind, type RowFinding, type SelfFinding, type SettingFinding, type Strength, type VariableFinding, type Verdict, verdicts } from './findings-format.ts'
 
-export const verdicts = ['nondeterministic', 'divergent', 'incomplete', 'identical'] as const
-export type Verdict = (typeof verdicts)[number]
+/** `bitfleet/report@2`: what `report.json` holds. Every other form of the report only renders it. */
+export const reportSchemaName = 'bitfleet/report@2'
 
 const facts = z.record(z.string(), z.string())
+
+/** What became of a knob that the plan sets. */
+export const settingStateSchema = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('in force') }),
+  z.object({ state: z.literal('replaced'), by: z.string(), why: z.string().optional() }),
+  z.object({ state: z.literal('unknown'), why: z.string().optional() }),
+])
+export type SettingState = z.infer<typeof settingStateSchema>
+
+export const rowRuleSchema = z.object({
+  workload: z.string(),
+  params: z.record(z.string(), z.unknown()),
+  absent: z.enum(['allow', 'forbid']).optional(),
+  expect: z.enum(['nondeterministic', 'repeatable']).optional(),
+})
 
 const statuses = ['completed', 'unsupported', 'crashed', 'timed-out', 'failed', 'cancelled', 'missing'] as const
 
@@ -162,14 +177,19 @@ export const comparisonSchema = z.object({
     }),
   ),
   nondeterministic: z.array(selfDisagreementSchema),
-  /** Cells that neither completed nor are unsupported. */
+  /** Cells that crashed, timed out, failed, were cancelled or are missing, in some or all of their executions. */
   incomplete: z.array(z.string()),
-  unsupported: z.array(z.string()),
+  /** Cells that could not run because something is absent or too old on their agent. */
+  absent: z.array(z.string()),
+  /** Cells whose backend cannot compute this workload. They count nowhere. */
+  inapplicable: z.array(z.string()),
+  /** Cells that completed and had another completed cell of this row to be compared with. */
+  compared: z.array(z.string()),
   /**
-   * What agreement shows: the least number of executions of a compared cell, and 1 − 0.05^(1/k): with 95 %
-   * confidence all other outcomes of that cell together are rarer than this.
+   * What agreement shows: the least number k of executions of a cell in a class, and 1 − 0.05^(1/(k−1)): with 95 %
+   * confidence all other outcomes of that cell together are rarer than this. Null where k is 1: nothing is known.
    */
-  selfConsistency: z.object({ executions: z.number().int(), otherOutcomesBelow: z.number() }).nullable(),
+  selfConsistency: z.object({ executions: z.number().int(), otherOutcomesBelow: z.number().nullable() }).nullable(),
   /** Of the checkpoints that are inputs: `equal` over all classes, or the comparison is of different inputs. */
   inputsEqual: z.boolean(),
   /** Names of the inputs, which every class was given; left out where they are not known, as with fewer than two classes. */
@@ -199,9 +219,13 @@ export const reportCellSchema = z.object({
     label: z.enum(conditionLabels),
     knobs: z.record(z.string(), knobValueSchema),
     effective: facts,
+    /** What became of each knob that the plan sets; left out by agents before 0.2. */
+    settings: z.record(z.string(), settingStateSchema).optional(),
   }),
   repetitions: z.number().int(),
   status: z.enum(statuses),
+  /** Of an unsupported cell: its backend never computes this, or its agent lacks something. */
+  lack: z.enum(['inapplicable', 'absent']).optional(),
   reason: z.string().optional(),
   signal: z.string().optional(),
   stderr: z.string().optional(),
@@ -215,6 +239,8 @@ export const reportCellSchema = z.object({
   facts,
   /** Facts on which the executions of the cell disagreed, with the values seen. */
   varying: z.record(z.string(), z.array(z.string())),
+  /** Numeric variables of the agent's environment that were in force and that no knob set. */
+  ambient: facts.optional(),
   notes: z.array(noteSchema),
   /** Executions that did not complete although others of this cell did. */
   failures: z.array(z.object({ repetition: z.number().int(), status: z.enum(statuses), message: z.string() })),
@@ -225,9 +251,11 @@ export type ReportCell = z.infer<typeof reportCellSchema>
 
 export const reportSchema = z.object({
   schema: z.literal(reportSchemaName),
-  /** The verdict in one sentence, for people. */
+  /** The verdict in one sentence, for people; the same as in `findings`. */
   sentence: z.string(),
   verdict: z.enum(verdicts),
+  /** Every claim of the report, computed once. */
+  findings: findingsSchema,
   run: z.object({
     id: z.string(),
     name: z.string(),
@@ -238,6 +266,10 @@ export const reportSchema = z.object({
     planDigest: digestSchema,
     software: z.string(),
     notes: z.array(z.string()),
+    /** The plan accepts that something is absent on an agent. */
+    absent: z.literal('allow').optional(),
+    /** What the plan says of the rows of a workload with its parameters. */
+    rowRules: z.array(rowRuleSchema).optional(),
   }),
   agents: z.array(agentRecordSchema),
   workloads: z.array(z.object({ id: z.string(), version: z.number().int(), title: z.string(), summary: z.string() })),
@@ -245,3 +277,6 @@ export const reportSchema = z.object({
   comparisons: z.array(comparisonSchema),
 })
 export type Report = z.infer<typeof reportSchema>
+
+/** A report before its claims: what was computed and compared. Findings are a pure function of it. */
+export type ReportCore = Omit<Report, 'sentence' | 'verdict' | 'findings'>

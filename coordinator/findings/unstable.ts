@@ -1,0 +1,75 @@
+import type { Comparison, ReportCell, ReportCore, SelfFinding } from '../report/format.ts'
+import { agentNames, checkpointText, conditionText, elementText, grouped, plural } from '../report/wording.ts'
+
+/** Where each cell that disagreed with itself does so, and how the nearest cell that agrees with itself differs from it. */
+export function findUnstable(core: ReportCore): SelfFinding[] {
+  const cells = new Map(core.cells.map((cell) => [cell.id, cell]))
+  const names = agentNames(core)
+  const several = core.agents.length > 1
+  const title = (cell: ReportCell) =>
+    `${conditionText(cell.condition)}${several ? ` on ${names.get(cell.agent) ?? cell.agent}` : ''}`
+  return core.comparisons.flatMap((comparison, index) =>
+    comparison.nondeterministic.flatMap((self): SelfFinding[] => {
+      const cell = cells.get(self.cell)
+      if (cell === undefined) return []
+      const finding = { comparison: index, cell: self.cell, executions: self.executions, distinct: self.distinct }
+      const text = `${title(cell)} gave ${grouped(self.distinct)} distinct results in ${plural(self.executions, 'execution')}${placeText(self.divergence)}`
+      const twin = twinOf(cell, comparison, cells)
+      if (twin === undefined) return [{ ...finding, text }]
+      const { differences } = twin
+      const how = differences.length === 1 ? 'only in' : 'in'
+      const said = `${title(twin.cell)} agrees with itself in ${plural(executionsOf(twin.cell), 'execution')}; it differs ${how} ${differences.join(', ')}`
+      return [{ ...finding, text, twin: { cell: twin.cell.id, differences, text: said } }]
+    }),
+  )
+}
+
+function placeText(divergence: Comparison['nondeterministic'][number]['divergence']): string {
+  if (divergence === null) return '; where they differ is not known, because the traces were not kept'
+  const place = checkpointText(divergence)
+  if (divergence.element === null || divergence.bits === null) {
+    return `; they first differ at ${place}${divergence.missing === undefined ? '' : ` (${divergence.missing})`}`
+  }
+  const [a, b] = divergence.bits
+  return `; they first differ at ${place}, ${elementText(divergence.indices, divergence.element)}: ${a} against ${b}`
+}
+
+function executionsOf({ traces }: ReportCell): number {
+  return traces.filter((trace) => trace !== null).length
+}
+
+/** At most so many differences make a twin. */
+const maxDifferences = 2
+
+/** Of the cells of a row that agreed with themselves in at least two executions, the one with the fewest differences. */
+function twinOf(
+  cell: ReportCell,
+  { classes }: Comparison,
+  cells: ReadonlyMap<string, ReportCell>,
+): { cell: ReportCell; differences: string[] } | undefined {
+  let best: { cell: ReportCell; differences: string[] } | undefined
+  for (const id of classes.flatMap((one) => one.cells)) {
+    const other = cells.get(id)
+    if (other === undefined || executionsOf(other) < 2) continue
+    const differences = differencesOf(cell, other)
+    if (differences.length > maxDifferences) continue
+    if (best === undefined || differences.length < best.differences.length) best = { cell: other, differences }
+  }
+  return best
+}
+
+function differencesOf(a: ReportCell, b: ReportCell): string[] {
+  const found: string[] = []
+  const [x, y] = [a.condition, b.condition]
+  if (a.agent !== b.agent) found.push('the machine')
+  if (x.device !== y.device) found.push(`device (${x.device}, ${y.device})`)
+  if (x.backend !== y.backend) {
+    found.push(`backend (${x.backend}, ${y.backend})`)
+    return found
+  }
+  for (const name of new Set([...Object.keys(x.knobs), ...Object.keys(y.knobs)])) {
+    const [left, right] = [x.knobs[name], y.knobs[name]]
+    if (left !== right) found.push(`${x.backend}.${name} (${left ?? 'left out'}, ${right ?? 'left out'})`)
+  }
+  return found
+}
