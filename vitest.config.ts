@@ -4,6 +4,8 @@ const layers = ['shared', 'workloads', 'agent', 'coordinator']
 
 export default defineConfig({
   test: {
+    // Once for all projects: the unit tests start threads from dist/, too.
+    globalSetup: ['./test/fresh-dist.mjs'],
     projects: [
       {
         // Beside the code, and what crosses folders: what answers while one works.
