@@ -104,6 +104,44 @@ describe.skipIf(withoutPython('the Python runner and the formats'))('the formats
   })
 })
 
+describe.skipIf(withoutPython("the Python runner and users' arrays"))("users' arrays in the Python runner", () => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const arrays = [
+    { digest, dtype: 'f32', shape: [2, 8], file: 'wide' },
+    { digest, dtype: 'f32', shape: [4, 4], file: 'square' },
+    { digest, dtype: 'f64', shape: [8], file: 'double' },
+  ]
+  const found = (given: object[], reference: object) => {
+    const script = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from bitfleet.errors import BitfleetError
+from bitfleet.execution import Inputs
+from bitfleet.parameters import pinned
+given, reference = json.loads(sys.argv[2])
+try:
+    print(json.dumps(pinned.check(reference) or Inputs(given).shape(reference)))
+except BitfleetError as error:
+    print(json.dumps([error.code, str(error)]))
+`
+    const runners = resolve(import.meta.dirname, '../agent/runners/python')
+    const { stdout } = runPython(['-B', '-c', script, runners, JSON.stringify([given, reference])])
+    return JSON.parse(stdout) as unknown
+  }
+
+  it.each([
+    [arrays.slice(0, 1), {}, ['f32', [2, 8]]],
+    [arrays, { shape: [4, 4] }, ['f32', [4, 4]]],
+    [arrays, { dtype: 'f64' }, ['f64', [8]]],
+    [arrays, { dtype: 'f32', shape: [2, 8] }, ['f32', [2, 8]]],
+    [arrays, { dtype: 'f32' }, ['usage', expect.stringContaining('f32[2, 8] and f32[4, 4], which have the same')]],
+    [[], {}, ['not-found', expect.stringContaining('was not given with the plan')]],
+    [arrays, { size: 4 }, expect.stringContaining('must be { file, digest }')],
+  ])('are found by dtype, shape and digest, case %#', (given, more, expected) => {
+    expect(found(given, { file: 'u.npy', digest, ...more })).toEqual(expected)
+  })
+})
+
 describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner', () => {
   it('describes what it has, as every runner does', () => {
     expect(describePython(testNumpy)).toMatchObject({ id: 'numpy', status: 'ready', version: expect.any(String) })

@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type ArrayReference, findArray } from '../../shared/array-identity.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Facts } from '../../shared/facts.ts'
 import { createTensor, dtypeBytes, elementCount, type Tensor } from '../../shared/tensor.ts'
 import { isUnsupported } from '../../workloads/kernels.ts'
-import type { CheckpointSpec, InputShapes, ListedProgram, Workload } from '../../workloads/workload.ts'
+import type { CheckpointSpec, ListedProgram, Workload } from '../../workloads/workload.ts'
 import type { Backend } from '../backends/backend.ts'
 import { observeAfter, observeBefore } from '../inventory/process.ts'
 import { ProgramCrash } from '../programs/run.ts'
@@ -64,16 +65,15 @@ async function runWorkload(
   backend: Backend,
   emit: Emit,
 ): Promise<LastWords> {
-  const shapes: InputShapes = new Map(request.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
   const params = parseParams(workload, request.params)
-  const recorder = createRecorder(workload, workload.schema?.(params, shapes), request, emit)
+  const recorder = createRecorder(workload, workload.schema?.(params, request.inputs), request, emit)
   const result = await workload.run({
     params,
     seed: request.seed,
     backend: request.condition.backend,
     kernels: backend.kernels,
     tf: backend.tf,
-    input: (digest) => readInput(request, digest),
+    input: (array) => readInput(request, array),
     program: backend.program && listedProgram(backend.program, emit),
     checkpoint: (step, name, tensor, role) => recorder.checkpoint(step, name, tensor, role),
   })
@@ -94,12 +94,11 @@ function parseParams(workload: Workload, params: Record<string, unknown>): Recor
 }
 
 /** A user's own array, checked against the digest that pins it. */
-function readInput({ inputs }: RunnerRequest, digest: string): Tensor {
-  const input = inputs.find((candidate) => candidate.digest === digest)
-  if (input === undefined) throw new BitfleetError('not-found', `the run brings no input ${digest}`)
+function readInput({ inputs }: RunnerRequest, reference: ArrayReference): Tensor {
+  const input = findArray(inputs, reference)
   const bytes = new Uint8Array(readFileSync(input.file))
-  if (digestOf(bytes) !== digest)
-    throw new BitfleetError('digest-mismatch', `input ${digest} has other bytes on this agent`)
+  if (digestOf(bytes) !== input.digest)
+    throw new BitfleetError('digest-mismatch', `input ${input.digest} has other bytes on this agent`)
   return createTensor(input.dtype, input.shape, bytes)
 }
 

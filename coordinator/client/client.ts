@@ -5,12 +5,12 @@ import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError, errorCodes, messageOf } from '../../shared/errors.ts'
-import type { JobInput } from '../../shared/messages.ts'
 import { parseAddress } from '../../shared/network/address.ts'
 import { createNetwork, createPinnedNetwork, type Network } from '../../shared/network/network.ts'
 import { withAuthority } from '../../shared/network/settings.ts'
 import type { ImportedRun } from '../bundle/import.ts'
 import { readConfig } from '../config.ts'
+import type { PlanArray } from '../plan/index.ts'
 import type { Artifacts } from '../records.ts'
 import { type Report, reportSchema } from '../report/format.ts'
 import type { RunEvent } from '../scheduler/index.ts'
@@ -33,7 +33,7 @@ export interface Submission {
   /** For messages about the plan. */
   readonly fileName?: string
   readonly name?: string
-  readonly inputs: readonly JobInput[]
+  readonly inputs: readonly PlanArray[]
   /** The bytes of the inputs, uploaded first. */
   readonly payloads: ReadonlyMap<Digest, Uint8Array>
 }

@@ -140,9 +140,10 @@ function inputPositions(group: Group, { run }: RunData): number[] {
   const description = describe(group)
   const parsed = description?.params.safeParse(group.params)
   if (!description?.schema || !parsed?.success) return []
-  const shapes = new Map(run.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
   try {
-    return description.schema(parsed.data, shapes).flatMap(({ role }, position) => (role === 'input' ? [position] : []))
+    return description
+      .schema(parsed.data, run.inputs)
+      .flatMap(({ role }, position) => (role === 'input' ? [position] : []))
   } catch {
     return []
   }

@@ -128,10 +128,7 @@ function checkSchema(
 ): void {
   if (description.version !== cell.workloadVersion) return
   if (description.schema === undefined) return checkPlaces(trace)
-  const specs = description.schema(
-    description.params.parse(cell.params),
-    new Map(inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }])),
-  )
+  const specs = description.schema(description.params.parse(cell.params), inputs)
   const { checkpoints } = trace
   const what = `${description.id} v${description.version}`
   if (specs.length !== checkpoints.length) {
