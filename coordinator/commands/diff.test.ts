@@ -13,13 +13,16 @@ test('a difference is told with its place, bits, values, distance and histogram'
   const b = tensors(['3f800000', '3f800003', '80000000', '7fc00000'])
   expect(formatDiff('a.npy', 'b.npy', compareSources(a, b))).toBe(`a.npy and b.npy differ
 
-f32[2, 2]: 3 of 4 elements differ (75.0 %), at most 3 ULP, relative L2 2.52881e-7
+f32[2, 2]: 3 of 4 elements differ (75.0 %): 1 NaN against number, 1 sign of zero and 1 rounding (at most 8 ULP), at most 3 ULP, relative L2 2.52881e-7
 first difference at [0, 1] (element 1 in C order):
   a  3f800000          1
   b  3f800003  1.0000004
   3 ULP apart
-pairs that differ only in the sign of zero: 1
-pairs with a NaN that differ in bits: 1
+  rounding (at most 8 ULP)
+differing elements by kind:
+  1  NaN against number
+  1  sign of zero
+  1  rounding (at most 8 ULP)
 elements by ULP distance (bars logarithmic):
              0  1  █
            3-4  1  █

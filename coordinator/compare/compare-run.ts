@@ -11,13 +11,15 @@ import { type CellOutcome, type CompletedExecution, cellOutcomes } from './cells
 import { type Classes, classify, type Group, groupOutcomes, type TraceClass } from './classes.ts'
 import { measureDivergence, type Side } from './divergence.ts'
 import type { GrowthLimits } from './growth.ts'
-import { firstDivergence, type Parting, prefixTreeBranches } from './prefix-tree.ts'
+import { firstDivergence, prefixTreeBranches } from './prefix-tree.ts'
 import { measureReference } from './reference.ts'
-import { rowVerdict } from './row-verdict.ts'
 import { otherOutcomesBelow } from '../report/bounds.ts'
+import { rowVerdict } from './row-verdict.ts'
+import { locateSelfDifference, type SelfLimits } from './self-difference.ts'
 import { createTensorReader } from './tensor-reader.ts'
 
 const growthLimits: GrowthLimits = { names: 12, points: 64, bytes: 64 << 20 }
+const selfLimits: SelfLimits = { traces: 64, bytes: 64 << 20 }
 /** Divergences of one comparison whose growth is measured. */
 const maxGrown = 12
 
@@ -29,9 +31,54 @@ export async function compareRun(data: RunData, artifacts: Artifacts): Promise<C
   const agentFacts = agentFactsById(data.run.agents)
   const comparisons: Comparison[] = []
   for (const group of groupOutcomes(cellOutcomes(data))) {
-    comparisons.push(await compareGroup(group, data, agentFacts, artifacts))
+    try {
+      comparisons.push(await compareGroup(group, data, agentFacts, artifacts))
+    } catch (error) {
+      comparisons.push(classesAlone(group, data.run, messageOf(error)))
+    }
   }
   return comparisons
+}
+
+/** The row of a comparison that failed: what follows from the traces' digests, and why there is no more. */
+function classesAlone(group: Group, run: RunData['run'], failure: string): Comparison {
+  const found = classify(group.outcomes)
+  return {
+    ...rowOf(group, found, run),
+    nondeterministic: found.nondeterministic.map(({ outcome, byTrace }) => ({
+      cell: outcome.cell.id,
+      executions: outcome.completed.length,
+      distinct: byTrace.length,
+      first: null,
+      divergence: null,
+    })),
+    inputsEqual: null,
+    divergences: [],
+    explanations: [],
+    notes: [`only the classes are known, the comparison failed: ${failure}`],
+  }
+}
+
+type Row = Omit<Comparison, 'nondeterministic' | 'inputsEqual' | 'divergences' | 'explanations'>
+
+/** What follows from the traces' digests alone. */
+function rowOf(group: Group, found: Classes, run: RunData['run']): Row {
+  return {
+    workload: group.workload,
+    workloadVersion: group.workloadVersion,
+    params: { ...group.params },
+    seed: group.seed,
+    verdict: rowVerdict(found, ruleOf(run, group).absent === 'allow'),
+    classes: found.classes.map(({ letter, trace, members }) => ({ letter, trace, cells: members.map(idOf) })),
+    incomplete: found.incomplete.map(idOf),
+    absent: found.absent.map(idOf),
+    inapplicable: found.inapplicable.map(idOf),
+    compared: found.compared.map(idOf),
+    selfConsistency:
+      found.leastExecutions === null
+        ? null
+        : { executions: found.leastExecutions, otherOutcomesBelow: otherOutcomesBelow(found.leastExecutions) },
+  }
 }
 
 async function compareGroup(
@@ -49,27 +96,9 @@ async function compareGroup(
     notes,
   )
   const reference = await measureReference(found.classes, describe(group)?.correctlyRounded, artifacts, notes)
-  const gaps = {
-    incomplete: found.incomplete.map(idOf),
-    absent: found.absent.map(idOf),
-    inapplicable: found.inapplicable.map(idOf),
-    compared: found.compared.map(idOf),
-  }
-  const classes = found.classes.map(({ letter, trace, members }) => ({ letter, trace, cells: members.map(idOf) }))
-  const nondeterministic = await compareWithThemselves(found.nondeterministic, artifacts, notes)
   return {
-    workload: group.workload,
-    workloadVersion: group.workloadVersion,
-    params: { ...group.params },
-    seed: group.seed,
-    verdict: rowVerdict({ classes, nondeterministic, ...gaps }, ruleOf(data.run, group).absent === 'allow'),
-    classes,
-    nondeterministic,
-    ...gaps,
-    selfConsistency:
-      found.leastExecutions === null
-        ? null
-        : { executions: found.leastExecutions, otherOutcomesBelow: otherOutcomesBelow(found.leastExecutions) },
+    ...rowOf(group, found, data.run),
+    nondeterministic: await compareWithThemselves(found.nondeterministic, artifacts, notes),
     inputsEqual,
     ...(inputs.length > 0 && inputsEqual ? { inputs } : {}),
     ...(reference === undefined || !inputsEqual ? {} : { reference }),
@@ -157,25 +186,29 @@ async function compareWithThemselves(
   const disagreements: Comparison['nondeterministic'] = []
   for (const { outcome, byTrace } of found) {
     const sides: Side[] = []
-    for (const [{ repetition, trace: digest, execution }] of byTrace.slice(0, 2) as [CompletedExecution][]) {
+    for (const [{ repetition, trace: digest, execution }] of byTrace.slice(0, selfLimits.traces) as [
+      CompletedExecution,
+    ][]) {
       const trace = await readTrace(digest, artifacts)
-      if (typeof trace === 'string') notes.push(`${outcome.cell.id} is not compared with itself: ${trace}`)
+      if (typeof trace === 'string') notes.push(`${outcome.cell.id} is not compared with all its results: ${trace}`)
       else sides.push({ cell: outcome.cell.id, name: `#${repetition}`, trace, outputs: execution.outputs })
     }
     const limits = disagreements.length < maxGrown ? growthLimits : undefined
     const [a, b] = sides
+    const read = createTensorReader(
+      artifacts,
+      sides.flatMap(({ outputs }) => outputs),
+    )
+    const traces = sides.map(({ trace }) => trace)
     disagreements.push({
       cell: outcome.cell.id,
       executions: outcome.completed.length,
       distinct: byTrace.length,
-      divergence: a && b ? await measurePair(a, b, firstDivergence(a.trace, b.trace), artifacts, limits) : null,
+      first: a && b ? await locateSelfDifference(traces, read, selfLimits) : null,
+      divergence: a && b ? await measureDivergence(a, b, firstDivergence(a.trace, b.trace), read, limits) : null,
     })
   }
   return disagreements
-}
-
-function measurePair(a: Side, b: Side, parting: Parting, artifacts: Artifacts, limits: GrowthLimits | undefined) {
-  return measureDivergence(a, b, parting, createTensorReader(artifacts, [...a.outputs, ...b.outputs]), limits)
 }
 
 function explain(

@@ -1,6 +1,9 @@
-import type { Comparison, Verdict } from '../report/format.ts'
+import type { Verdict } from '../report/format.ts'
 
-type Row = Pick<Comparison, 'classes' | 'nondeterministic' | 'incomplete' | 'absent' | 'compared'>
+/** How many there are of what decides a row's verdict. */
+type Row = Readonly<
+  Record<'classes' | 'nondeterministic' | 'incomplete' | 'absent' | 'compared', { readonly length: number }>
+>
 
 /**
  * The verdict of one row, the first that holds. Differences go before gaps: what was compared and differs stays so

@@ -1,5 +1,6 @@
 import { visible, visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
+import { hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
 import { buildMatrix, foldRows, hasRounded, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import {
@@ -11,7 +12,6 @@ import {
   grouped,
   percent,
   plural,
-  rounded,
   seedsOf,
   ulpText,
 } from './wording.ts'
@@ -174,9 +174,11 @@ function divergenceText(divergence: Divergence): string {
   if (bits && values) parts.push(`${bits[0]} (${values[0]}) against ${bits[1]} (${values[1]}), ${ulpText(ulp)}`)
   if (missing) parts.push(`not looked into: ${missing}`)
   if (statistics) {
-    const { unequal, elements, maxUlp, relativeL2 } = statistics
-    const most = maxUlp === null ? '' : `, at most ${grouped(maxUlp)} ULP`
-    const norm = relativeL2 === null ? '' : `, relative L2 ${rounded(relativeL2)}`
+    const { unequal, elements } = statistics
+    const distances = hasDistances(statistics)
+    const most = distances ? `, largest distance ${ulpFigure(statistics)}` : ''
+    const norm = distances ? `, relative L2 ${normFigure(statistics)}` : ''
+    parts.push(kindText(statistics))
     // A scalar is its only element.
     parts.push(
       elements === 1
