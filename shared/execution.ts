@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { conditionLabels } from './condition.ts'
 import { type Digest, digestPattern } from './digest.ts'
 import { errorCodes } from './errors.ts'
+import { maxPlaces } from './places.ts'
 import { dtypes } from './tensor.ts'
 
 export const digestSchema = z.custom<Digest>((value) => typeof value === 'string' && digestPattern.test(value))
@@ -50,6 +51,11 @@ export const executionSchema = z.object({
   notes: z.array(noteSchema),
   /** Digest of the trace, bare hex; set exactly when the outcome is `completed`. */
   trace: hexDigestSchema.optional(),
+  /**
+   * Positions (`seq`) of the checkpoints that the execution was given and did not compute, ascending. Set where the
+   * execution completed and its workload has no schema that says so.
+   */
+  inputs: z.array(z.int().nonnegative()).max(maxPlaces).optional(),
   outputs: z.array(outputSchema),
   resources: z.object({
     wallMs: z.number(),

@@ -230,10 +230,13 @@ async function conclude(
   if (base.outcome.status !== 'completed') return { execution: base, kept: [] }
 
   try {
-    const { trace, outputs, kept, leftOut } = await collectCheckpoints(events, tensorFolder, context.cache)
+    const { trace, outputs, inputs, kept, leftOut } = await collectCheckpoints(events, tensorFolder, context.cache)
     const notes = leftOut === 0 ? base.notes : [...base.notes, notKeptNote(leftOut, context.keepBytes)]
+    const execution: Execution = { ...base, notes, trace: trace.digest, outputs: [...outputs] }
+    // Of any other workload its schema says what is an input.
+    if (job.workload === 'program') execution.inputs = [...inputs]
     return {
-      execution: { ...base, notes, trace: trace.digest, outputs: [...outputs] },
+      execution,
       trace: formatTrace(trace),
       kept,
     }
