@@ -11,6 +11,7 @@ export interface Notice {
     | 'inputs'
     | 'no-effect'
     | 'fallback'
+    | 'environment'
     | 'limit'
     | 'warning'
     | 'unsupported'
@@ -29,6 +30,7 @@ export const noticeHeadings: Record<Notice['kind'], string> = {
   inputs: 'Inputs differ',
   'no-effect': 'Had no effect',
   fallback: 'Fell back',
+  environment: 'The environment chose',
   partly: 'Partly failed',
   limit: 'Bound hit',
   warning: 'Warning',
@@ -42,6 +44,7 @@ const order: readonly Notice['kind'][] = [
   'inputs',
   'no-effect',
   'fallback',
+  'environment',
   'limit',
   'warning',
   'run',
