@@ -249,18 +249,20 @@ describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner',
     expect(told.last).toMatchObject({ type: 'finished' })
     expect(told.settings.threads).toBe('1')
     expect(told.facts['pool.openblas']).toBe('1')
-    expect(told.notes).toContainEqual(expect.objectContaining({ kind: 'no-effect', subject: 'coreType' }))
-    expect(told.notes).toContainEqual(
-      expect.objectContaining({
-        ...{ kind: 'no-effect', subject: 'disableCpuFeatures' },
-        message: expect.stringMatching(/did not hide NOTHING: it is not among those this build knows/) as string,
-      }),
-    )
+    expect(told.notes).toEqual([])
+    expect(told.states).toMatchObject({
+      threads: { state: 'in force' },
+      coreType: { state: 'replaced', by: told.settings.coreType },
+      disableCpuFeatures: {
+        state: 'replaced',
+        why: expect.stringMatching(/did not hide NOTHING: it is not among those this build knows/) as string,
+      },
+    })
     if (process.arch !== 'x64') return
     // What no x86 processor has was not hidden either, though NumPy says of it what it says of what it hid.
-    const messages = told.notes.map(({ message }) => message)
-    expect(messages).toContainEqual(expect.stringMatching(/did not hide ASIMDFHM: this processor does not have it/))
-    expect(messages.join()).not.toMatch(/did not hide AVX2/)
+    const { why } = told.states.disableCpuFeatures as { why: string }
+    expect(why).toMatch(/did not hide ASIMDFHM: this processor does not have it/)
+    expect(why).not.toMatch(/did not hide AVX2/)
     expect(told.settings.disableCpuFeatures).toBe('AVX2')
     expect(told.facts['lib.numpy.cpu.dispatch']).not.toMatch(/\bAVX2\b/)
     const core = await askPython(testNumpy, {
@@ -268,7 +270,8 @@ describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner',
       params: { n: 8 },
       knobs: { coreType: 'Nehalem' },
     })
-    expect(core).toMatchObject({ settings: { coreType: 'Nehalem' }, notes: [] })
+    expect(core).toMatchObject({ settings: { coreType: 'Nehalem', disableCpuFeatures: 'none' }, notes: [] })
+    expect(core.states).toEqual({ coreType: { state: 'in force' } })
   })
 
   it.skipIf(process.platform !== 'linux')('dies with its parent', async () => {

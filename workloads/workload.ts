@@ -65,6 +65,8 @@ export interface WorkloadContext<Params = Record<string, unknown>> {
    * role. Without a schema `role` is what it is said to be.
    */
   checkpoint(step: number, name: string, tensor: Tensor, role?: CheckpointSpec['role']): void
+  /** Told of a kernel that this workload computes in another way than by the library's own; the report says so. */
+  readonly substituted?: (kernel: string, message: string) => void
 }
 
 /** A program that the machine's owner lets plans run. */

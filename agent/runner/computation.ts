@@ -8,6 +8,7 @@ import { createTensor, dtypeBytes, elementCount, type Tensor } from '../../share
 import { isUnsupported } from '../../workloads/kernels.ts'
 import type { CheckpointSpec, ListedProgram, Workload } from '../../workloads/workload.ts'
 import type { Backend } from '../backends/backend.ts'
+import { createSubstitutions, type Substitutions } from '../backends/substitutions.ts'
 import { observeAfter, observeBefore } from '../inventory/process.ts'
 import { ProgramCrash } from '../programs/run.ts'
 import type { LastWords, RunnerEvent, RunnerRequest } from './protocol.ts'
@@ -38,13 +39,23 @@ export async function compute(request: RunnerRequest, registry: RunnerRegistry, 
   // Observed before the library is loaded: loading alone may change the floating-point mode of the process.
   const before = driver.elsewhere ? {} : await observeBefore()
   const backend = await driver.open(condition.knobs)
+  const substitutions = createSubstitutions()
+  const effective = async (facts: Facts) => {
+    const said = await backend.effective()
+    return {
+      settings: { ...said.settings },
+      reasons: { ...said.reasons },
+      facts: { ...facts, ...said.facts },
+      notes: [...said.notes, ...substitutions.notes()],
+    }
+  }
   try {
     emit({ type: 'started', version: backend.version, pid: process.pid })
-    emit({ type: 'effective', ...withFacts(await backend.effective(), before) })
-    const outcome = await runWorkload(workload, request, backend, emit)
+    emit({ type: 'effective', ...(await effective(before)) })
+    const outcome = await runWorkload(workload, request, backend, substitutions, emit)
     if (driver.elsewhere) return outcome
     const { facts, mapped } = await observeAfter()
-    emit({ type: 'effective', ...withFacts(await backend.effective(), facts), mapped })
+    emit({ type: 'effective', ...(await effective(facts)), mapped })
     return outcome
   } finally {
     await backend.close()
@@ -55,14 +66,11 @@ function unsupported(reason: string): LastWords {
   return { type: 'unsupported', reason }
 }
 
-function withFacts(effective: Awaited<ReturnType<Backend['effective']>>, facts: Facts) {
-  return { settings: { ...effective.settings }, facts: { ...facts, ...effective.facts }, notes: [...effective.notes] }
-}
-
 async function runWorkload(
   workload: Workload,
   request: RunnerRequest,
   backend: Backend,
+  substitutions: Substitutions,
   emit: Emit,
 ): Promise<LastWords> {
   const params = parseParams(workload, request.params)
@@ -76,6 +84,7 @@ async function runWorkload(
     input: (array) => readInput(request, array),
     program: backend.program && listedProgram(backend.program, emit),
     checkpoint: (step, name, tensor, role) => recorder.checkpoint(step, name, tensor, role),
+    substituted: (kernel, message) => substitutions.add(kernel, message),
   })
   if (isUnsupported(result)) return unsupported(result.unsupported)
   recorder.complete()

@@ -153,19 +153,16 @@ function cellCauses({ comparisons }: ReportCore): CauseFinding[] {
   return comparisons.flatMap((comparison, index): CauseFinding[] => {
     if (comparison.classes.length < 2) return []
     const [best] = comparison.explanations
-    const finding = { of: 'cells', rows: [index], headlined: false, chance: null } as const
+    const finding = { of: 'cells' as const, rows: [index], headlined: false, chance: null }
     if (best !== undefined) {
       const text = `over the cells, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}; this alone shows no cause`
       return [{ ...finding, facts: namesOf(best), reasons: ['cells of one machine are not independent'], text }]
     }
-    if (isOnlyInputs(comparison) || comparison.unexplained === undefined) return []
+    // Other inputs are the reason already.
+    if (comparison.inputsEqual === false || comparison.unexplained === undefined) return []
     const text = `over the cells: unexplained: ${comparison.unexplained}`
     return [{ ...finding, facts: [], reasons: [comparison.unexplained], text }]
   })
-}
-
-function isOnlyInputs({ inputsEqual }: Comparison): boolean {
-  return !inputsEqual
 }
 
 function rivalsText({ rivals, facts }: FactSet): string {

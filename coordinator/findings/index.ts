@@ -1,6 +1,5 @@
-import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Findings, ReportCell, ReportCore, RowFinding } from '../report/format.ts'
-import { agreementText, comparisonTitle, grouped, percent, plural } from '../report/wording.ts'
+import { agreementText, comparisonTitle, plural } from '../report/wording.ts'
 import { findCauses } from './causes.ts'
 import { countCells } from './counts.ts'
 import { findKnobs } from './knobs.ts'

@@ -73,9 +73,10 @@ export function findNotices(
 function addRows(core: ReportCore, rows: readonly RowFinding[], add: Add): void {
   rows.forEach(({ title, expected }, i) => {
     const comparison = core.comparisons[i] as Comparison
-    if (!comparison.inputsEqual) {
+    if (comparison.inputsEqual === false) {
       add('inputs', title, 'inputs differ between the classes: the row compares inputs, not arithmetic')
     }
+    if (comparison.inputsEqual === null) add('inputs', title, 'whether the inputs are equal is not known')
     if (expected?.met === false) add('expectation', title, unmetText(expected.expect, comparison))
     for (const note of comparison.notes ?? []) add('warning', title, note)
   })

@@ -26,8 +26,8 @@ export function verdictSentence(core: ReportCore, claims: Claims): string {
   const having = (holds: (comparison: Comparison, row: RowFinding) => boolean) =>
     rows.flatMap((row, i) => (holds(at(i), row) ? [i] : []))
   const name = (i: number) => at(i).workload
-  const differ = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual)
-  const inputs = having(({ classes, inputsEqual }) => classes.length > 1 && !inputsEqual)
+  const differ = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual !== false)
+  const inputs = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual === false)
   const expected = having(({ nondeterministic }, row) => nondeterministic.length > 0 && asExpected(row))
   const unstable = having(({ nondeterministic }, row) => nondeterministic.length > 0 && !asExpected(row))
   const incomplete = having((comparison) => hasGaps(comparison, core.run))

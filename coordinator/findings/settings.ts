@@ -1,4 +1,4 @@
-import type { Comparison, ReportCell, ReportCore, SettingFinding } from '../report/format.ts'
+import type { Comparison, ReportCore, SettingFinding } from '../report/format.ts'
 import { grouped, listed, plural } from '../report/wording.ts'
 import { countTrialPairs } from '../plan/trial-pairs.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
@@ -27,8 +27,8 @@ export function findSettings(core: ReportCore): TestedSettings {
   const cells = trialCells(core)
   const silence = findSilence(cells)
   const pairs = countTrialPairs(core.cells.filter(({ lack }) => lack !== 'inapplicable'))
-  const equalInputs = new Set(core.comparisons.filter(({ inputsEqual }) => inputsEqual).map(rowOf))
-  const usable = cells.filter(({ row }) => equalInputs.has(row))
+  const otherInputs = new Set(core.comparisons.filter(({ inputsEqual }) => inputsEqual !== true).map(rowOf))
+  const usable = cells.filter(({ row }) => !otherInputs.has(row))
   const results = judgeSettings(usable, silence, pairs)
   const places = placesByRow(core)
   const letters = lettersOf(core)

@@ -37,10 +37,10 @@ const columns: Record<string, (cell: ReportCell, placed: Placed, agentName: stri
   why: (cell) => (cell.status === 'completed' ? '' : failureText(cell)),
   lack: ({ lack }) => lack ?? '',
   verdict: (_cell, { comparison }) => comparison?.verdict ?? '',
-  compared: (_cell, { compared }) => (compared ? 'yes' : 'no'),
+  compared: (_cell, { compared }) => yesNo(compared),
   class: (_cell, { letter }) => letter,
-  odd_machine: (_cell, { odd }) => (odd === undefined ? '' : odd ? 'yes' : 'no'),
-  inputs_equal: (_cell, { comparison }) => (comparison === undefined ? '' : comparison.inputsEqual ? 'yes' : 'no'),
+  odd_machine: (_cell, { odd }) => yesNo(odd),
+  inputs_equal: (_cell, { comparison }) => yesNo(comparison?.inputsEqual),
   differs_from: (_cell, { divergence }) => divergence?.classes[0] ?? '',
   differs_at: (_cell, { divergence }) => (divergence ? checkpointText(divergence) : ''),
   differs_element: (_cell, { divergence }) =>
@@ -57,6 +57,11 @@ const columns: Record<string, (cell: ReportCell, placed: Placed, agentName: stri
   wall_ms: ({ resources }) => resources.wallMs,
   cpu_ms: ({ resources }) => resources.cpuMs ?? '',
   max_rss_bytes: ({ resources }) => resources.maxRssBytes ?? '',
+}
+
+/** Empty: not known. */
+function yesNo(value: boolean | null | undefined): string {
+  return value === true ? 'yes' : value === false ? 'no' : ''
 }
 
 /**

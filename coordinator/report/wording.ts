@@ -86,9 +86,13 @@ export function agentNames(report: Pick<Report, 'agents'>): Map<string, string> 
   return new Map(report.agents.map(({ id, name }) => [id, counts.get(name) === 1 ? name : `${name} (${id})`]))
 }
 
+function piecesOf(text: string): string[] {
+  return text.match(/\d+|\D+/g) ?? []
+}
+
 /** `node2` before `node10`; the same on every machine, whatever its language. */
 export function byNaturalName(a: string, b: string): number {
-  const [x, y] = [a, b].map((text) => text.match(/\d+|\D+/g) ?? []) as [string[], string[]]
+  const [x, y] = [piecesOf(a), piecesOf(b)]
   for (let i = 0; i < Math.min(x.length, y.length); i++) {
     const [left, right] = [x[i] as string, y[i] as string]
     if (left === right) continue

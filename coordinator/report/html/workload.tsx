@@ -40,7 +40,7 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
         Version {workloadVersion}, seed {visibleLine(seed)}.{' '}
         {selfConsistency ? agreementShort(selfConsistency) : 'No cell completed and agreed with itself.'}
       </p>
-      {comparison.inputsEqual ? null : (
+      {comparison.inputsEqual !== false ? null : (
         <p class="caution">
           <b>The inputs differ between the classes.</b> What follows compares different inputs, not different
           arithmetic.

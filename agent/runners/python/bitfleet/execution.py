@@ -6,6 +6,7 @@ import sys
 from typing import NamedTuple
 
 from .backends import find_backend
+from .backends.common import substitutions
 from .errors import BitfleetError, Unsupported
 from .kernel_workloads import kernel_workloads
 from .observe import floating_point_facts, mapped_libraries, process_facts
@@ -103,5 +104,6 @@ def _flushing(backend):
 
 
 def _tell_effective(backend, facts, **more):
-    settings, own, notes = backend.effective()
-    write_event({"type": "effective", "settings": settings, "facts": {**facts, **own}, "notes": notes, **more})
+    settings, own, reasons = backend.effective()
+    said = {"settings": settings, "reasons": reasons, "facts": {**facts, **own}, "notes": list(substitutions.values())}
+    write_event({"type": "effective", **said, **more})
