@@ -1,5 +1,6 @@
 import { messageOf } from '../../shared/errors.ts'
 import type { Facts } from '../../shared/facts.ts'
+import type { JobInput } from '../../shared/messages.ts'
 import { parseTrace, type Trace } from '../../shared/trace.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import { minimalFacts } from '../explain/minimal-facts.ts'
@@ -11,6 +12,7 @@ import { type CellOutcome, type CompletedExecution, cellOutcomes } from './cells
 import { type Classes, classify, type Group, groupOutcomes, type TraceClass } from './classes.ts'
 import { measureDivergence, type Side } from './divergence.ts'
 import type { GrowthLimits } from './growth.ts'
+import { compareInputs, type InputPlace, inputPositions, type InputSide } from './input-places.ts'
 import { firstDivergence, prefixTreeBranches } from './prefix-tree.ts'
 import { measureReference } from './reference.ts'
 import { otherOutcomesBelow } from '../report/bounds.ts'
@@ -91,7 +93,8 @@ async function compareGroup(
   const notes: string[] = []
   const { divergences, inputsEqual, inputs } = await compareClasses(
     found.classes,
-    inputPositions(group, data),
+    group,
+    data.run.inputs,
     artifacts,
     notes,
   )
@@ -100,8 +103,8 @@ async function compareGroup(
     ...rowOf(group, found, data.run),
     nondeterministic: await compareWithThemselves(found.nondeterministic, artifacts, notes),
     inputsEqual,
-    ...(inputs.length > 0 && inputsEqual ? { inputs } : {}),
-    ...(reference === undefined || !inputsEqual ? {} : { reference }),
+    inputs,
+    reference: inputsEqual === false ? undefined : reference,
     divergences,
     ...explain(found.classes, agentFacts, notes),
     ...(notes.length > 0 ? { notes } : {}),
@@ -112,20 +115,30 @@ function idOf({ cell }: CellOutcome): string {
   return cell.id
 }
 
+/** A class's trace, and where its inputs are. */
+type ClassSide = Side & InputSide
+
 async function compareClasses(
   classes: readonly TraceClass[],
-  inputs: readonly number[],
+  group: Group,
+  brought: readonly JobInput[],
   artifacts: Artifacts,
   notes: string[],
-): Promise<{ divergences: Divergence[]; inputsEqual: boolean; inputs: string[] }> {
-  if (classes.length < 2) return { divergences: [], inputsEqual: true, inputs: [] }
-  const sides: Side[] = []
+): Promise<Pick<Comparison, 'divergences' | 'inputsEqual' | 'inputs'>> {
+  if (classes.length < 2) return { divergences: [], inputsEqual: true }
+  const sides: ClassSide[] = []
   for (const { letter, trace: digest, members } of classes) {
     const trace = await readTrace(digest, artifacts)
     const [first] = members as [CellOutcome]
-    const [execution] = first.completed as [CompletedExecution]
-    if (typeof trace === 'string') notes.push(`class ${letter} is not located among the others: ${trace}`)
-    else sides.push({ cell: first.cell.id, name: letter, trace, outputs: execution.execution.outputs })
+    const executions = members.flatMap(({ completed }) => completed.map(({ execution }) => execution))
+    if (typeof trace === 'string') {
+      notes.push(`class ${letter} is not located among the others: ${trace}`)
+      continue
+    }
+    const { positions, disputed } = inputPositions(group, brought, executions)
+    if (disputed) notes.push(`the executions of class ${letter} do not agree on which checkpoints are inputs`)
+    const outputs = executions[0]?.outputs ?? []
+    sides.push({ cell: first.cell.id, name: letter, trace, outputs, positions })
   }
   const divergences: Divergence[] = []
   for (const branch of prefixTreeBranches(sides.map(({ trace }) => trace))) {
@@ -135,12 +148,22 @@ async function compareClasses(
       await measureDivergence(a, b, branch, read, divergences.length < maxGrown ? growthLimits : undefined),
     )
   }
-  const digestsAt = (position: number) => sides.map(({ trace }) => trace.checkpoints[position]?.digest)
-  return {
-    divergences,
-    inputsEqual: inputs.every((position) => new Set(digestsAt(position)).size < 2),
-    inputs: [...new Set(inputs.flatMap((position) => sides[0]?.trace.checkpoints[position]?.name ?? []))],
+  const inputs = compareInputs(sides)
+  // An input that follows a difference may be computed from it: only one that comes first shows that inputs differ.
+  const inputsEqual = sides.length < classes.length ? null : inputs.parting.length === 0
+  if (inputs.parting.length > 0) notes.push(`the classes were given other inputs: ${placesText(inputs.parting)}`)
+  if (inputs.following.length > 0) {
+    notes.push(`inputs differ after the first difference, which may be why: ${placesText(inputs.following)}`)
   }
+  const names = inputs.equal ? [...new Set(inputs.places.map(({ name }) => name))] : []
+  return { divergences, inputsEqual, inputs: names.length > 0 ? names : undefined }
+}
+
+const maxPlaces = 6
+
+function placesText(places: readonly InputPlace[]): string {
+  const named = places.slice(0, maxPlaces).map(({ step, name }) => `${name} (step ${step})`)
+  return `${named.join(', ')}${places.length > maxPlaces ? ` and ${places.length - maxPlaces} more` : ''}`
 }
 
 /** The trace behind a digest, or why it cannot be used: what was stored is digested again. */
@@ -159,23 +182,6 @@ async function readTrace(digest: string, artifacts: Artifacts): Promise<Trace | 
 function describe({ workload, workloadVersion }: Group) {
   const description = findDescription(workload)
   return description?.version === workloadVersion ? description : undefined
-}
-
-/**
- * Places of the workload's inputs in its checkpoint schema. None where this coordinator has no such workload at this
- * version, or cannot read its parameters, as in a run made by another release; or where that workload has no schema.
- */
-function inputPositions(group: Group, { run }: RunData): number[] {
-  const description = describe(group)
-  const parsed = description?.params.safeParse(group.params)
-  if (!description?.schema || !parsed?.success) return []
-  try {
-    return description
-      .schema(parsed.data, run.inputs)
-      .flatMap(({ role }, position) => (role === 'input' ? [position] : []))
-  } catch {
-    return []
-  }
 }
 
 async function compareWithThemselves(

@@ -43,9 +43,8 @@ function positionsBySchema(
   if (description?.schema === undefined || description.version !== workloadVersion) return undefined
   const parsed = description.params.safeParse(params)
   if (!parsed.success) return { positions: [], disputed: false }
-  const shapes = new Map(brought.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
   try {
-    const specs = description.schema(parsed.data, shapes)
+    const specs = description.schema(parsed.data, brought)
     return { positions: specs.flatMap(({ role }, i) => (role === 'input' ? [i] : [])), disputed: false }
   } catch {
     // A run of another release may have parameters from which this one makes no schema.

@@ -1,4 +1,4 @@
-import type { Comparison, ReportCell, ReportCore, SelfFinding } from '../report/format.ts'
+import type { Comparison, ReportCell, ReportCore, SelfDifference, SelfFinding } from '../report/format.ts'
 import { agentNames, checkpointText, conditionText, elementText, grouped, plural } from '../report/wording.ts'
 
 /** Where each cell that disagreed with itself does so, and how the nearest cell that agrees with itself differs from it. */
@@ -13,7 +13,7 @@ export function findUnstable(core: ReportCore): SelfFinding[] {
       const cell = cells.get(self.cell)
       if (cell === undefined) return []
       const finding = { comparison: index, cell: self.cell, executions: self.executions, distinct: self.distinct }
-      const text = `${title(cell)} gave ${grouped(self.distinct)} distinct results in ${plural(self.executions, 'execution')}${placeText(self.divergence)}`
+      const text = `${title(cell)} gave ${grouped(self.distinct)} distinct results in ${plural(self.executions, 'execution')}${placeText(self.first)}`
       const twin = twinOf(cell, comparison, cells)
       if (twin === undefined) return [{ ...finding, text }]
       const { differences } = twin
@@ -24,14 +24,20 @@ export function findUnstable(core: ReportCore): SelfFinding[] {
   )
 }
 
-function placeText(divergence: Comparison['nondeterministic'][number]['divergence']): string {
-  if (divergence === null) return '; where they differ is not known, because the traces were not kept'
-  const place = checkpointText(divergence)
-  if (divergence.element === null || divergence.bits === null) {
-    return `; they first differ at ${place}${divergence.missing === undefined ? '' : ` (${divergence.missing})`}`
-  }
-  const [a, b] = divergence.bits
-  return `; they first differ at ${place}, ${elementText(divergence.indices, divergence.element)}: ${a} against ${b}`
+const maxBits = 4
+
+/** The first checkpoint and element that are not the same in all results, with the different bits. */
+function placeText(first: SelfDifference | null): string {
+  if (first === null) return '; where they differ is not known, because the traces were not kept'
+  const place = `; they first differ at ${checkpointText(first)}`
+  if (first.element === null || first.bits === null) return `${place}${first.missing === undefined ? '' : ` (${first.missing})`}`
+  const bits = first.bits.slice(0, maxBits).join(', ')
+  const more = first.bits.length > maxBits ? ` and ${first.bits.length - maxBits} more` : ''
+  const share =
+    first.varying === null || first.elements === null || first.elements < 2
+      ? ''
+      : `; ${grouped(first.varying)} of ${grouped(first.elements)} elements vary`
+  return `${place}, ${elementText(first.indices, first.element)}: ${bits}${more}${share}`
 }
 
 function executionsOf({ traces }: ReportCell): number {

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
+import { kindText } from './kind-text.ts'
 import { agentNames, checkpointText, conditionText, elementText, failureText } from './wording.ts'
 
 interface Placed {
@@ -47,6 +48,7 @@ const columns: Record<string, (cell: ReportCell, placed: Placed, agentName: stri
     divergence ? elementText(divergence.indices, divergence.element) : '',
   differs_bits: (_cell, { divergence }) => divergence?.bits?.join(' ') ?? '',
   differs_ulp: (_cell, { divergence }) => divergence?.ulp ?? '',
+  differs_kind: (_cell, { divergence }) => (divergence?.statistics ? kindText(divergence.statistics) : ''),
   self: (_cell, { self }) => self,
   notices: (_cell, { notices }) => notices.join(' | '),
   repetitions: ({ repetitions }) => repetitions,

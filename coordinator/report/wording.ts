@@ -108,7 +108,7 @@ export function seedsOf(report: Report): string[] {
   return [...new Set(report.comparisons.map(({ seed }) => seed))]
 }
 
-export function checkpointText({ checkpoint }: Divergence): string {
+export function checkpointText({ checkpoint }: Pick<Divergence, 'checkpoint'>): string {
   const { name, seq, step, dtype, shape } = checkpoint
   return `${name} (checkpoint ${seq}, step ${step}, ${dtype}[${shape.join(', ')}])`
 }
