@@ -12,7 +12,8 @@ import type { ImportedRun } from '../bundle/import.ts'
 import { readConfig } from '../config.ts'
 import type { PlanArray } from '../plan/index.ts'
 import type { Artifacts } from '../records.ts'
-import { type Report, reportSchema } from '../report/format.ts'
+import type { Report } from '../report/format.ts'
+import { parseReport } from '../report/read-report.ts'
 import type { RunEvent } from '../scheduler/index.ts'
 import { followEvents } from './event-stream.ts'
 import { type ClientRequest, createHttp, type Response } from './http.ts'
@@ -184,7 +185,7 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
     },
     watchRun: (run, signal) =>
       followEvents((init) => request(`${at(run)}/events`, { ...init, signal: signal ?? null }), signal),
-    getReport: (run) => read(`${at(run)}/report.json`, reportSchema),
+    getReport: async (run) => parseReport(await read(`${at(run)}/report.json`, z.unknown())),
     getArtifact,
     artifacts: (run) => ({
       tensor: (digest) => getArtifact(run, digest),

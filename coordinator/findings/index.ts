@@ -1,5 +1,6 @@
+import { otherOutcomesBelow } from '../compare/self.ts'
 import type { Findings, ReportCell, ReportCore, RowFinding } from '../report/format.ts'
-import { agreementText, comparisonTitle, plural } from '../report/wording.ts'
+import { comparisonTitle, percent, plural } from '../report/wording.ts'
 import { findCauses } from './causes.ts'
 import { countCells } from './counts.ts'
 import { findKnobs } from './knobs.ts'
@@ -19,9 +20,8 @@ export function computeFindings(core: ReportCore): Findings {
   const counts = countCells(core)
   const verdict = runVerdict(core)
   const rows = findRows(core)
-  const { settings, accounted, silence, rule } = findSettings(core)
-  const followed = new Set(settings.filter(({ outcome }) => outcome === 'followed').map(({ setting }) => setting))
-  const knobs = findKnobs(core, followed)
+  const { settings, accounted, silence, rule, statements } = findSettings(core)
+  const knobs = findKnobs(core, statements)
   const variables = findVariables(core)
   const machines = findMachines(core, silence, rule)
   const causes = findCauses(core, silence)
@@ -89,6 +89,17 @@ function findAgreement({ comparisons, cells }: ReportCore): Findings['agreement'
   const least = counts.reduce((a, b) => Math.min(a, b), Infinity)
   const most = counts.reduce((a, b) => Math.max(a, b), 0)
   return { least, most, text: agreementText(least, most) }
+}
+
+/** What agreement shows, and what it does not, of cells that ran at least `least` and at most `most` times. */
+function agreementText(least: number, most: number): string {
+  const known = otherOutcomesBelow(Math.max(least, 2)) as number
+  const first =
+    least < 2
+      ? 'One execution of a cell shows nothing about whether it agrees with itself.'
+      : `No difference in ${least} executions of a cell: with 95 % confidence, all its other outcomes together are rarer than ${percent(known)} of executions.`
+  if (most === least || most < 2) return first
+  return `${first} If a cell ran ${most} times, they are rarer than ${percent(otherOutcomesBelow(most) as number)}.`
 }
 
 function executionsOf({ traces }: ReportCell): number {

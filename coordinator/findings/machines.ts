@@ -1,12 +1,14 @@
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import { letterOf } from '../compare/classes.ts'
 import type { Comparison, Machine, MachinesFinding, ReportCell, ReportCore } from '../report/format.ts'
 import { grouped, listed, plural } from '../report/wording.ts'
 import { candidatesOf } from './candidates.ts'
 import { conditionKey } from './counts.ts'
 import { type MachineName, machineOf, machinesOf } from './machine-names.ts'
 import type { ClaimRule } from './claim.ts'
-import { leastExecutions } from './executions.ts'
+import { leastExecutions, tooFewText } from './executions.ts'
 import type { Silence } from './silence.ts'
-import { letterOf } from '../compare/classes.ts'
+import { groupBy } from './trial-cell.ts'
 
 /** One row as machines see it: for each condition that all of them completed, each machine's cell and class. */
 export interface MachineRow {
@@ -80,7 +82,8 @@ function sharedConditions(found: Completed): { machines: number[]; keys: string[
 export function findMachines(core: ReportCore, silence: Silence, rule: ClaimRule): MachinesFinding {
   const machines = machinesOf(core)
   const rows = machineRows(core, machines, silence)
-  const judged = rows.map((row) => judgeRow(row, rows, core, rule))
+  const kin = kinOf(rows, core)
+  const judged = rows.map((row) => judgeRow(row, kin(row), core, machines.length, rule))
   const differing = judged.filter(({ groups }) => groups > 1)
   const cells = rows.flatMap(({ conditions }) => conditions.flatMap((condition) => condition.cells))
   const executions = leastExecutions(cells)
@@ -113,8 +116,14 @@ interface JudgedRow {
   readonly groups: number
 }
 
-function judgeRow(row: MachineRow, rows: readonly MachineRow[], core: ReportCore, rule: ClaimRule): JudgedRow {
-  const letters: (string | null)[] = new Array<string | null>(machinesOf(core).length).fill(null)
+function judgeRow(
+  row: MachineRow,
+  kin: readonly MachineRow[],
+  core: ReportCore,
+  machines: number,
+  rule: ClaimRule,
+): JudgedRow {
+  const letters = new Array<string | null>(machines).fill(null)
   const groups = new Map<string, number[]>()
   row.machines.forEach((machine, i) => {
     const vector = row.vectors[i] as string
@@ -130,29 +139,32 @@ function judgeRow(row: MachineRow, rows: readonly MachineRow[], core: ReportCore
     comparison: row.comparison,
     letters,
     odd,
-    strength: groups.size > 1 && !isClaimed(row, rows, core, rule) ? 'seen' : 'claimed',
+    strength: groups.size > 1 && !isClaimed(row, kin, core, rule) ? 'seen' : 'claimed',
     groups: groups.size,
   }
 }
 
-/** The trials of one workload over its seeds and conditions are judged together, as those of any setting. */
-function isClaimed(row: MachineRow, rows: readonly MachineRow[], core: ReportCore, rule: ClaimRule): boolean {
-  const kin = rows.filter((other) => sameWorkload(core, row.comparison, other.comparison))
-  const trials = kin.flatMap(({ comparison, conditions, machines }) =>
-    conditions.map(({ cells }) => ({
-      partition: partitionOf(cells, machines, core.comparisons[comparison] as Comparison),
-      executions: leastExecutions(cells),
-    })),
-  )
-  const own = row.conditions.map(({ cells }) =>
-    partitionOf(cells, row.machines, core.comparisons[row.comparison] as Comparison),
-  )
-  return own.some((partition) => partition.includes('|') && rule.claims(trials, partition))
+/** The rows of one workload and its parameters, over its seeds: their trials are judged together. */
+function kinOf(rows: readonly MachineRow[], { comparisons }: ReportCore): (row: MachineRow) => readonly MachineRow[] {
+  const keyOf = ({ comparison }: MachineRow) => {
+    const { workload, workloadVersion, params } = comparisons[comparison] as Comparison
+    return canonicalJson([workload, workloadVersion, params])
+  }
+  const groups = groupBy(rows, keyOf)
+  return (row) => groups.get(keyOf(row)) ?? []
 }
 
-function sameWorkload({ comparisons }: ReportCore, a: number, b: number): boolean {
-  const [x, y] = [comparisons[a] as Comparison, comparisons[b] as Comparison]
-  return x.workload === y.workload && JSON.stringify(x.params) === JSON.stringify(y.params)
+/** Whether the difference of some condition of a row may be claimed: the machine is a setting as any other. */
+function isClaimed(row: MachineRow, kin: readonly MachineRow[], core: ReportCore, rule: ClaimRule): boolean {
+  const trials = kin.flatMap((one) => trialsOf(one, core))
+  return trialsOf(row, core).some(({ partition }) => partition.includes('|') && rule.claims(trials, partition))
+}
+
+function trialsOf({ comparison, conditions, machines }: MachineRow, core: ReportCore) {
+  return conditions.map(({ cells }) => ({
+    partition: partitionOf(cells, machines, core.comparisons[comparison] as Comparison),
+    executions: leastExecutions(cells),
+  }))
 }
 
 /** Machines grouped by class, such as `0 2|1`. */
@@ -186,12 +198,6 @@ function textOf(
   const [first] = candidates
   const look = first === undefined ? '' : ` First to look at: ${first.text}.`
   return `${differText(taking, machines, differing, rows)}${marked}${look}${missing}`
-}
-
-/** Marks a difference that was seen and not claimed. */
-export function tooFewText(executions: number, needs: number): string {
-  const more = needs > executions ? `: ${plural(executions, 'execution')} of a cell, a claim needs ${needs}` : ''
-  return `Seen, too few executions to be claimed${more}.`
 }
 
 function differText(

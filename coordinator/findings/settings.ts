@@ -5,7 +5,8 @@ import { canonicalJson } from '../../shared/canonical-json.ts'
 import { accountsForAll } from './accounts.ts'
 import { type ClaimRule, createClaimRule } from './claim.ts'
 import { settingStates } from './effective.ts'
-import { tooFewText } from './machines.ts'
+import { tooFewText } from './executions.ts'
+import { type KnobStatement, stateKnobs } from './knob-statements.ts'
 import { findSilence, type Silence } from './silence.ts'
 import type { Level, TrialCell } from './trial-cell.ts'
 import { judgeSettings, type SettingResult } from './trials.ts'
@@ -17,6 +18,8 @@ export interface TestedSettings {
   readonly accounted: ReadonlySet<number>
   readonly silence: Silence
   readonly rule: ClaimRule
+  /** What became of each knob. */
+  readonly statements: readonly KnobStatement[]
 }
 
 /**
@@ -51,6 +54,7 @@ export function findSettings(core: ReportCore): TestedSettings {
     accounted: accountedRows(core, usable, settings, silence),
     silence,
     rule: createClaimRule(Math.max(pairs, results.length)),
+    statements: stateKnobs(cells, silence, results),
   }
 }
 

@@ -1,5 +1,5 @@
 import { BitfleetError } from '../../shared/errors.ts'
-import { otherOutcomesBelow } from './bounds.ts'
+import { otherOutcomesBelow } from '../compare/self.ts'
 import { withFindings } from './assemble.ts'
 import { type Comparison, type Report, type ReportCell, reportSchema, reportSchemaName } from './format.ts'
 
@@ -11,9 +11,11 @@ import { type Comparison, type Report, type ReportCell, reportSchema, reportSche
  */
 export function parseReport(value: unknown): Report {
   const old = isRecord(value) && value.schema === 'bitfleet/report@1'
-  const result = old ? coreSchema.safeParse(fromFirstVersion(value)) : reportSchema.safeParse(value)
-  if (result.success) return 'findings' in result.data ? result.data : withFindings(result.data)
-  const issue = result.error.issues[0]
+  const core = old ? coreSchema.safeParse(fromFirstVersion(value)) : undefined
+  if (core?.success) return withFindings(core.data)
+  const result = reportSchema.safeParse(value)
+  if (!old && result.success) return result.data
+  const issue = (core?.error ?? result.error)?.issues[0]
   const place = issue?.path.join('.')
   throw new BitfleetError('format', `not a ${reportSchemaName}: ${place ? `${place}: ` : ''}${issue?.message}`)
 }

@@ -1,5 +1,4 @@
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { otherOutcomesBelow } from './bounds.ts'
 
 // What the forms of the report say in the same words. Text from agents and plans is passed through as it came: each
 // form makes it visible and escapes it in its own way.
@@ -122,18 +121,7 @@ export function ulpText(ulp: string | null): string {
   return ulp === null ? 'no ULP distance' : ulp === '1' ? '1 ULP apart' : `${grouped(ulp)} ULP apart`
 }
 
-/** What agreement shows, and what it does not, of cells that ran at least `least` and at most `most` times. */
-export function agreementText(least: number, most: number): string {
-  const known = otherOutcomesBelow(Math.max(least, 2)) as number
-  const first =
-    least < 2
-      ? 'One execution of a cell shows nothing about whether it agrees with itself.'
-      : `No difference in ${least} executions of a cell: with 95 % confidence, all its other outcomes together are rarer than ${percent(known)} of executions.`
-  if (most === least || most < 2) return first
-  return `${first} If a cell ran ${most} times, they are rarer than ${percent(otherOutcomesBelow(most) as number)}.`
-}
-
-/** The same in a few words, beside each workload. */
+/** What agreement shows, and what it does not, in a few words beside each workload. */
 export function agreementShort({ executions, otherOutcomesBelow: below }: NonNullable<Comparison['selfConsistency']>): string {
   return below === null
     ? 'A cell ran once: whether it agrees with itself is not known.'
