@@ -93,13 +93,11 @@ function findAgreement({ comparisons, cells }: ReportCore): Findings['agreement'
 
 /** What agreement shows, and what it does not, of cells that ran at least `least` and at most `most` times. */
 function agreementText(least: number, most: number): string {
-  const known = otherOutcomesBelow(Math.max(least, 2)) as number
-  const first =
-    least < 2
-      ? 'One execution of a cell shows nothing about whether it agrees with itself.'
-      : `No difference in ${least} executions of a cell: with 95 % confidence, all its other outcomes together are rarer than ${percent(known)} of executions.`
-  if (most === least || most < 2) return first
-  return `${first} If a cell ran ${most} times, they are rarer than ${percent(otherOutcomesBelow(most) as number)}.`
+  const claim = (executions: number) =>
+    `${executions} equal executions of a cell leave open, with 95 % confidence, other outcomes in less than ${percent(otherOutcomesBelow(executions) as number)} of its executions`
+  if (most < 2) return 'Each cell ran once: this shows nothing about whether it agrees with itself.'
+  if (least < 2) return `Some cells ran once: this shows nothing about whether they agree with themselves. ${claim(most)}.`
+  return least === most ? `${claim(least)}.` : `${claim(least)}; ${claim(most)}.`
 }
 
 function executionsOf({ traces }: ReportCell): number {

@@ -18,7 +18,7 @@ export function findKnobs(core: ReportCore, statements: readonly KnobStatement[]
       const state = noEffect.includes(value.asked) ? 'no effect' : value.state
       if (state === 'in force') return []
       const why = value.cells.map((id) => reasons.get(`${id} ${bare}`)).find((text) => text !== undefined)
-      const text = `${knob}=${String(value.asked)} ${stateText(value, state)}${why === undefined ? '' : ` (${why})`}`
+      const text = `${knob}=${String(value.asked)}${stateText(value, state)}${why === undefined ? '' : ` (${why})`}`
       return [{ knob, value: String(value.asked), state, by: value.by, cells: [...value.cells], text }]
     })
   })
@@ -28,11 +28,11 @@ function stateText({ by, againstLeftOut }: ValueStatement, state: KnobFinding['s
   const { pairs } = againstLeftOut
   switch (state) {
     case 'no effect':
-      return `had no effect: bits and settings are those of leaving it out, in ${plural(pairs, 'pair')} of cells${by === undefined ? '' : `; ${by} is in force`}`
+      return ` had no effect: bits and settings are those of leaving it out, in ${plural(pairs, 'pair')} of cells${by === undefined ? '' : `; ${by} is in force`}`
     case 'replaced':
-      return `was replaced by ${by}${againstText(againstLeftOut)}`
+      return ` was replaced by ${by}${againstText(againstLeftOut)}`
     case 'unknown':
-      return `is in force or not: unknown, because it is not read back${againstText(againstLeftOut)}`
+      return `: whether it is in force is unknown, because it is not read back${againstText(againstLeftOut)}`
   }
 }
 

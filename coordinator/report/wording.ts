@@ -125,7 +125,7 @@ export function ulpText(ulp: string | null): string {
 export function agreementShort({ executions, otherOutcomesBelow: below }: NonNullable<Comparison['selfConsistency']>): string {
   return below === null
     ? 'A cell ran once: whether it agrees with itself is not known.'
-    : `No difference in ${executions} executions of a cell: with 95 % confidence, its other outcomes are rarer than ${percent(below)}.`
+    : `A cell's ${executions} executions are equal: with 95 % confidence, its other outcomes are rarer than ${percent(below)}.`
 }
 
 /** A fact's value in a cell that does not have it. */
