@@ -55,6 +55,11 @@ function headOf({ rows, conditions, machines }: Counts): string {
       ? `1 ${noun} is identical ${where}`
       : `All ${grouped(rows.compared)} ${noun}s are identical ${where}`
   }
+  if (rows.identical === 0) {
+    return rows.compared === 1
+      ? `1 ${noun} is not identical ${where}`
+      : `None of ${grouped(rows.compared)} ${noun}s is identical ${where}`
+  }
   const verb = rows.identical === 1 ? 'is' : 'are'
   return `${grouped(rows.identical)} of ${plural(rows.compared, noun)} ${verb} identical ${where}`
 }
