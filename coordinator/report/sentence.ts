@@ -77,7 +77,7 @@ function partedBy(comparison: Comparison, cells: ReadonlyMap<string, ReportCell>
   const { settings, all } = testedSettings(comparison, cells)
   if (settings.length > 0) return `${workload} by ${settingsText(settings)}${all ? '' : ' among others'}`
   const [first] = explanations
-  const telling = first && first.rivals === 0 && first.draws > 0 && first.chance <= 0.05
+  const telling = first && first.rivals === 0 && first.chance !== null && first.chance <= 0.05
   return telling ? `${workload} by ${listed(first.facts)}` : workload
 }
 

@@ -149,7 +149,7 @@ function whereAndWhy(
     const verb = best.facts.length === 1 ? 'parts' : 'together part'
     const rivals = best.rivals > 0 ? `, as ${plural(best.rivals, 'rival')} ${best.rivals === 1 ? 'does' : 'do'}` : ''
     // What chance does as well adds nothing to a test.
-    if (tested.length === 0 || best.chance <= 0.5) {
+    if (tested.length === 0 || (best.chance !== null && best.chance <= 0.5)) {
       lines.push(
         `  observed: ${facts} ${verb} the cells ${best.equal ? 'exactly as' : 'more finely than'} their bits do${rivals} (${chanceShort(best)})`,
       )

@@ -131,7 +131,13 @@ export function agreementRange(
 }
 
 /** What a set of facts does to the classes: no claim that one causes the other. */
-export function explanationText({ facts, equal }: Explanation): string {
+export function explanationText({
+  facts,
+  equal,
+}: {
+  readonly facts: readonly string[]
+  readonly equal: boolean
+}): string {
   const set = listed(facts)
   const verb = facts.length === 1 ? 'parts' : 'together part'
   return equal
@@ -140,19 +146,33 @@ export function explanationText({ facts, equal }: Explanation): string {
 }
 
 /** How likely chance is to explain as well. */
-export function chanceText({ chance, draws }: Explanation): string {
+export function chanceText({ chance, draws, noFigure }: Pick<Explanation, 'chance' | 'draws' | 'noFigure'>): string {
+  if (chance === null) return noFigureText(noFigure)
   const hits = Math.round(chance * draws)
   if (hits === 0) {
     return draws === 0
       ? 'not weighed against chance'
-      : `none of ${grouped(draws)} random relabellings of the cells was explained as well (by chance in fewer than ${percent(3 / draws)}, with 95 % confidence)`
+      : `none of ${grouped(draws)} random relabellings was explained as well (by chance in fewer than ${percent(3 / draws)}, with 95 % confidence)`
   }
   const weight = chance > 0.5 ? ': by itself no evidence' : chance > 0.05 ? ': by itself weak evidence' : ''
-  return `${percent(chance)} of ${grouped(draws)} random relabellings of the cells would be explained as well${weight}`
+  return `${percent(chance)} of ${grouped(draws)} random relabellings would be explained as well${weight}`
+}
+
+/** Why nothing is said about chance. */
+function noFigureText(noFigure: Explanation['noFigure']): string {
+  switch (noFigure) {
+    case 'cells':
+      return 'no chance figure: cells of one machine are not independent'
+    case 'tooFewMachines':
+      return 'no chance figure: so few machines cannot show a cause'
+    default:
+      return 'no chance figure: the search would take too long'
+  }
 }
 
 /** The same in a few words. */
-export function chanceShort({ chance, draws }: Explanation): string {
+export function chanceShort({ chance, draws, noFigure }: Explanation): string {
+  if (chance === null) return noFigureText(noFigure)
   if (draws === 0) return 'not weighed against chance'
   if (Math.round(chance * draws) === 0) return `chance does as well in fewer than ${percent(Math.min(1, 3 / draws))}`
   const weight = chance > 0.5 ? 'no evidence by itself: ' : chance > 0.05 ? 'weak evidence: ' : ''

@@ -177,7 +177,7 @@ function Place({ comparison }: { comparison: Comparison }) {
 function whyInShort(comparison: Comparison) {
   const [best] = comparison.explanations
   if (best) {
-    if (best.chance > 0.5) return <span class="quiet">nothing beyond chance</span>
+    if (best.chance !== null && best.chance > 0.5) return <span class="quiet">nothing beyond chance</span>
     return (
       <>
         {best.facts.map((fact, i) => (
@@ -188,7 +188,7 @@ function whyInShort(comparison: Comparison) {
         ))}
         <span class="quiet">
           {best.rivals > 0 ? ` or ${plural(best.rivals, 'rival')}` : ''}
-          {best.chance > 0.05 ? ` (${chanceShort(best)})` : ''}
+          {best.chance !== null && best.chance > 0.05 ? ` (${chanceShort(best)})` : ''}
         </span>
       </>
     )
