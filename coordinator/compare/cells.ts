@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Execution, Note, Outcome } from '../../shared/execution.ts'
-import type { Facts } from '../../shared/facts.ts'
+import { effectiveFact, type Facts } from '../../shared/facts.ts'
 import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
 import { withLacks } from './lack.ts'
 
@@ -80,7 +80,10 @@ function cellOutcome(
   const said = speaking.flatMap(({ execution }) => (execution ? [execution] : []))
   const settings = agreement(said.map(({ effective }) => effective))
   const facts = agreement(said.map((execution) => execution.facts))
-  const prefixed = Object.entries(settings.varying).map(([name, values]) => [`knob.effective.${name}`, values] as const)
+  const { backend } = cell.condition
+  const prefixed = Object.entries(settings.varying).map(
+    ([name, values]) => [effectiveFact(backend, name), values] as const,
+  )
   return {
     cell,
     repetitions,

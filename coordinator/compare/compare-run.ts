@@ -3,8 +3,9 @@ import type { Facts } from '../../shared/facts.ts'
 import type { JobInput } from '../../shared/messages.ts'
 import { parseTrace, type Trace } from '../../shared/trace.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
+import { noChance } from '../explain/chance.ts'
 import { minimalFacts } from '../explain/minimal-facts.ts'
-import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
+import { agentFactsById, plannedFacts, unitFacts } from '../explain/unit-facts.ts'
 import { ruleOf } from '../plan/row-rules.ts'
 import type { Artifacts, RunData } from '../records.ts'
 import type { Comparison, Divergence, Explanation } from '../report/format.ts'
@@ -234,13 +235,16 @@ function explain(
       }
     }),
   )
-  const found = minimalFacts(units)
+  const planned = plannedFacts(classes.flatMap(({ members }) => members.map(({ cell }) => cell.condition)))
+  const found = minimalFacts(units, { planned })
   if (found.bounded !== undefined) notes.push(`explanations: ${found.bounded}`)
   return {
     explanations: found.explanations.map(({ facts, inseparable, ...set }): Explanation => {
       const values = classes.map(({ letter }) => [letter, distinctValues(units, letter, facts)] as const)
       return {
         ...set,
+        // Cells share machines, so they are not independent: exchanging them shows no chance.
+        ...noChance('cells'),
         facts: [...facts],
         inseparable: Object.fromEntries(Object.entries(inseparable).map(([name, others]) => [name, [...others]])),
         values: Object.fromEntries(values),

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Facts } from '../../shared/facts.ts'
-import { byName } from '../explain/partition.ts'
+import { byName } from '../explain/fact-order.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { Report, ReportCell } from '../report/format.ts'
 import { visibleLine } from '../../shared/visible.ts'

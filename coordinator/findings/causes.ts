@@ -2,8 +2,9 @@ import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Facts } from '../../shared/facts.ts'
 import { explainMachines, type MachineExplanation, type ObservedSet } from '../explain/explain-machines.ts'
 import type { FactSet } from '../explain/minimal-facts.ts'
+import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
-import type { CauseFinding, Comparison, ReportCore } from '../report/format.ts'
+import type { CauseFinding, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
 import { type MachineRow, machineRows } from './machines.ts'
 import { type MachineName, machinesOf } from './machine-names.ts'
@@ -129,23 +130,6 @@ function setText(set: ObservedSet, machines: number): string {
   const others = set.alike === 0 ? 'no other fact does' : `${plural(set.alike, 'other fact')} ${set.alike === 1 ? 'does' : 'do'} so`
   const why = set.reasons.map((reason) => reasonText(reason))
   return `the bits go along with ${facts}${set.equal ? '' : ', which groups the machines more finely'}; ${others}; not named as the cause: ${why.join('; ')}`
-}
-
-function reasonText(reason: ObservedSet['reasons'][number]): string {
-  switch (reason.reason) {
-    case 'tooFewMachines':
-      return `${plural(reason.machines, 'machine')} cannot show a cause, since even a perfect match has a chance of ${percent(reason.smallestChance)}`
-    case 'bounded':
-      return 'its chance was not counted, because that would take too long'
-    case 'chance':
-      return `chance does as well in ${percent(reason.adjusted)}`
-    case 'inseparable':
-      return `${plural(reason.others.length, 'fact')} cannot be told from ${reason.fact} here`
-    case 'twins':
-      return reason.pairs === 0
-        ? `no two machines differ in ${reason.fact} and in nothing else`
-        : `only one pair of machines differs in ${reason.fact} and in nothing else`
-  }
 }
 
 /** Over cells of one row: named, and never as the cause. */

@@ -199,10 +199,12 @@ export const explanationSchema = z.object({
   inseparable: z.record(z.string(), z.array(z.string())),
   /** How many other minimal sets of the same size explain as well. */
   rivals: z.number().int(),
-  /** Share of random relabellings of the cells that some set of this size or smaller explains as well. */
-  chance: z.number(),
-  /** How many relabellings were drawn. */
+  /** Share of the ways to exchange outcomes that some set of this size or smaller explains as well; null: no figure. */
+  chance: z.number().nullable(),
+  /** How many ways were tried. */
   draws: z.number().int(),
+  /** Why there is no figure. */
+  noFigure: z.enum(['cells', 'tooFewMachines', 'bounded']).optional(),
   /** For each class letter, the values of the facts that its members have. */
   values: z.record(z.string(), z.array(z.record(z.string(), z.string()))),
 })
