@@ -129,6 +129,7 @@ export const progressSchema = z
     createdAt: text,
     endedAt: text.optional(),
     failure: text.optional(),
+    planDigest: digest,
     notes: z.array(text),
     total: whole,
     waiting: whole,
