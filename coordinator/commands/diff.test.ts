@@ -65,6 +65,8 @@ test('traces that part are told by checkpoint', () => {
   if (!a || !b) throw new Error('two traces')
   const text = formatDiff('a.jsonl', 'b.jsonl', compareSources(a, b))
   expect(text).toContain('1 and 1 checkpoints; 0 equal before the first difference')
+  const noted = compareSources(a, { ...b, note: 'cell c-1 disagrees with itself' })
+  expect(formatDiff('a', 'b', noted)).toContain('a and b differ\ncell c-1 disagrees with itself\n')
   expect(text).toContain(`  b  loss  step 0  f32[]  sha256:${'b'.repeat(64)}`)
 })
 
