@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runPython, withoutNumpy } from '../../test/python.ts'
 import { sampleReport, sampleRun } from '../../test/sample-report.ts'
 import { exportArtifacts, writeReport } from './files.ts'
-import type { Report } from './format.ts'
+import type { DifferenceKind, ElementComparison, Report, SelfDifference } from './format.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const absent = withoutNumpy('docs/verify-with-numpy.md')
@@ -39,6 +39,15 @@ describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
     ['healed', (report) => part(report).healed++],
     ['relativeL2', (report) => Object.assign(part(report).statistics ?? {}, { relativeL2: 1e-9 })],
     ['histogram', (report) => part(report).statistics?.histogram.pop()],
+    ['count of a kind', (report) => recount(part(report).statistics)],
+    ['kind of the first element', (report) => Object.assign(part(report), { kind: 'infinity' })],
+    ['pattern', (report) => part(report).statistics?.patterns.push('permutation')],
+    ['reason of no figure', (report) => Object.assign(part(report).statistics ?? {}, { notMeasured: { maxUlp: 'x' } })],
+    ['state of a point', (report) => Object.assign(grown(report).growth[0]?.points.at(-1) ?? {}, { state: 'nan' })],
+    ['final tensor', (report) => grown(report).outputs.pop()],
+    ['element that varies', (report) => Object.assign(unsteady(report), { element: 3 })],
+    ['number of varying elements', (report) => Object.assign(unsteady(report), { varying: 9 })],
+    ['number of results', (report) => Object.assign(unsteady(report), { tensors: 9 })],
     ['unequal', (report) => Object.assign(part(report).statistics ?? {}, { unequal: 0 })],
     ['growth', (report) => Object.assign(grown(report).growth[0]?.points.at(-1) ?? {}, { maxUlp: '7' })],
     ['decisions', (report) => Object.assign(grown(report).decisions ?? {}, { churn: 0.5 })],
@@ -61,6 +70,19 @@ function part(report: Report) {
     .flatMap(({ divergences }) => divergences)
     .find(({ statistics }) => statistics && statistics.elements > 1)
   if (!found) throw new Error('the sample has no divergence with statistics')
+  return found
+}
+
+/** Takes one element from a kind, and calls it another. */
+function recount(statistics: ElementComparison | null | undefined) {
+  const [[kind, count] = []] = Object.entries(statistics?.kinds ?? {}) as [DifferenceKind, number][]
+  if (!statistics || kind === undefined || count === undefined) throw new Error('no kind to count again')
+  statistics.kinds = { ...statistics.kinds, [kind]: count - 1, 'subnormal-zero': 1 }
+}
+
+function unsteady(report: Report): SelfDifference {
+  const found = report.comparisons.flatMap(({ nondeterministic }) => nondeterministic)[0]?.first
+  if (!found) throw new Error('the sample has no cell that disagrees with itself')
   return found
 }
 
