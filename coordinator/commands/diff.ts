@@ -34,7 +34,7 @@ const toldInFull = 8
 /** The comparison in words. Names come from files and are made harmless for a terminal. */
 export function formatDiff(a: string, b: string, comparison: FileComparison): string {
   const lines = [`${visibleLine(a)} and ${visibleLine(b)} ${comparison.equal ? 'are identical' : 'differ'}`]
-  if (comparison.kind === 'trace') lines.push(...traceLines(comparison))
+  if (comparison.kind === 'trace') lines.push(...comparison.notes.map(visibleLine), ...traceLines(comparison))
   else {
     const differing = comparison.tensors.filter(({ equal }) => !equal)
     const { length } = comparison.tensors

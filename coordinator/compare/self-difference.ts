@@ -37,11 +37,12 @@ export async function locateSelfDifference(
     looked: looked.length,
     checkpoint: { seq, step, name, dtype, shape: [...shape] },
     tensors: distinct.length,
+    digests: distinct.map((place) => place?.digest ?? null),
     ...(await varyingElements(distinct, read, limits.bytes)),
   }
 }
 
-type Varying = Omit<SelfDifference, 'looked' | 'checkpoint' | 'tensors'>
+type Varying = Omit<SelfDifference, 'looked' | 'checkpoint' | 'tensors' | 'digests'>
 
 async function varyingElements(
   places: readonly (Checkpoint | undefined)[],

@@ -116,7 +116,10 @@ function digestsOfInterest(report: Report): Set<Digest> {
   for (const { outputs } of report.cells) outputs.forEach(({ digest }) => digests.add(digest))
   for (const { divergences, nondeterministic } of report.comparisons) {
     divergences.forEach(take)
-    nondeterministic.forEach(({ divergence }) => take(divergence))
+    for (const { divergence, first } of nondeterministic) {
+      take(divergence)
+      first?.digests.forEach((digest) => digest && digests.add(digest))
+    }
   }
   return digests
 }

@@ -218,6 +218,8 @@ export const selfDifferenceSchema = z.object({
   checkpoint: checkpointPlaceSchema,
   /** How many different tensors they have there; one that ended before it counts as one more. */
   tensors: z.number().int(),
+  /** Their digests, in the order of the executions; null for one that ended before it. */
+  digests: z.array(digestSchema.nullable()),
   /** The first element in C order that is not the same in all; the members below are null if `missing` says why. */
   element: z.number().int().nullable(),
   indices: z.array(z.number().int()).nullable(),

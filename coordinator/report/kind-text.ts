@@ -1,5 +1,5 @@
-import type { DifferenceKind, DifferencePattern, ElementComparison, Growth } from './format.ts'
-import { grouped, listed, percent, rounded } from './wording.ts'
+import type { DifferenceKind, DifferencePattern, ElementComparison, Growth, SelfDifference } from './format.ts'
+import { grouped, listed, percent, plural, rounded } from './wording.ts'
 
 // What kind of difference it is, and the figures that may not exist: every form of the report says them by these.
 
@@ -80,4 +80,21 @@ export function pointFigure(point: Growth['points'][number]): string {
   if (point.unequal === 0) return 'equal'
   if (point.maxUlp !== null) return ulpFigure(point)
   return point.relativeL2 === null ? percent(point.unequal) : normFigure(point)
+}
+
+/**
+ * Where a cell's executions first differ, over all its results: `checkpoint 3 sum (step 0, f32[]): element [2], 3 values:
+ * 3f800000, 3f800001, 3f800002; 5 of 64 elements vary over 4 results`.
+ */
+export function selfDifferenceText(found: SelfDifference): string {
+  const { checkpoint, indices, bits, varying, elements, read, tensors, missing } = found
+  const { seq, name, step, dtype, shape } = checkpoint
+  const where = `checkpoint ${grouped(seq)} ${name} (step ${grouped(step)}, ${dtype}[${shape.join(', ')}])`
+  if (bits === null) return `${where}, ${plural(tensors, 'different result')}; ${missing ?? 'its bytes were not kept'}`
+  const element = indices === null || indices.length === 0 ? 'the scalar' : `element [${indices.join(', ')}]`
+  const shown = bits.slice(0, 4).join(', ')
+  const more = bits.length > 4 ? ' and others' : ''
+  const vary = elements === 1 ? '' : `; ${grouped(varying ?? 0)} of ${plural(elements ?? 0, 'element')} vary`
+  const compared = read < tensors ? ` in the ${grouped(read)} compared` : ''
+  return `${where}, ${element}: ${plural(bits.length, 'different value')}, ${shown}${more}${vary} over ${plural(tensors, 'result')}${compared}`
 }

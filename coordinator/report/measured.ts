@@ -31,7 +31,8 @@ export function distanceText(statistics: ElementComparison | null): string {
     parts.push(
       maxUlp === null ? 'distance not measured' : `${elements === 1 ? '' : 'at most '}${ulpFigure(statistics)}`,
     )
-    if (elements > 1) parts.push(`relative L2 ${normFigure(statistics)}`)
+    // Of one element the distance says as much, unless the norm is beyond all numbers.
+    if (elements > 1 || statistics.relativeL2 === 'infinite') parts.push(`relative L2 ${normFigure(statistics)}`)
   }
   if (elements > 1) parts.push(`${percent(unequal / elements)} unequal`)
   // Of rounding the distance says enough.
