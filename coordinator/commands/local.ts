@@ -5,10 +5,13 @@ import { readFile, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { sayCleaned } from '../../shared/environment.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { createdTokenSchema } from '../api/schemas.ts'
+import { readEnvironment } from '../config.ts'
 import { connectCoordinator } from '../client/client.ts'
 import { sending } from '../client/http.ts'
 import { createPeopleClient } from '../client/people.ts'
@@ -28,6 +31,8 @@ export interface LocalOptions {
   readonly exit?: boolean
   readonly artifacts?: 'outputs' | 'all'
   readonly json?: boolean
+  /** Keeps variables that select a code path or threads from what computes. */
+  readonly clean?: boolean
 }
 
 /** A plan's text, and where it stands: its own paths are relative to its folder. */
@@ -74,6 +79,7 @@ export async function runLocally(
     logs,
     'another run is being made there; wait for it, or choose another folder with --out',
   )
+  if (options.clean) process.stderr.write(`${visibleLine(sayCleaned(readEnvironment()))}\n`)
   const sides: Side[] = []
   const stop = async () => {
     // The agent first, so that it can hand in what it has.
@@ -100,6 +106,7 @@ export async function runLocally(
         '--slots',
         String(Math.max(1, Math.min(4, availableParallelism()))),
       ],
+      ...(options.clean ? ['--clean'] : []),
     ])
     sides.push(agent)
     await until(agent, async () => (await client.listAgents()).length > 0)
