@@ -112,6 +112,13 @@ export function cleanEnvironment(environment: Environment): {
   return { environment: kept, removed }
 }
 
+/** What `--clean` does to an environment, for a person. */
+export function sayCleaned(environment: Environment): string {
+  const removed = Object.entries(cleanEnvironment(environment).removed)
+  if (removed.length === 0) return '--clean found nothing to remove'
+  return `--clean keeps from what computes: ${removed.map(([name, value]) => `${name}=${value}`).join(', ')}`
+}
+
 /**
  * Whether a flag of Node makes V8 compile for other instructions, such as `--no-enable-sse4-1`. V8 reads `_` as `-`.
  *

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { KnobDescription } from '../../shared/backend-description.ts'
-import { environmentFacts, runnerStart } from './runner-environment.ts'
+import { environmentFacts, environmentRecord, runnerStart } from './runner-environment.ts'
 
 const knob = (name: string, pattern: string, apply: KnobDescription['apply']): KnobDescription => ({
   ...{ name, pattern, apply, description: name, source: 'IF.software', values: 'such', override: false },
@@ -107,5 +107,18 @@ describe('environmentFacts', () => {
       'env.GLIBC_TUNABLES': 'glibc.cpu.hwcaps=-FMA',
     })
     expect(environmentFacts({ GLIBC_TUNABLES: 'x=y', OPENBLAS_CORETYPE: '' })).toEqual({})
+  })
+})
+
+describe('environmentRecord', () => {
+  it('has facts of what reaches runners, and says of a preloaded library that it does not', () => {
+    const agent = { PATH: '/bin', OPENBLAS_CORETYPE: 'Haswell', CUDA_VISIBLE_DEVICES: '0', LD_PRELOAD: '/x.so' }
+    expect(environmentRecord(agent)).toEqual({
+      facts: { 'env.OPENBLAS_CORETYPE': 'Haswell', 'env.CUDA_VISIBLE_DEVICES': '0' },
+      attributes: {
+        'warning.LD_PRELOAD': 'the agent was started with LD_PRELOAD=/x.so; its runners do not get this variable',
+      },
+    })
+    expect(environmentRecord({ PATH: '/bin', LD_PRELOAD: '' })).toEqual({ facts: {}, attributes: {} })
   })
 })

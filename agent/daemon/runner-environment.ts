@@ -9,7 +9,7 @@ import {
 } from '../../shared/environment.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { Note } from '../../shared/execution.ts'
-import type { Facts } from '../../shared/facts.ts'
+import type { Attributes, Facts } from '../../shared/facts.ts'
 
 /** What any program needs; it is not recorded. */
 const plainVariables = ['PATH', 'HOME', 'LANG', 'LD_LIBRARY_PATH']
@@ -123,8 +123,22 @@ export function environmentNotes(agent: Environment, { ambient }: Pick<RunnerSta
       `Unset ${name}, or start with --clean`
     return [{ kind: 'environment', subject: name, message }]
   })
-  const { LD_PRELOAD: preload } = agent
-  if (preload === undefined || preload === '') return notes
-  const message = `the agent was started with LD_PRELOAD=${preload}; its runners do not get this variable`
-  return [...notes, { kind: 'environment', subject: 'LD_PRELOAD', message }]
+  const withheld = sayWithheld(agent)
+  return withheld === undefined ? notes : [...notes, { kind: 'environment', subject: preload, message: withheld }]
+}
+
+const preload = 'LD_PRELOAD'
+
+/** What a library that the agent preloads means for its runners: nothing, and a person may expect otherwise. */
+export function sayWithheld({ [preload]: value }: Environment): string | undefined {
+  return value ? `the agent was started with ${preload}=${value}; its runners do not get this variable` : undefined
+}
+
+/** What an agent's environment adds to its record: facts that may explain, and what does not reach its runners. */
+export function environmentRecord(agent: Environment): { facts: Facts; attributes: Attributes } {
+  const withheld = sayWithheld(agent)
+  return {
+    facts: environmentFacts(agent),
+    attributes: withheld === undefined ? {} : { [`warning.${preload}`]: withheld },
+  }
 }

@@ -2,11 +2,13 @@ import { readFile, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { digestOf } from '../../shared/digest.ts'
+import { sayCleaned } from '../../shared/environment.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import { createdTokenSchema } from '../api/schemas.ts'
+import { readEnvironment } from '../config.ts'
 import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import { sending } from '../client/http.ts'
 import { createPeopleClient } from '../client/people.ts'
@@ -28,6 +30,8 @@ export interface LocalOptions {
   readonly exit?: boolean
   readonly artifacts?: 'outputs' | 'all'
   readonly json?: boolean
+  /** Keeps variables that select a code path or threads from what computes. */
+  readonly clean?: boolean
 }
 
 /** A plan's text, and where it stands: its own paths are relative to its folder. */
@@ -79,10 +83,11 @@ export async function runLocally(
     logs,
     'another run is being made there; wait for it, or choose another folder with --out',
   )
+  if (options.clean) process.stderr.write(`${visibleLine(sayCleaned(readEnvironment()))}\n`)
   const sides: Side[] = []
   const interruption = onInterruption()
   try {
-    const client = await startSides(out, options.main, sides, interruption)
+    const client = await startSides(out, options, sides, interruption)
     const submission = { plan: plan.text, fileName: plan.name, inputs, payloads }
     const runId = (await findUnfinished(client, plan, options.out)) ?? (await client.submitRun(submission))
     const { report, interrupted } = await awaitReport(client, runId, sides, interruption)
@@ -111,7 +116,7 @@ const tokenFileOf = (out: string) => join(out, 'logs', 'agent.token')
 /** @param sides that were started; added to, also if one of them fails */
 async function startSides(
   out: string,
-  main: string,
+  { main, clean }: LocalOptions,
   sides: Side[],
   { asked }: Interruption,
 ): Promise<CoordinatorClient> {
@@ -132,6 +137,7 @@ async function startSides(
     ...['agent', 'start', '--coordinator', client.url, '--token-file', tokenFileOf(out)],
     ...['--name', 'local', '--state', join(out, 'agent')],
     ...['--slots', String(Math.max(1, Math.min(4, availableParallelism())))],
+    ...(clean ? ['--clean'] : []),
   ])
   sides.push(agent)
   await until(agent, async () => (await client.listAgents()).length > 0)
