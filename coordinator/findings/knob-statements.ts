@@ -82,7 +82,7 @@ export function stateKnobs(
 
 function stateKey(cell: TrialCell, name: string): string {
   const { asked, state, value } = knobLevel(cell, name)
-  return canonicalJson([asked ?? null, state, state === 'replaced' ? (value ?? null) : null])
+  return JSON.stringify([asked, state, state === 'replaced' ? value : null])
 }
 
 /** By knob and cell, the cells of its group that leave the knob out. */
@@ -93,6 +93,7 @@ function leftOutCells(cells: readonly TrialCell[]): Map<string, TrialCell[]> {
     if (knob === undefined) continue
     for (const group of groups) {
       const without = group.filter(({ condition }) => !Object.hasOwn(condition.knobs, knob))
+      if (without.length === 0) continue
       for (const { id } of group) partners.set(partnerKey(name, id), without)
     }
   }
@@ -100,7 +101,7 @@ function leftOutCells(cells: readonly TrialCell[]): Map<string, TrialCell[]> {
 }
 
 function partnerKey(knob: string, cell: string): string {
-  return JSON.stringify([knob, cell])
+  return `${knob} ${cell}`
 }
 
 function stateValue(

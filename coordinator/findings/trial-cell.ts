@@ -1,4 +1,3 @@
-import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Knobs, KnobValue, RequestedCondition } from '../../shared/condition.ts'
 
 /** What became of a knob that a condition asks for, by what the library reads back. */
@@ -59,7 +58,9 @@ export function knobLevel({ condition, effective, states }: TrialCell, name: str
 }
 
 function level(state: Level['state'], asked: KnobValue | undefined, value: string | undefined): Level {
-  return { key: canonicalJson(value === undefined ? [state, asked ?? null] : value), asked, value, state }
+  // No two of these are alike: a value stands behind a sign that no state begins with.
+  const key = value === undefined ? `${state}: ${typeof asked} ${asked}` : `=${value}`
+  return { key, asked, value, state }
 }
 
 /** A level of something that cannot be replaced, such as the backend. */

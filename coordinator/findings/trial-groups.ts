@@ -27,11 +27,14 @@ export interface Setting {
 export function settingsOf(cells: readonly TrialCell[]): Setting[] {
   const ran = cells.filter(({ traces }) => traces.length > 0)
   const libraries = groupBy(ran, libraryOf)
+  const several = [...libraries].filter(([, own]) =>
+    own.some(({ condition }) => condition.backend !== own[0]?.condition.backend),
+  )
   const settings = [
     ...[...libraries].flatMap(([name, own]) => knobSettings(name, own)),
-    ...[...libraries].map(([name, own]) => versionSetting(name, own)),
-    ...[...libraries].map(([name, own]) => processorSetting(name, own)),
-    backendSetting(ran),
+    ...several.map(([name, own]) => versionSetting(name, own)),
+    ...several.map(([name, own]) => processorSetting(name, own)),
+    ...(libraries.size > 1 ? [backendSetting(ran)] : []),
   ]
   return settings.filter(({ groups }) => groups.length > 0)
 }
@@ -42,9 +45,13 @@ export function libraryOf({ condition }: TrialCell): string {
 
 function knobSettings(library: string, own: readonly TrialCell[]): Setting[] {
   const names = new Set(own.flatMap(({ condition }) => Object.keys(condition.knobs)))
-  return [...names].map((knob) => ({
+  const changed = [...names].filter((knob) => {
+    const first = own[0] && ownValue(own[0].condition.knobs, knob)
+    return own.some(({ condition }) => ownValue(condition.knobs, knob) !== first)
+  })
+  return changed.map((knob) => ({
     ...{ name: `${library}.${knob}`, knob, library },
-    ...several(
+    ...varied(
       groupsOf(own, (cell) => [...placeOf(cell), cell.condition.backend, knobsKey(cell.condition.knobs, knob)]),
       (cell) => knobLevel(cell, knob),
     ),
@@ -54,13 +61,13 @@ function knobSettings(library: string, own: readonly TrialCell[]): Setting[] {
 function versionSetting(library: string, own: readonly TrialCell[]): Setting {
   const groups = groupsOf(own, (cell) => [...placeOf(cell), cell.emulator, knobsKey(cell.condition.knobs)])
   const levelOf = ({ condition, version }: TrialCell) => plainLevel(condition.backend, version ?? condition.backend)
-  return { name: `${library} version`, library, ...several(groups, levelOf) }
+  return { name: `${library} version`, library, ...varied(groups, levelOf) }
 }
 
 function processorSetting(library: string, own: readonly TrialCell[]): Setting {
   const groups = groupsOf(own, (cell) => [...placeOf(cell), cell.version ?? '', knobsKey(cell.condition.knobs)])
   const levelOf = ({ condition, emulator }: TrialCell) => plainLevel(condition.backend, emulator)
-  return { name: `${library} processor`, library, ...several(groups, levelOf) }
+  return { name: `${library} processor`, library, ...varied(groups, levelOf) }
 }
 
 /**
@@ -71,13 +78,15 @@ function backendSetting(cells: readonly TrialCell[]): Setting {
   const groups = groupsOf(cells, (cell) => [...placeOf(cell), cell.emulator]).map((group) =>
     [...groupBy(group, libraryOf).values()].flatMap(plainest),
   )
-  return { name: 'backend', ...several(groups, (cell) => plainLevel(libraryOf(cell))) }
+  return { name: 'backend', ...varied(groups, (cell) => plainLevel(libraryOf(cell))) }
 }
 
 function plainest(cells: readonly TrialCell[]): readonly TrialCell[] {
   const names = [...new Set(cells.flatMap(({ condition }) => Object.keys(condition.knobs)))]
-  const varied = names.filter((name) => new Set(cells.map(({ condition }) => ownValue(condition.knobs, name))).size > 1)
-  const bare = cells.filter(({ condition }) => varied.every((name) => !Object.hasOwn(condition.knobs, name)))
+  const changed = names.filter(
+    (name) => new Set(cells.map(({ condition }) => ownValue(condition.knobs, name))).size > 1,
+  )
+  const bare = cells.filter(({ condition }) => changed.every((name) => !Object.hasOwn(condition.knobs, name)))
   return bare.length > 0 ? bare : cells
 }
 
@@ -90,9 +99,11 @@ function groupsOf(cells: readonly TrialCell[], keyOf: (cell: TrialCell) => reado
 }
 
 /** Keeps the groups in which the plan asks for two or more values. */
-function several(
+function varied(
   groups: readonly (readonly TrialCell[])[],
   levelOf: Setting['levelOf'],
 ): Pick<Setting, 'groups' | 'levelOf'> {
-  return { levelOf, groups: groups.filter((cells) => new Set(cells.map((cell) => levelOf(cell).asked)).size > 1) }
+  const differ = ([first, ...others]: readonly TrialCell[]) =>
+    first !== undefined && others.some((cell) => levelOf(cell).asked !== levelOf(first).asked)
+  return { levelOf, groups: groups.filter(differ) }
 }

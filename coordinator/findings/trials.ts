@@ -1,4 +1,3 @@
-import { canonicalJson } from '../../shared/canonical-json.ts'
 import { type ClaimRule, createClaimRule } from './claim.ts'
 import type { Silence } from './silence.ts'
 import { groupBy, type Level, type TrialCell } from './trial-cell.ts'
@@ -90,13 +89,12 @@ export function judgeSettings(cells: readonly TrialCell[], silence: Silence, pai
 
 /** Undefined if all cells have the same value in force: then nothing was tried. */
 export function trialOf(cells: readonly TrialCell[], levelOf: Setting['levelOf'], silence: Silence): Trial | undefined {
-  const levels = [...groupBy(cells, (cell) => levelOf(cell).key).values()].map((own) =>
-    trialLevel(own, levelOf, silence),
-  )
+  const placed = cells.map((cell) => ({ cell, level: levelOf(cell), usable: silence.reason(cell.id) === undefined }))
+  const levels = [...groupBy(placed, ({ level }) => level.key).values()].map(trialLevel)
   const [first] = cells
   if (first === undefined || levels.length < 2) return undefined
   const { agent, seed } = first
-  const usable = cells.filter(({ id }) => silence.reason(id) === undefined)
+  const usable = placed.filter((one) => one.usable)
   const counting = levels.filter((one) => one.cells.length > 0)
   const blocks = blocksOf(counting)
   const traces = new Set(counting.flatMap((one) => one.traces))
@@ -104,20 +102,30 @@ export function trialOf(cells: readonly TrialCell[], levelOf: Setting['levelOf']
     ...{ agent, seed, levels },
     bits: counting.length < 2 ? 'silenced' : blocks.length > 1 ? 'followed' : traces.size > 1 ? 'unclear' : 'stayed',
     partition: partitionText(blocks),
-    executions: usable.reduce((least, cell) => Math.min(least, cell.traces.length), usable.length > 0 ? Infinity : 0),
+    executions: usable.reduce(
+      (least, { cell }) => Math.min(least, cell.traces.length),
+      usable.length > 0 ? Infinity : 0,
+    ),
     looks: usable.length === cells.length ? 1 : (cells.length * (cells.length - 1)) / 2,
   }
 }
 
-function trialLevel(cells: readonly TrialCell[], levelOf: Setting['levelOf'], silence: Silence): TrialLevel {
-  const usable = cells.filter(({ id }) => silence.reason(id) === undefined)
+interface PlacedCell {
+  readonly cell: TrialCell
+  readonly level: Level
+  readonly usable: boolean
+}
+
+function trialLevel(placed: readonly PlacedCell[]): TrialLevel {
+  const usable = placed.filter((one) => one.usable)
   return {
     // A group of cells is never empty.
-    ...levelOf(cells[0] as TrialCell),
-    allAsked: [...new Set(cells.map((cell) => levelOf(cell).asked))],
-    cells: usable.map(({ id }) => id),
-    traces: [...new Set(usable.flatMap(({ traces }) => traces.slice(0, 1)))],
-    silenced: cells.filter((cell) => !usable.includes(cell)).map(({ id }) => id),
+    ...(placed[0] as PlacedCell).level,
+    allAsked: [...new Set(placed.map(({ level }) => level.asked))],
+    cells: usable.map(({ cell }) => cell.id),
+    // All executions of a usable cell have one trace.
+    traces: [...new Set(usable.map(({ cell }) => cell.traces[0] as string))],
+    silenced: placed.filter((one) => !one.usable).map(({ cell }) => cell.id),
   }
 }
 
@@ -135,9 +143,9 @@ function blocksOf(levels: readonly TrialLevel[]): TrialLevel[][] {
 
 function partitionText(blocks: readonly (readonly TrialLevel[])[]): string {
   const texts = blocks.map((block) =>
-    canonicalJson(block.flatMap(({ allAsked }) => allAsked.map((asked) => canonicalJson(asked ?? null))).sort()),
+    JSON.stringify(block.flatMap(({ allAsked }) => allAsked.map((asked) => JSON.stringify(asked ?? null))).sort()),
   )
-  return canonicalJson(texts.sort())
+  return JSON.stringify(texts.sort())
 }
 
 function judge(row: string, { name, knob }: Setting, trials: readonly Trial[], rule: ClaimRule): SettingResult {
@@ -183,7 +191,7 @@ function leastExecutions(trials: readonly Trial[]): number {
 function distinctLevels(trials: readonly Trial[]): Level[] {
   const distinct = new Map<string, Level>()
   for (const { key, asked, value, state } of trials.flatMap(({ levels }) => levels)) {
-    const text = canonicalJson([key, asked ?? null, state])
+    const text = `${typeof asked} ${asked} ${state} ${key}`
     if (!distinct.has(text)) distinct.set(text, { key, asked, value, state })
   }
   return [...distinct.values()]
