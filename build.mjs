@@ -18,6 +18,9 @@ import { fileURLToPath } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const folders = ['shared', 'workloads', 'agent', 'coordinator']
+/** Programs beside the product: benchmarks, and the experiments that could refute a claim; and what they are made of. */
+const tools = ['test/bench', 'test/controls']
+const toolParts = ['test/synthetic-run.ts']
 const assets = new Set(['.sql', '.css', '.gz', '.wasm', '.json', '.npy', '.yaml', '.csv', '.py'])
 const scripts = ['coordinator/compare/kernels/build.mjs', 'coordinator/store/empty-database/build.mjs']
 /** Made by the scripts, beside the sources, where tests from source open them too. */
@@ -90,9 +93,9 @@ function run(root, ...argv) {
 /** Everything that decides what is built, as sorted paths below root. */
 function inputsOf(root) {
   const derived = new Set([...generated, ...notes])
-  const sources = [...folders, 'test/bench'].flatMap((folder) => filesBelow(root, folder)).filter(isInput)
+  const sources = [...folders, ...tools].flatMap((folder) => filesBelow(root, folder)).filter(isInput)
   const settings = ['build.mjs', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
-  return ['main.ts', ...settings, ...sources.filter((path) => !derived.has(path))].sort(byName)
+  return ['main.ts', ...settings, ...toolParts, ...sources.filter((path) => !derived.has(path))].sort(byName)
 }
 
 function isInput(path) {
