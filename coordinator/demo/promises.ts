@@ -51,7 +51,7 @@ export function judgePromises(report: Report, glibc: boolean): ShownPromise[] {
     ...(glibc
       ? [{ title: "a function that differs by the C library's code path", shown: libm && describe(libm) }]
       : []),
-    { title: 'a training that parts between two libraries', shown: training && describe(training) },
+    { title: 'a training that differs between two libraries', shown: training && describe(training) },
     {
       title: 'a sum that differs from itself',
       shown: race && racing && `${race.workload}: ${racing.distinct} results in ${racing.executions} executions`,

@@ -93,11 +93,14 @@ function findAgreement({ comparisons, cells }: ReportCore): Findings['agreement'
 
 /** What agreement shows, and what it does not, of cells that ran at least `least` and at most `most` times. */
 function agreementText(least: number, most: number): string {
-  const claim = (executions: number) =>
-    `${executions} equal executions of a cell leave open, with 95 % confidence, other outcomes in less than ${percent(otherOutcomesBelow(executions) as number)} of its executions`
+  const rarer = (executions: number) => percent(otherOutcomesBelow(executions) as number)
   if (most < 2) return 'Each cell ran once: this shows nothing about whether it agrees with itself.'
-  if (least < 2) return `Some cells ran once: this shows nothing about whether they agree with themselves. ${claim(most)}.`
-  return least === most ? `${claim(least)}.` : `${claim(least)}; ${claim(most)}.`
+  const bound = `With 95 % confidence, all other outcomes of a cell together are rarer than`
+  if (least < 2) {
+    return `Some cells ran once: this shows nothing about whether they agree with themselves. Others ran ${most} times. ${bound} ${rarer(most)} there.`
+  }
+  const first = `In each class, all executions of a cell are equal: ${least === most ? `${least} of each` : `${least} to ${most} of each`}.`
+  return `${first} ${bound} ${rarer(least)}${least === most ? '' : `, and than ${rarer(most)} if it ran ${most} times`}.`
 }
 
 function executionsOf({ traces }: ReportCell): number {

@@ -35,7 +35,9 @@ export function findSettings(core: ReportCore): TestedSettings {
   const results = judgeSettings(usable, silence, pairs)
   const places = placesByRow(core)
   const letters = lettersOf(core)
-  const settings = results.map((result): SettingFinding => {
+  // Where cells of one value differ, nothing was changed alone: that is no finding.
+  const told = results.filter(({ bits }) => bits !== 'unclear')
+  const settings = told.map((result): SettingFinding => {
     const { setting, row, bits, trials, followed, executions } = result
     return {
       setting,
@@ -138,21 +140,23 @@ function textOf(result: SettingResult, letters: ReadonlyMap<string, string>): st
     case 'stayed':
       return `${head}: the bits stayed${stayed === trials ? '' : ` in ${grouped(stayed)}`}${unclear === 0 ? '' : `; ${plural(unclear, 'trial')} cannot be told`}${silent}`
     case 'unclear':
-      return `${head}: cells with the same value in force have different bits, so what this setting does cannot be told${silent}`
     case 'silenced':
       return `${head}: no evidence, because cells disagree with themselves`
   }
 }
 
-/** `sequential gives A, reverse gives B`. */
+/** `sequential gives A, reverse gives B`; a value under which other settings matter, too, gives several. */
 function exampleText({ example }: SettingResult, letters: ReadonlyMap<string, string>): string {
   const shown = new Map<string, string[]>()
   for (const level of example.levels) {
-    const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))]
-    for (const letter of own) shown.set(letter, [...(shown.get(letter) ?? []), levelText(level)])
+    const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))].join(' or ')
+    if (own !== '') shown.set(own, [...(shown.get(own) ?? []), levelText(level)])
   }
-  const said = [...shown].map(([letter, levels]) => `${listed(levels.slice(0, 3))}${levels.length > 3 ? ` and ${levels.length - 3} more` : ''} ${levels.length === 1 ? 'gives' : 'give'} ${letter}`)
-  return `${said.slice(0, 4).join(', ')}${said.length > 4 ? `, and ${said.length - 4} more classes` : ''}`
+  const said = [...shown].map(([own, levels]) => {
+    const more = levels.length > 3 ? [`${levels.length - 3} more`] : []
+    return `${listed([...levels.slice(0, 3), ...more])} ${levels.length === 1 ? 'gives' : 'give'} ${own}`
+  })
+  return `${said.slice(0, 4).join(', ')}${said.length > 4 ? `, and ${plural(said.length - 4, 'more class', 'more classes')}` : ''}`
 }
 
 function levelText({ asked, value, state }: Level): string {

@@ -98,3 +98,10 @@ export function selfDifferenceText(found: SelfDifference): string {
   const compared = read < tensors ? ` in the ${grouped(read)} compared` : ''
   return `${where}, ${element}: ${plural(bits.length, 'different value')}, ${shown}${more}${vary} over ${plural(tensors, 'result')}${compared}`
 }
+
+/** The kinds, where a distance does not say them already: one element, or rounding alone, has its ULPs beside it. */
+export function tellingKinds(statistics: ElementComparison): string {
+  const kinds = Object.keys(statistics.kinds)
+  const told = statistics.maxUlp !== null && kinds.length === 1 && (kinds[0] === 'rounding' || kinds[0] === 'larger')
+  return told && statistics.patterns.length === 0 ? '' : kindText(statistics)
+}

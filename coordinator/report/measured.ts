@@ -1,5 +1,5 @@
 import type { Divergence, ElementComparison, Growth, Reference, ReportCell } from './format.ts'
-import { hasDistances, kindText, normFigure, pointFigure, ulpFigure } from './kind-text.ts'
+import { hasDistances, normFigure, pointFigure, tellingKinds, ulpFigure } from './kind-text.ts'
 import { conditionText, grouped, listed, percent, plural } from './wording.ts'
 
 // What was measured of a comparison, in the words that the forms of the report share.
@@ -35,8 +35,7 @@ export function distanceText(statistics: ElementComparison | null): string {
     if (elements > 1 || statistics.relativeL2 === 'infinite') parts.push(`relative L2 ${normFigure(statistics)}`)
   }
   if (elements > 1) parts.push(`${percent(unequal / elements)} unequal`)
-  // Of rounding the distance says enough.
-  if (Object.keys(statistics.kinds).join() !== 'rounding') parts.push(kindText(statistics))
+  parts.push(tellingKinds(statistics))
   return parts.filter((part) => part !== '').join(', ')
 }
 

@@ -1,7 +1,7 @@
 import { createColors } from 'picocolors'
 import { visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { kindText } from './kind-text.ts'
+import { tellingKinds } from './kind-text.ts'
 import { type Column, type Fold, buildMatrix, foldRows, isIdentical, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
 import {
@@ -197,7 +197,7 @@ function branchingText(divergence: Divergence): string {
     divergence.element === null
       ? (divergence.missing ?? 'the bytes were not kept')
       : elementText(divergence.indices, divergence.element)
-  const kinds = divergence.statistics === null ? '' : kindText(divergence.statistics)
+  const kinds = divergence.statistics === null ? '' : tellingKinds(divergence.statistics)
   const grown = [kinds, ...growthTexts(divergence, 1, 3), churnText(divergence)].filter((text) => text !== '')
   const more = grown.length > 0 ? `; ${grown.join('; ')}` : ''
   return `${divergence.classes.join(' and ')} differ at ${checkpointText(divergence)}, ${place}: ${bits}${ulpText(divergence.ulp)}${more}`
