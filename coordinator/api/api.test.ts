@@ -184,7 +184,7 @@ describe('a run', () => {
   it('has its report in four forms', async () => {
     const { request } = open()
     const report = (await (await request(`/api/runs/${id}/report.json`)).json()) as { verdict: string; schema: string }
-    expect(report).toMatchObject({ schema: 'bitfleet/report@1', verdict: 'divergent' })
+    expect(report).toMatchObject({ schema: 'bitfleet/report@2', verdict: 'divergent' })
     for (const [form, type, content] of [
       ['html', 'text/html', '&lt;b&gt;sums'],
       ['md', 'text/markdown', 'reduce.sum'],

@@ -309,10 +309,11 @@ describe('verdicts', () => {
         [lacks, lacks],
       ],
     ],
-    ['identical', [[lacks, lacks]]],
+    ['nothing compared', [[lacks, lacks]]],
+    ['nothing compared', [[good, good]]],
   ])('%s, the first that holds', async (verdict, cells) => {
     const run = createSyntheticRun([agent])
-    cells.forEach((executions, i) => run.add({ workload: 'w', backend: `b${i}`, executions }))
+    cells.forEach((executions, i) => run.add({ workload: 'w', backend: 'js', knobs: { order: i }, executions }))
     expect((await compareOne(run)).verdict).toBe(verdict)
   })
 })

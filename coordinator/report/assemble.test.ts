@@ -103,17 +103,20 @@ describe('assembleReport', () => {
 
   it('says it in one sentence', () => {
     expect(sampleReport().sentence).toBe(
-      '3 of 14 workloads identical over 21 conditions on 2 agents; ' +
-        '7 part: reduce.sum by js.order, train.mlp by tfjs-wasm.variant among others, train.cnn, elementary.exp by libm.hwcaps, and 3 more; ' +
-        '1 computed on different inputs: nn.softmax; 1 disagrees with itself: reduce.sum; 2 are incomplete: nn.conv2d, linalg.gemv',
+      '3 of 12 compared workloads are identical over 18 conditions on 2 machines; ' +
+        '7 differ: reduce.sum, seen with js.order, train.mlp, seen with tfjs-wasm.variant and backend, ' +
+        'train.cnn, seen with backend, elementary.exp, seen with libm.hwcaps, and 3 more; ' +
+        '1 computed on different inputs: nn.softmax; 1 differs from run to run: reduce.sum; ' +
+        '2 are incomplete: nn.conv2d, linalg.gemv',
     )
   })
 
   it.each([
-    [['js', 'libm'], [1, 1], '1 workload identical over 2 conditions on 1 machine'],
-    [['js', 'libm'], [1, 2], '1 workload over 2 conditions on 1 machine; 1 parts: w by backend'],
-    [['js', 'libm'], [1, undefined], '1 workload over 2 conditions on 1 machine; 1 ran in one cell alone: w'],
-    [['js'], [undefined], '1 workload over 1 condition on 1 machine; 1 is supported nowhere: w'],
+    [['js', 'libm'], [1, 1], '1 workload is identical over 2 conditions on 1 machine'],
+    [['js', 'libm'], [1, 2], '1 workload is not identical over 2 conditions on 1 machine; 1 differs: w by backend'],
+    [['js', 'libm'], [1, undefined], 'Nothing was compared with another cell; 1 is incomplete: w'],
+    [['js'], [1], 'Nothing was compared with another cell; 1 was not compared: w (1 cell)'],
+    [['js'], [undefined], 'Nothing was compared with another cell; 1 was not compared: w (inapplicable)'],
     [[], [], 'Nothing was compared: the plan has no cells'],
   ])('of %j with results %j: %s', async (backends, values, sentence) => {
     const run = createSyntheticRun([syntheticAgent('a')])
@@ -123,7 +126,7 @@ describe('assembleReport', () => {
         value === undefined
           ? { outcome: { status: 'unsupported', reason: 'no kernel' } }
           : { checkpoints: [{ step: 0, name: 'y', tensor: f32([value]), output: true }] }
-      run.add({ workload: 'w', backend, executions: [execution] })
+      run.add({ workload: 'w', backend, executions: [execution, execution, execution] })
     })
     expect((await reportOf(run.data(), run)).sentence).toBe(sentence)
   })
@@ -134,16 +137,16 @@ describe('assembleReport', () => {
       for (const backend of ['jax@0.4.38', 'jax@0.6.2']) {
         knobs.forEach((knobs, i) => {
           const checkpoints = [{ step: 0, name: 'y', tensor: f32([i]), output: true }]
-          run.add({ workload: 'w', backend, knobs, executions: [{ checkpoints }, { checkpoints }] })
+          run.add({ workload: 'w', backend, knobs, executions: Array.from({ length: 6 }, () => ({ checkpoints })) })
         })
       }
       return (await reportOf(run.data(), run)).sentence
     }
-    expect(await sentenceOf([{ a: 1 }, { a: 2 }])).toMatch(/; 1 parts: w by jax\.a$/)
+    expect(await sentenceOf([{ a: 1 }, { a: 2 }])).toMatch(/; 1 differs: w by jax\.a$/)
     const two = [1, 2].flatMap((a) => [1, 2].map((b) => ({ a, b })))
-    expect(await sentenceOf(two)).toMatch(/; 1 parts: w by jax\.a and jax\.b$/)
+    expect(await sentenceOf(two)).toMatch(/; 1 differs: w by jax\.a and jax\.b$/)
     const three = two.flatMap((knobs) => [1, 2].map((c) => ({ ...knobs, c })))
-    expect(await sentenceOf(three)).toMatch(/; 1 parts: w by jax\.a and 2 more settings$/)
+    expect(await sentenceOf(three)).toMatch(/; 1 differs: w by jax\.a and 2 more settings$/)
   })
 })
 

@@ -19,7 +19,7 @@ describe('the published schema of report.json', () => {
   })
 
   const faults: [string, (report: Report) => void][] = [
-    ['another schema', (report) => Object.assign(report, { schema: 'bitfleet/report@2' })],
+    ['another schema', (report) => Object.assign(report, { schema: 'bitfleet/report@3' })],
     ['a verdict that is none', (report) => Object.assign(report, { verdict: 'fine' })],
     ['a digest that is none', (report) => Object.assign(report.run, { planDigest: 'sha256:xyz' })],
     [

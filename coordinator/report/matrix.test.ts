@@ -4,11 +4,19 @@ import { buildMatrix, foldRows, runsOf } from './matrix.ts'
 
 describe('the matrix', () => {
   const report = sampleReport()
-  const { columns, rows } = buildMatrix(report)
+  const { columns, rows } = buildMatrix(report, 'machine')
 
   it('places every cell once', () => {
     const placed = rows.flatMap(({ marks }) => marks.flatMap((mark) => (mark ? [mark.cell.id] : [])))
     expect(placed.sort()).toEqual(report.cells.map(({ id }) => id).sort())
+  })
+
+  it('puts the machines of each condition side by side, by name', () => {
+    const byCondition = buildMatrix(report).columns.filter(({ condition }) => condition.knobs.order === 'reverse')
+    expect(byCondition.map(({ agent }) => agent)).toEqual(['a-2', 'a-1'])
+    const orders = runsOf(buildMatrix(report).columns.map(({ condition }) => JSON.stringify(condition.knobs)))
+    const once = orders.filter(([knobs]) => knobs === '{"order":"reverse"}')
+    expect(once.map(([, , length]) => length)).toEqual([2])
   })
 
   it('groups columns by agent and backend', () => {
@@ -20,7 +28,7 @@ describe('the matrix', () => {
 
   it('keeps the letter of a cell that failed only in part', () => {
     const conv = rows.find(({ comparison }) => comparison.workload === 'nn.conv2d')
-    expect(Array.from(conv?.marks ?? []).flatMap((mark) => (mark ? [mark.text] : []))).toEqual(['A', 'A!', '–'])
+    expect(Array.from(conv?.marks ?? []).flatMap((mark) => (mark ? [mark.text] : []))).toEqual(['A', 'A!', '∅'])
   })
 
   it('folds identical rows only, after all others', () => {

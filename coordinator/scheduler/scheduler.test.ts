@@ -184,7 +184,7 @@ describe('a lost connection', () => {
     leaving.line.close('stopping')
     const back = await bench.connect(scheduler, agentRecord('a-1'))
     back.work(honest)
-    expect((await bench.finish(scheduler, id)).verdict).toBe('identical')
+    expect((await bench.finish(scheduler, id)).verdict).toBe('nothing compared')
     expect((await bench.store.loadRun(id)).executions.map(({ attempt }) => attempt)).toEqual([2])
   })
 
@@ -202,7 +202,7 @@ describe('a lost connection', () => {
     await bench.connect(scheduler, agentRecord('a-1'))
     const report = await bench.finish(scheduler, id)
     expect(report.cells.map(({ status }) => status)).toEqual(['missing'])
-    expect(report.verdict).toBe('incomplete')
+    expect(report.verdict).toBe('nothing compared')
     expect((await scheduler.progress(id)).counts.ended).toEqual({ missing: 1 })
   })
 
@@ -242,7 +242,7 @@ describe('a lease', () => {
     expect([again.id, again.attempt]).toEqual([job.id, 2])
     expect(again.nonce).not.toBe(job.nonce)
     await agent.answer(again, honest(again))
-    expect((await bench.finish(scheduler, id)).verdict).toBe('identical')
+    expect((await bench.finish(scheduler, id)).verdict).toBe('nothing compared')
   })
 
   it('lasts for as long as it is renewed', async () => {
@@ -317,7 +317,7 @@ describe('a job that an agent refuses', () => {
     }
     const { job } = await agent.next('job')
     await agent.answer(job, honest(job))
-    expect((await bench.finish(scheduler, id)).verdict).toBe('identical')
+    expect((await bench.finish(scheduler, id)).verdict).toBe('nothing compared')
   })
 
   it('for good is given again, and in the end failed with the reason', async () => {
