@@ -3,7 +3,7 @@ import { Command, Option } from 'commander'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { addAgentCommands, addMachineCommands } from './agent/command-line.ts'
-import { ca, does, json, runProgram, tokenFile, wholeNumber } from './shared/command-line.ts'
+import { ca, clean, does, json, runProgram, tokenFile, wholeNumber } from './shared/command-line.ts'
 
 // Reads the command line and wires the two sides. Every command is loaded when it is called, so that `--help` and the
 // agent's daemon stay free of what they do not use. A command resolves to its exit code.
@@ -35,6 +35,7 @@ program
   .addOption(out())
   .addOption(exit())
   .addOption(artifacts())
+  .addOption(clean())
   .action(
     does(async (options) => (await import('./coordinator/commands/demo.ts')).demo({ ...options, main: mainFile() })),
   )
@@ -46,6 +47,7 @@ program
   .addOption(out())
   .addOption(exit())
   .addOption(artifacts())
+  .addOption(clean())
   .addOption(json())
   .action(
     does(async (plan, options) =>
@@ -75,6 +77,7 @@ agent
   .option('--label <key=value...>', 'labels that plans aim at', [])
   .option('--slots <number>', 'executions at a time', wholeNumber, 1)
   .option('--state <dir>', "where this agent's key is kept")
+  .addOption(clean())
   .action(
     does(async ({ label, state, ...options }) => {
       const { readPlanForAgent: readPlan } = await import('./coordinator/plan/for-one-agent.ts')

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { byteCount, ca, does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
+import { byteCount, ca, clean, does, json, tokenFile, wholeNumber } from '../shared/command-line.ts'
 
 const name = () => new Option('--name <name>', 'what to call this agent; several on one machine need different names')
 const labels = () => new Option('--label <key=value...>', 'labels that plans aim at').default([])
@@ -37,6 +37,7 @@ export function addAgentCommands(agent: Command): void {
     .option('--slots <number>', 'executions at a time', wholeNumber, 1)
     .option('--spool-bytes <number>', 'results not acknowledged beyond which it takes no more jobs', byteCount)
     .option('--grace <seconds>', 'how long running executions may go on after SIGTERM', wholeNumber, 20)
+    .addOption(clean())
     .addOption(state())
     .addOption(tokenFile('an enrolment'))
     .addOption(ca())

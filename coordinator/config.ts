@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import type { Environment } from '../shared/environment.ts'
 import { type NetworkSettings, readNetworkSettings } from '../shared/network/settings.ts'
 
 /** What the environment says to the coordinator and its clients. */
@@ -30,6 +31,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     storeDir: join(state, 'coordinator'),
     network: readNetworkSettings(environment),
   }
+}
+
+/** What an agent started from here inherits. */
+export function readEnvironment(): Environment {
+  return process.env
 }
 
 function listOf(text = ''): string[] {

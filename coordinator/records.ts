@@ -4,6 +4,22 @@ import type { AgentRecord, JobInput } from '../shared/messages.ts'
 
 export type { CellRecord, ExecutionRecord } from '../shared/cell.ts'
 
+/** Whether the run is complete though an agent lacks a backend that the plan asks of it. */
+export type Absence = 'allow' | 'forbid'
+
+/** What a plan says that the executions of a row do: agree with themselves, or not. */
+export type Expectation = 'repeatable' | 'nondeterministic'
+
+/** What a plan says of all cells with one workload and parameters. */
+export interface RowRule {
+  readonly workload: string
+  /** As the plan wrote them. */
+  readonly params: Readonly<Record<string, unknown>>
+  /** Goes before the run's. */
+  readonly absent?: Absence
+  readonly expect?: Expectation
+}
+
 export type RunState = 'running' | 'comparing' | 'done' | 'cancelled' | 'failed'
 
 export interface RunRecord {
@@ -18,6 +34,10 @@ export interface RunRecord {
   readonly planDigest: Digest
   /** Warnings about the plan that a reader of the report must see. */
   readonly planNotes: readonly string[]
+  /** Left out: `forbid`. */
+  readonly absent?: 'allow'
+  /** Of the rows of which the plan says something; `ruleOf` reads them. */
+  readonly rowRules?: readonly RowRule[]
   readonly inputs: readonly JobInput[]
   /** The agents that took part, as they were when the run began, ordered by id. */
   readonly agents: readonly AgentRecord[]

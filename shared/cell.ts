@@ -1,10 +1,14 @@
 import { z } from 'zod'
+import { distinctArrays, refersTo } from './array-identity.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { requestedConditionSchema } from './condition.ts'
 import { sha256Hex } from './digest.ts'
 import { executionSchema } from './execution.ts'
-import type { JobInput } from './messages.ts'
+import { type JobInput, jobInputSchema } from './messages.ts'
 import { signedResultSchema } from './signed-result.ts'
+
+/** How parameters name an array; whether they may is for the workload to say. */
+const referenceSchema = jobInputSchema.partial({ dtype: true, shape: true })
 
 /** One workload, parameters, seed and condition on one agent. */
 export const cellSchema = z.object({
@@ -46,10 +50,12 @@ export function cellId({ agent, workload, workloadVersion, params, seed, conditi
   return `c-${sha256Hex(canonicalJson(key)).slice(0, 12)}`
 }
 
-/** The users' own arrays that a cell's parameters name. */
+/** The users' own arrays that a cell's parameters name: by dtype, shape and digest, where they give all three. */
 export function cellInputs({ params }: Pick<CellRecord, 'params'>, inputs: readonly JobInput[]): JobInput[] {
-  const named = Object.values(params).flatMap((value) =>
-    typeof value === 'object' && value !== null && 'digest' in value ? [String(value.digest)] : [],
+  return distinctArrays(
+    Object.values(params).flatMap((value) => {
+      const reference = referenceSchema.safeParse(value).data
+      return reference ? inputs.filter((input) => refersTo(reference, input)) : []
+    }),
   )
-  return [...new Set(named)].flatMap((digest) => inputs.find((input) => input.digest === digest) ?? [])
 }

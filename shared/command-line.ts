@@ -10,6 +10,12 @@ export const tokenFile = (whose: string) => new Option('--token-file <file>', `f
 export const ca = () =>
   new Option('--ca <file>', "certificates (PEM) of the lab's own authority, trusted besides the system's")
 
+export const clean = () =>
+  new Option(
+    '--clean',
+    'keep variables that select a code path or threads from what computes (OPENBLAS_CORETYPE, OMP_NUM_THREADS, …)',
+  )
+
 /** Runs a command's code and makes its result the exit code. */
 export function does<Args extends unknown[]>(action: (...args: Args) => Promise<number>) {
   return async (...args: Args): Promise<void> => {

@@ -12,7 +12,7 @@ export const requestedConditionSchema = z.object({
 })
 export type RequestedCondition = z.infer<typeof requestedConditionSchema>
 
-/** `native`; `override`: another processor's code path chosen by a knob; or `emulated`. */
+/** `native`; `override`: a knob, the environment or a flag chooses another processor's code path; or `emulated`. */
 export const conditionLabels = ['native', 'override', 'emulated'] as const
 
 /** What was in force: the request, and what was read back from the library. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isFactKey, partFacts } from './facts.ts'
+import { effectiveFact, isFactKey, knobFact, partFacts } from './facts.ts'
 
 test('what the formats name is a fact', () => {
   for (const key of [
@@ -18,7 +18,9 @@ test('what the formats name is a fact', () => {
     'vm',
     'fp.mxcsr.before',
     'lib.libopenblas.so.0.digest',
-    'knob.threads',
+    'knob.openblas.threads',
+    'knob.openblas.effective.threads',
+    'knob.loader.load',
     'env.OPENBLAS_CORETYPE',
     'build.node',
   ]) {
@@ -44,9 +46,30 @@ test('identity and what moves by itself never explains', () => {
     'memory.free',
     'cpu.bogomips',
     'anything',
+    'os.boot_id',
+    'os.bootId',
+    'os.random.boot-id',
+    'os.machine-id',
+    'os.machine_id',
+    'vm.instance-id',
+    'os.invocation_id',
+    'os.btime',
+    'env.HOSTNAME',
+    'env.SLURMD_NODENAME',
+    'os.host',
+    'os.node.name',
+    'board.host-name',
+    'backend.fqdn',
   ]) {
     expect(isFactKey(key), key).toBe(false)
   }
+})
+
+test('a knob of two libraries is two facts, and of two versions of a library one', () => {
+  expect(knobFact('openblas', 'threads')).toBe('knob.openblas.threads')
+  expect(knobFact('blis', 'threads')).not.toBe(knobFact('openblas', 'threads'))
+  expect(knobFact('tensorflow@2.21.0', 'threads')).toBe(knobFact('tensorflow@2.8.0', 'threads'))
+  expect(effectiveFact('tensorflow@2.21.0', 'threads')).toBe('knob.tensorflow.effective.threads')
 })
 
 test('observations are parted; nothing observed is left out but the empty', () => {

@@ -1,3 +1,5 @@
+import { backendName } from './backend-description.ts'
+
 /** Flat `key = string` statements about a machine, a condition or an execution that may explain bits. */
 export type Facts = Readonly<Record<string, string>>
 
@@ -8,14 +10,33 @@ export type Attributes = Readonly<Record<string, string>>
 const factPattern =
   /^(?:cpu|gpu|board|os|vm|fp|lib|knob|env|build|cgroup|pool|backend|device|memory|emulator|program)\.[^\s=]+$|^(?:kernel|libc|vm|backend|device|emulator)$/
 
-/** Identity, and what moves by itself, wherever it stands in a key. */
-const attributePattern =
-  /(?:^|[._-])(?:hostname|serial|uuid|mac|address|addresses|clock|temperature|load|uptime|pid|bogomips)(?:$|[._-])|(?:^|\.)(?:mhz|free)$/i
+/** What changes by itself, wherever it stands in a key. */
+const movingPattern =
+  /(?:^|[._-])(?:clock|temperature|load|uptime|pid|bogomips|boot[._-]?time|btime)(?:$|[._-])|(?:^|\.)(?:mhz|free)$/i
+
+/** What names one machine, one boot or one service start, wherever it stands in a key. */
+const identityPattern =
+  /(?:^|[._-])(?:host[._-]?name|fqdn|node[._-]?name|serial|uuid|guid|mac|address|addresses|(?:boot|machine|host|instance|invocation)[._-]?id)(?:$|[._-])|(?:^|[._-])host$/i
+
+/** Whether a key names a machine or something that changes by itself. Such a value never explains bits. */
+export function isAttributeKey(key: string): boolean {
+  return identityPattern.test(key) || movingPattern.test(key)
+}
+
+/** A setting as the plan asked for it. Two libraries may both have `threads`: these are two facts. */
+export function knobFact(backend: string, knob: string): string {
+  return `knob.${backendName(backend)}.${knob}`
+}
+
+/** A setting as the library reports it. */
+export function effectiveFact(backend: string, knob: string): string {
+  return `knob.${backendName(backend)}.effective.${knob}`
+}
 
 export function isFactKey(key: string): boolean {
-  // The rest of such a key is the name of a file or a parameter that somebody chose, such as load.py.
-  if (/^program\.(?:file|default)\./.test(key)) return factPattern.test(key)
-  return factPattern.test(key) && !attributePattern.test(key)
+  // Somebody chose the rest of such a key: a file, a parameter or a knob, such as load.py.
+  if (/^(?:program\.(?:file|default)|knob)\./.test(key)) return factPattern.test(key)
+  return factPattern.test(key) && !isAttributeKey(key)
 }
 
 /**

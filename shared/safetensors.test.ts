@@ -53,6 +53,7 @@ test('the bytes do not depend on the order of tensors or metadata, and the paylo
 })
 
 test('files that lie are refused with the reason', () => {
+  const twice = (a: string, b: string) => `{"${a}":${JSON.stringify(one().a)},"${b}":${JSON.stringify(one().a)}}`
   const wrong: [string, Uint8Array][] = [
     ['length field', eight.subarray(1)],
     ['over the bound', Buffer.from('ffffffffffffffff', 'hex')],
@@ -73,6 +74,10 @@ test('files that lie are refused with the reason', () => {
     ['begins at byte 1', file(one({ data_offsets: [1, 9] }), new Uint8Array(9))],
     ['neither overlap', file({ ...one(), b: one().a }, eight)],
     ['begins at byte 8', file(one({ data_offsets: [8, 0] }), eight)],
+    ['the name "a" twice', file(twice('a', 'a'), eight)],
+    ['the name "a" twice', file(twice('a', '\\u0061'), eight)],
+    ['the name "__metadata__" twice', file('{"__metadata__":{},"__metadata__":{"a":"b"}}')],
+    ['the name "dtype" twice', file(JSON.stringify(one()).replace('{"dtype"', '{"dtype":"U8","dtype"'), eight)],
   ]
   for (const [reason, bytes] of wrong) expect(() => parseSafetensors(bytes), reason).toThrow(reason)
 })

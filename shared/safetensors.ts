@@ -1,3 +1,4 @@
+import { duplicateKey } from './duplicate-key.ts'
 import { BitfleetError } from './errors.ts'
 import { type DType, type Tensor, createTensor, dtypeBytes, elementCount } from './tensor.ts'
 
@@ -38,7 +39,7 @@ interface Entry {
 /**
  * Tensors by name, in the order of their bytes, not copied.
  *
- * @throws `format` if the header is malformed or over its bound, a dtype is unknown, or the tensors' ranges do not
+ * @throws `format` if the header is malformed, has a name twice or is over its bound, a dtype is unknown, or the tensors' ranges do not
  * cover the rest of the file exactly: overlaps, holes and trailing bytes are refused
  */
 export function parseSafetensors(bytes: Uint8Array): Map<string, Tensor> {
@@ -108,13 +109,17 @@ function refusal(fact: string): BitfleetError {
 }
 
 function parseHeader(bytes: Uint8Array): Entry[] {
+  let text: string
   let header: unknown
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    header = JSON.parse(text)
   } catch (cause) {
     throw new BitfleetError('format', 'not a .safetensors file Bitfleet can read: its header is not JSON', { cause })
   }
   if (!isRecord(header)) throw refusal('its header is not an object')
+  const twice = duplicateKey(text)
+  if (twice !== undefined) throw refusal(`its header has the name "${twice}" twice`)
   return Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, value]) => parseEntry(name, value))

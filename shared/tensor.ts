@@ -36,6 +36,15 @@ export interface Tensor {
   readonly bytes: Uint8Array
 }
 
+/** The identity of an array: equal for two only if dtype, shape and bytes are equal. */
+export function arrayKey({
+  dtype,
+  shape,
+  digest,
+}: Pick<Tensor, 'dtype' | 'shape'> & { readonly digest: string }): string {
+  return `${dtype}[${shape.join()}] ${digest}`
+}
+
 /** Number of elements of a shape; a scalar (`[]`) has one. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1)

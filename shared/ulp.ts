@@ -1,16 +1,16 @@
 import type { FloatDType } from './tensor.ts'
 
-/** Sign bit and the pattern of +∞: any magnitude above it is a NaN. */
-const formats: Record<FloatDType, { sign: bigint; infinity: bigint }> = {
-  f16: { sign: 1n << 15n, infinity: 0x7c00n },
-  bf16: { sign: 1n << 15n, infinity: 0x7f80n },
-  f32: { sign: 1n << 31n, infinity: 0x7f80_0000n },
-  f64: { sign: 1n << 63n, infinity: 0x7ff0_0000_0000_0000n },
+/** Sign bit, the pattern of +∞ (any magnitude above it is a NaN), and that of the least normal number. */
+export const floatFormats: Readonly<Record<FloatDType, { sign: bigint; infinity: bigint; leastNormal: bigint }>> = {
+  f16: { sign: 1n << 15n, infinity: 0x7c00n, leastNormal: 0x0400n },
+  bf16: { sign: 1n << 15n, infinity: 0x7f80n, leastNormal: 0x0080n },
+  f32: { sign: 1n << 31n, infinity: 0x7f80_0000n, leastNormal: 0x0080_0000n },
+  f64: { sign: 1n << 63n, infinity: 0x7ff0_0000_0000_0000n, leastNormal: 0x0010_0000_0000_0000n },
 }
 
 /** True where the unsigned bit pattern is a NaN, quiet or signalling. */
 export function isNanBits(dtype: FloatDType, bits: bigint | number): boolean {
-  const { sign, infinity } = formats[dtype]
+  const { sign, infinity } = floatFormats[dtype]
   return (BigInt(bits) & (sign - 1n)) > infinity
 }
 
@@ -19,7 +19,7 @@ export function isNanBits(dtype: FloatDType, bits: bigint | number): boolean {
  * negated magnitude where it is negative; ±0 at 0, ∞ next after the largest finite. Meaningless for a NaN.
  */
 export function orderOf(dtype: FloatDType, bits: bigint | number): bigint {
-  const { sign } = formats[dtype]
+  const { sign } = floatFormats[dtype]
   const pattern = BigInt(bits)
   return pattern & sign ? -(pattern & (sign - 1n)) : pattern
 }

@@ -301,6 +301,25 @@ describe('an import', { timeout: 60_000 }, () => {
     await expect(openBundles(paths).then(joinBundles)).rejects.toThrow(/both of agent a .*import them apart/)
   })
 
+  it('refuses two bundles whose arrays have equal bytes and another shape, as a cell could mean either', async () => {
+    const bundles = await openBundles([await makeBundle(fresh()), await makeBundle(fresh(), agentRecord('b'))])
+    const array = { digest: digestOf('bytes'), dtype: 'f32' } as const
+    const withArray = (shapes: number[][]) =>
+      bundles.map((bundle, i) => ({
+        ...bundle,
+        run: { ...bundle.run, inputs: [{ ...array, shape: shapes[i] as number[] }] },
+        cells: bundle.cells.map((cell) => ({ ...cell, params: { input: { file: 'u.npy', digest: array.digest } } })),
+        executions: [],
+      }))
+    const wide = [2, 8]
+    const square = [4, 4]
+    const [joined] = await joinBundles(withArray([square, square]))
+    expect(joined?.data.run.inputs).toEqual([{ ...array, shape: square }])
+    await expect(joinBundles(withArray([wide, square]))).rejects.toThrow(
+      /an array with the bytes of another bundle's, and with another dtype or shape; import them apart/,
+    )
+  })
+
   it('records a lie as a failure, as it does for a live agent', async () => {
     const path = await makeBundle(fresh())
     const lying = await tamper(

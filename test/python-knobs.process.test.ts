@@ -36,9 +36,9 @@ describe.skipIf(needs('knobs of PyTorch', pytorch !== undefined, lacks('pytorch'
 
   it.skipIf(process.arch !== 'x64')('says where MKL has another branch than it was asked for', async () => {
     const compatible = await ask({ mklCbwr: 'COMPATIBLE' }, 'linalg.gemm', { n: 40 })
-    expect(compatible).toMatchObject({ settings: { mklCbwr: 'COMPATIBLE' }, notes: [] })
+    expect(compatible.states).toEqual({ mklCbwr: { state: 'in force' } })
     const unknown = await ask({ mklCbwr: 'NOTHING' }, 'linalg.gemm', { n: 40 })
-    expect(unknown.notes).toEqual([expect.objectContaining({ kind: 'no-effect', subject: 'mklCbwr' })])
+    expect(unknown.states.mklCbwr).toMatchObject({ state: 'replaced', by: unknown.settings.mklCbwr })
   })
 })
 
@@ -58,7 +58,7 @@ describe.skipIf(needs('knobs of JAX', jax !== undefined, lacks('jax')))('JAX', {
     const plain = await ask({ fastMath: false })
     const defaults = { fastMath: 'false', multiThreadEigen: 'true', optimizationLevel: '3', jit: 'on' }
     expect(plain.settings).toMatchObject(defaults)
-    expect(plain.notes).toEqual([])
+    expect(plain.states).toEqual({ fastMath: { state: 'in force' } })
     expect(plain.facts['lib.jaxlib.version']).toMatch(/^\d/)
   })
 
@@ -67,13 +67,14 @@ describe.skipIf(needs('knobs of JAX', jax !== undefined, lacks('jax')))('JAX', {
   })
 
   it('says of what it cannot read back that it cannot', async () => {
-    expect((await ask({ threads: 1 })).notes).toEqual([
-      expect.objectContaining({
-        kind: 'no-effect',
-        subject: 'threads',
-        message: expect.stringContaining('NPROC=1') as string,
-      }),
-    ])
+    expect((await ask({ threads: 1 })).states).toEqual({
+      threads: { state: 'unknown', why: expect.stringContaining('NPROC was given to XLA') as string },
+    })
+  })
+
+  it('says that its layer normalisation is made of other operations, and only where it is used', async () => {
+    expect((await ask({})).notes).toMatchObject([{ kind: 'fallback', subject: 'layernorm' }])
+    expect((await ask({}, 'nn.softmax')).notes).toEqual([])
   })
 
   it('flushes subnormals, whatever the mode of the calling thread', async () => {

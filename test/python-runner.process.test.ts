@@ -104,6 +104,44 @@ describe.skipIf(withoutPython('the Python runner and the formats'))('the formats
   })
 })
 
+describe.skipIf(withoutPython("the Python runner and users' arrays"))("users' arrays in the Python runner", () => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const arrays = [
+    { digest, dtype: 'f32', shape: [2, 8], file: 'wide' },
+    { digest, dtype: 'f32', shape: [4, 4], file: 'square' },
+    { digest, dtype: 'f64', shape: [8], file: 'double' },
+  ]
+  const found = (given: object[], reference: object) => {
+    const script = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from bitfleet.errors import BitfleetError
+from bitfleet.execution import Inputs
+from bitfleet.parameters import pinned
+given, reference = json.loads(sys.argv[2])
+try:
+    print(json.dumps(pinned.check(reference) or Inputs(given).shape(reference)))
+except BitfleetError as error:
+    print(json.dumps([error.code, str(error)]))
+`
+    const runners = resolve(import.meta.dirname, '../agent/runners/python')
+    const { stdout } = runPython(['-B', '-c', script, runners, JSON.stringify([given, reference])])
+    return JSON.parse(stdout) as unknown
+  }
+
+  it.each([
+    [arrays.slice(0, 1), {}, ['f32', [2, 8]]],
+    [arrays, { shape: [4, 4] }, ['f32', [4, 4]]],
+    [arrays, { dtype: 'f64' }, ['f64', [8]]],
+    [arrays, { dtype: 'f32', shape: [2, 8] }, ['f32', [2, 8]]],
+    [arrays, { dtype: 'f32' }, ['usage', expect.stringContaining('f32[2, 8] and f32[4, 4], which have the same')]],
+    [[], {}, ['not-found', expect.stringContaining('was not given with the plan')]],
+    [arrays, { size: 4 }, expect.stringContaining('must be { file, digest }')],
+  ])('are found by dtype, shape and digest, case %#', (given, more, expected) => {
+    expect(found(given, { file: 'u.npy', digest, ...more })).toEqual(expected)
+  })
+})
+
 describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner', () => {
   it('describes what it has, as every runner does', () => {
     expect(describePython(testNumpy)).toMatchObject({ id: 'numpy', status: 'ready', version: expect.any(String) })
@@ -211,18 +249,20 @@ describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner',
     expect(told.last).toMatchObject({ type: 'finished' })
     expect(told.settings.threads).toBe('1')
     expect(told.facts['pool.openblas']).toBe('1')
-    expect(told.notes).toContainEqual(expect.objectContaining({ kind: 'no-effect', subject: 'coreType' }))
-    expect(told.notes).toContainEqual(
-      expect.objectContaining({
-        ...{ kind: 'no-effect', subject: 'disableCpuFeatures' },
-        message: expect.stringMatching(/did not hide NOTHING: it is not among those this build knows/) as string,
-      }),
-    )
+    expect(told.notes).toEqual([])
+    expect(told.states).toMatchObject({
+      threads: { state: 'in force' },
+      coreType: { state: 'replaced', by: told.settings.coreType },
+      disableCpuFeatures: {
+        state: 'replaced',
+        why: expect.stringMatching(/did not hide NOTHING: it is not among those this build knows/) as string,
+      },
+    })
     if (process.arch !== 'x64') return
     // What no x86 processor has was not hidden either, though NumPy says of it what it says of what it hid.
-    const messages = told.notes.map(({ message }) => message)
-    expect(messages).toContainEqual(expect.stringMatching(/did not hide ASIMDFHM: this processor does not have it/))
-    expect(messages.join()).not.toMatch(/did not hide AVX2/)
+    const { why } = told.states.disableCpuFeatures as { why: string }
+    expect(why).toMatch(/did not hide ASIMDFHM: this processor does not have it/)
+    expect(why).not.toMatch(/did not hide AVX2/)
     expect(told.settings.disableCpuFeatures).toBe('AVX2')
     expect(told.facts['lib.numpy.cpu.dispatch']).not.toMatch(/\bAVX2\b/)
     const core = await askPython(testNumpy, {
@@ -230,7 +270,8 @@ describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner',
       params: { n: 8 },
       knobs: { coreType: 'Nehalem' },
     })
-    expect(core).toMatchObject({ settings: { coreType: 'Nehalem' }, notes: [] })
+    expect(core).toMatchObject({ settings: { coreType: 'Nehalem', disableCpuFeatures: 'none' }, notes: [] })
+    expect(core.states).toEqual({ coreType: { state: 'in force' } })
   })
 
   it.skipIf(process.platform !== 'linux')('dies with its parent', async () => {

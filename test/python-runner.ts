@@ -7,12 +7,14 @@ import type { Readable, Writable } from 'node:stream'
 import type { Backend, BackendDriver } from '../agent/backends/backend.ts'
 import { runnerStart } from '../agent/daemon/runner-environment.ts'
 import { type RunnerCommand, installedCommand } from '../agent/daemon/runners.ts'
+import { settingsOf } from '../agent/daemon/settings.ts'
 import { entryPoint } from '../shared/entry-point.ts'
 import { readInstalled } from '../agent/provision/installed.ts'
 import { type RunnerEvent, runnerEventSchema } from '../agent/runner/protocol.ts'
 import { type BackendDescription, backendDescriptionSchema, backendName } from '../shared/backend-description.ts'
 import type { Knobs } from '../shared/condition.ts'
 import { digestOf } from '../shared/digest.ts'
+import type { Setting } from '../shared/execution.ts'
 import { type Tensor, createTensor } from '../shared/tensor.ts'
 import { findDescription } from '../workloads/catalogue.ts'
 import { type Kernels, type Unsupported, unsupported } from '../workloads/kernels.ts'
@@ -79,6 +81,8 @@ export interface Told {
   readonly checkpoints: readonly (Extract<RunnerEvent, { type: 'checkpoint' }> & { readonly bytes?: Uint8Array })[]
   /** The last of each. */
   readonly settings: Readonly<Record<string, string>>
+  /** What the agent makes of them, by knob. */
+  readonly states: Readonly<Record<string, Setting>>
   readonly facts: Readonly<Record<string, string>>
   readonly notes: readonly { kind: string; subject: string; message: string }[]
   readonly mapped: readonly string[]
@@ -141,6 +145,7 @@ async function speak(
     .slice(0, -1)
     .map((event) => runnerEventSchema.parse(JSON.parse(event)))
   const effective = events.filter((event) => event.type === 'effective')
+  const settings = Object.assign({}, ...effective.map((event) => event.settings)) as Record<string, string>
   return {
     ...{ events, code, log: out + err, last: events.at(-1) },
     checkpoints: events
@@ -149,7 +154,8 @@ async function speak(
         ...event,
         bytes: event.file === undefined ? undefined : new Uint8Array(readFileSync(join(request.scratch, event.file))),
       })),
-    settings: Object.assign({}, ...effective.map(({ settings }) => settings)) as Record<string, string>,
+    settings,
+    states: settingsOf(knobs, { settings, reasons: effective.at(-1)?.reasons ?? {}, notes: [] }).settings,
     facts: Object.assign({}, ...effective.map(({ facts }) => facts)) as Record<string, string>,
     notes: effective.at(-1)?.notes ?? [],
     mapped: effective.at(-1)?.mapped ?? [],

@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { pathToFileURL } from 'node:url'
 import type { Knobs } from '../shared/condition.ts'
 import { entryPoint } from '../shared/entry-point.ts'
-import type { Note } from '../shared/execution.ts'
+import type { Note, Setting } from '../shared/execution.ts'
 import { createTensor, type DType, type Tensor } from '../shared/tensor.ts'
 import type { KernelName } from '../workloads/kernels.ts'
 import type { BackendDriver } from '../agent/backends/backend.ts'
+import { settingsOf } from '../agent/daemon/settings.ts'
 
 /** One call of a kernel; operands that are no tensors go as they are. */
 export interface Call {
@@ -20,6 +21,8 @@ export interface Answer {
   readonly stderr: string
   readonly results: readonly (Tensor | { readonly unsupported: string })[]
   readonly settings: Readonly<Record<string, string>>
+  /** What the agent makes of them, by knob. */
+  readonly states: Readonly<Record<string, Setting>>
   readonly facts: Readonly<Record<string, string>>
   readonly notes: readonly Note[]
 }
@@ -68,10 +71,14 @@ export async function underCondition(driver: BackendDriver, knobs: Knobs, calls:
   const log = Buffer.concat(stderr).toString()
   const text = Buffer.concat(stdout).toString()
   if (code !== 0 || text === '') {
-    return { signal, exitCode: code, stderr: log, results: [], settings: {}, facts: {}, notes: [] }
+    return { signal, exitCode: code, stderr: log, results: [], settings: {}, states: {}, facts: {}, notes: [] }
   }
-  const answer = JSON.parse(text) as Answer & { results: (FlatTensor | { unsupported: string })[] }
-  return { ...answer, signal, exitCode: code, stderr: log, results: answer.results.map(revive) }
+  const answer = JSON.parse(text) as Answer & {
+    results: (FlatTensor | { unsupported: string })[]
+    reasons?: Record<string, string>
+  }
+  const { settings: states } = settingsOf(knobs, { reasons: {}, ...answer })
+  return { ...answer, states, signal, exitCode: code, stderr: log, results: answer.results.map(revive) }
 }
 
 interface FlatTensor {

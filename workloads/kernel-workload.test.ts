@@ -1,28 +1,38 @@
 import { describe, expect, it } from 'vitest'
-import { type Digest, digestOf } from '../shared/digest.ts'
+import { findArray } from '../shared/array-identity.ts'
+import { digestOf } from '../shared/digest.ts'
 import { drawTensor } from '../shared/random/data-kinds.ts'
 import { createStream } from '../shared/random/stream.ts'
 import { type Tensor, bitsHex, tensorFromBits } from '../shared/tensor.ts'
 import { findWorkload } from './index.ts'
 import { type Kernels, unsupported } from './kernels.ts'
-import type { InputShapes, SchemedWorkload } from './workload.ts'
+import type { SchemedWorkload } from './workload.ts'
 
 const matrix = tensorFromBits('f32', [2, 3], ['3f800000', '40000000', '40400000', 'ff800001', '80000000', '7fc12345'])
 const shorts = tensorFromBits('u16', [2], ['3f80', '4000'])
-const digests = new Map<string, Tensor>([matrix, shorts].map((tensor) => [digestOf(tensor.bytes), tensor]))
-const [pinned, pinnedShorts] = [...digests.keys()].map((digest, i) => ({ file: `${i}.npy`, digest: digest as Digest }))
+/** The bytes of `matrix` once more, in another shape. */
+const turned = tensorFromBits('f32', [3, 2], bitsHex(matrix))
+const given = (tensor: Tensor) => ({ ...tensor, digest: digestOf(tensor.bytes) })
+const arrays = [matrix, shorts].map(given)
+const [pinned, pinnedShorts] = arrays.map(({ digest }, i) => ({ file: `${i}.npy`, digest }))
 
 const workload = (id: string) => findWorkload(id) as SchemedWorkload
 
 /** Runs on kernels that only remember what they were given. */
-async function run(id: string, params: Record<string, unknown>, kernels: Partial<Kernels>, seed = '42') {
+async function run(
+  id: string,
+  params: Record<string, unknown>,
+  kernels: Partial<Kernels>,
+  seed = '42',
+  known = arrays,
+) {
   const made: Record<string, Tensor> = {}
   const result = await workload(id).run({
     params,
     seed,
     backend: 'test',
     kernels,
-    input: (digest) => digests.get(digest) as Tensor,
+    input: (array) => findArray(known, array),
     checkpoint: (_step, name, tensor) => {
       made[name] = tensor
     },
@@ -43,10 +53,9 @@ describe('a user’s own array', () => {
   })
 
   it('gives the schema its shapes before its bytes are there', () => {
-    const inputs: InputShapes = digests
     const shapes = (id: string, params: Record<string, unknown>) =>
       workload(id)
-        .schema(params, inputs)
+        .schema(params, arrays)
         .map(({ name, shape }) => `${name}[${shape}]`)
     expect(shapes('reduce.sum', { input: pinned })).toEqual(['input[2,3]', 'sum[]'])
     expect(shapes('linalg.gemv', { input: pinned })).toEqual(['input[2,3]', 'input-b[3]', 'gemv[2]'])
@@ -71,12 +80,36 @@ describe('a user’s own array', () => {
     ['nn.conv2d', { input: pinned }, /must have 4 axes/],
     ['nn.conv2d', { height: 2 }, /a kernel of 3 × 3 does not fit an image of 2 × 2/],
   ])('%s with %j is refused where it does not fit', (id, params, message) => {
-    expect(() => workload(id).schema(params, digests)).toThrow(message)
+    expect(() => workload(id).schema(params, arrays)).toThrow(message)
+  })
+
+  it('is told from another of equal bytes by its dtype and shape', async () => {
+    const both = [matrix, turned].map(given)
+    const params = ([input, inputB]: Tensor[]) => ({
+      input: { ...pinned, dtype: input?.dtype, shape: input?.shape },
+      inputB: { ...pinned, dtype: inputB?.dtype, shape: inputB?.shape },
+    })
+    const shapes = (tensors: Tensor[]) =>
+      workload('linalg.gemm')
+        .schema(params(tensors), both)
+        .map(({ shape }) => String(shape))
+    expect(shapes([matrix, turned])).toEqual(['2,3', '3,2', '2,2'])
+    expect(shapes([turned, matrix])).toEqual(['3,2', '2,3', '3,3'])
+    let operands: Tensor[] = []
+    const gemm: Kernels['gemm'] = (a, b) => {
+      operands = [a, b]
+      return tensorFromBits('f32', [3, 3], new Array<string>(9).fill('00000000'))
+    }
+    await run('linalg.gemm', params([turned, matrix]), { gemm }, '42', both)
+    expect(operands.map(({ shape }) => String(shape))).toEqual(['3,2', '2,3'])
+    expect(() => workload('reduce.sum').schema({ input: pinned }, both)).toThrow(
+      /0\.npy may be f32\[2,3\] and f32\[3,2\], which have the same bytes/,
+    )
   })
 
   it('that did not come with the plan is not found', () => {
     const missing = { file: 'x.npy', digest: `sha256:${'0'.repeat(64)}` }
-    expect(() => workload('reduce.sum').schema({ input: missing }, digests)).toThrow(/was not given with the plan/)
+    expect(() => workload('reduce.sum').schema({ input: missing }, arrays)).toThrow(/was not given with the plan/)
   })
 })
 

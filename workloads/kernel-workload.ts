@@ -1,9 +1,10 @@
 import type { z } from 'zod'
+import { findArray } from '../shared/array-identity.ts'
 import { BitfleetError } from '../shared/errors.ts'
 import type { Tensor } from '../shared/tensor.ts'
 import { type Computed, type Kernels, isUnsupported, unsupported } from './kernels.ts'
 import { type FindShape, type Operand, reshaped } from './operand.ts'
-import type { InputShapes, ReferenceCondition, SchemedWorkload } from './workload.ts'
+import type { ReferenceCondition, SchemedWorkload } from './workload.ts'
 
 /** A workload that is one call of one kernel: operands in, one result out. */
 export interface KernelWorkload<Params, Operands extends readonly [Operand, ...Operand[]]> {
@@ -38,7 +39,7 @@ export function createKernelWorkload<Params, const Operands extends readonly [Op
     ...(correctlyRounded === undefined ? {} : { correctlyRounded }),
     schema(written, inputs) {
       const params = definition.params.parse(written)
-      const operands = definition.operands(params, (digest) => findIn(inputs, digest))
+      const operands = definition.operands(params, (array) => findArray(inputs, array))
       return [
         ...operands.map(({ name, dtype, shape }) => ({ step: 0, name, dtype, shape, role: 'input' as const })),
         {
@@ -53,9 +54,9 @@ export function createKernelWorkload<Params, const Operands extends readonly [Op
     async run(context) {
       if (!context.kernels[kernel]) return unsupported(`${context.backend} has no kernel ${kernel}`)
       const params = definition.params.parse(context.params)
-      const operands = definition.operands(params, (digest) => context.input(digest))
+      const operands = definition.operands(params, (array) => context.input(array))
       const tensors = operands.map((operand) => {
-        const tensor = operand.make(context.seed, (digest) => context.input(digest))
+        const tensor = operand.make(context.seed, (array) => context.input(array))
         context.checkpoint(0, operand.name, tensor)
         return tensor
       }) as { [Index in keyof Operands]: Tensor }
@@ -68,10 +69,4 @@ export function createKernelWorkload<Params, const Operands extends readonly [Op
       return undefined
     },
   }
-}
-
-function findIn(inputs: InputShapes | undefined, digest: string) {
-  const found = inputs?.get(digest)
-  if (!found) throw new BitfleetError('not-found', `the array ${digest} was not given with the plan`)
-  return found
 }

@@ -1,23 +1,18 @@
+import type { ArrayReference } from '../shared/array-identity.ts'
 import { BitfleetError } from '../shared/errors.ts'
 import { type DataKind, drawTensor } from '../shared/random/data-kinds.ts'
 import { type Stream, createStream } from '../shared/random/stream.ts'
 import { type DType, type FloatDType, type Tensor, createTensor, elementCount } from '../shared/tensor.ts'
 
-/** The user's own array as a plan names it. */
-export interface PinnedInput {
-  readonly file: string
-  readonly digest: string
-}
-
 /** What is known of a user's array before its bytes are: enough for a schema. */
-export type FindShape = (digest: string) => { readonly dtype: DType; readonly shape: readonly number[] }
+export type FindShape = (array: ArrayReference) => { readonly dtype: DType; readonly shape: readonly number[] }
 
 /** A tensor that a workload computes on. Its checkpoint bears the name of the stream it is drawn from. */
 export interface Operand {
   readonly name: string
   readonly dtype: FloatDType
   readonly shape: readonly number[]
-  make(seed: string, input: (digest: string) => Tensor): Tensor
+  make(seed: string, input: (array: ArrayReference) => Tensor): Tensor
 }
 
 /** A data kind of FORMATS, or a workload's own. */
@@ -38,11 +33,11 @@ export function drawnOperand(name: string, dtype: FloatDType, shape: readonly nu
 export function givenOperand(
   name: string,
   dtype: FloatDType,
-  pinned: PinnedInput,
+  pinned: ArrayReference,
   find: FindShape,
   rank?: number,
 ): Operand {
-  const found = find(pinned.digest)
+  const found = find(pinned)
   // numpy has no bfloat16: its patterns come as u16.
   const fits = found.dtype === dtype || (dtype === 'bf16' && found.dtype === 'u16')
   if (!fits) {
@@ -55,7 +50,7 @@ export function givenOperand(
     name,
     dtype,
     shape: found.shape,
-    make: (_seed, input) => createTensor(dtype, found.shape, input(pinned.digest).bytes),
+    make: (_seed, input) => createTensor(dtype, found.shape, input(pinned).bytes),
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { digestSchema } from '../shared/execution.ts'
 import { dataKinds } from '../shared/random/data-kinds.ts'
+import { dtypes } from '../shared/tensor.ts'
 
 export const floatDTypes = ['f64', 'f32', 'f16', 'bf16'] as const
 
@@ -13,9 +14,17 @@ export const dataParam = z.enum(dataKinds).default('uniform').describe('How draw
 
 export const extentParam = z.int().min(1).max(maxElements)
 
-/** A user's own array: `file` is relative to the plan, `digest` that of its payload, which alone is looked at. */
+/**
+ * A user's own array: `file` is relative to the plan, `digest` is that of its payload. `dtype` and `shape` are there if
+ * the digest alone does not say which array is meant.
+ */
 export const inputParam = z
-  .strictObject({ file: z.string().min(1), digest: digestSchema })
+  .strictObject({
+    file: z.string().min(1),
+    digest: digestSchema,
+    dtype: z.enum(dtypes).optional(),
+    shape: z.array(z.int().nonnegative()).max(64).optional(),
+  })
   .describe("A user's own .npy array, pinned by the digest of its payload")
 
 /** A strict object whose refusal of an unknown key names the keys it has. */

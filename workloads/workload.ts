@@ -1,5 +1,6 @@
 import type * as tfjs from '@tensorflow/tfjs-core'
 import type { z } from 'zod'
+import type { ArrayIdentity, ArrayReference } from '../shared/array-identity.ts'
 import type { DType, Tensor } from '../shared/tensor.ts'
 import type { Kernels, Unsupported } from './kernels.ts'
 
@@ -29,8 +30,8 @@ export interface WorkloadDescription<Params = Record<string, unknown>> {
   /** What computes its correctly rounded result, where something does. */
   readonly correctlyRounded?: ReferenceCondition
   /**
-   * The checkpoints it makes, in order, at the granularity the parameters ask for. `inputs` holds the user's own
-   * arrays' dtypes and shapes by digest. Left out by a workload whose checkpoints are known once they are made: they
+   * The checkpoints it makes, in order, at the granularity the parameters ask for. `inputs` holds the dtype and shape
+   * of each of the user's own arrays. Left out by a workload whose checkpoints are known once they are made: they
    * keep to `shared/places.ts`.
    */
   schema?(params: Params, inputs?: InputShapes): CheckpointSpec[]
@@ -43,7 +44,8 @@ export interface ReferenceCondition {
   readonly value: string
 }
 
-export type InputShapes = ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>
+/** The user's own arrays that a plan names, without their bytes. */
+export type InputShapes = readonly ArrayIdentity[]
 
 /** What a workload is given to run on. */
 export interface WorkloadContext<Params = Record<string, unknown>> {
@@ -54,8 +56,8 @@ export interface WorkloadContext<Params = Record<string, unknown>> {
   readonly kernels: Partial<Kernels>
   /** The tfjs API on the condition's backend, for workloads written against it. */
   readonly tf?: typeof tfjs
-  /** A user's own array, by the digest the plan pins it with. */
-  input(digest: string): Tensor
+  /** A user's own array, as the parameters name it. */
+  input(array: ArrayReference): Tensor
   /** Where the backend is a listed program. */
   readonly program?: ListedProgram
   /**
@@ -63,6 +65,8 @@ export interface WorkloadContext<Params = Record<string, unknown>> {
    * role. Without a schema `role` is what it is said to be.
    */
   checkpoint(step: number, name: string, tensor: Tensor, role?: CheckpointSpec['role']): void
+  /** Told of a kernel that this workload computes in another way than by the library's own; the report says so. */
+  readonly substituted?: (kernel: string, message: string) => void
 }
 
 /** A program that the machine's owner lets plans run. */

@@ -7,6 +7,14 @@ import type { Kernels } from '../../workloads/kernels.ts'
 import type { ListedProgram } from '../../workloads/workload.ts'
 import type { Tell } from '../programs/said.ts'
 
+export interface Effective {
+  readonly settings: Facts
+  /** By knob: why the library has another value than it was asked for, or why it does not tell. */
+  readonly reasons?: Facts
+  readonly facts: Facts
+  readonly notes: readonly Note[]
+}
+
 /** A library that computes, opened under one condition, inside a runner process. */
 export interface Backend {
   readonly version: string
@@ -20,9 +28,9 @@ export interface Backend {
   }
   /**
    * What is in force, read back from the library and not echoed from the request. `settings` are named as the knobs
-   * they answer; `facts` are `pool.*`, `lib.*` and the like; a knob that did nothing is a `no-effect` note.
+   * they answer, and stand there for knobs that are left out, too; `facts` are `pool.*`, `lib.*` and the like.
    */
-  effective(): Promise<{ settings: Facts; facts: Facts; notes: Note[] }>
+  effective(): Promise<Effective>
   close(): Promise<void>
 }
 

@@ -38,7 +38,7 @@ describe.skipIf(absent)('blis', () => {
   it.skipIf(otherArch)('takes the kernels of another processor', async () => {
     const penryn = await underCondition(blis, { archType: 5 }, gemm)
     const haswell = await underCondition(blis, { archType: 3 }, gemm)
-    expect([penryn.facts['lib.blis.arch'], penryn.settings.archType, penryn.notes]).toEqual(['penryn', '5', []])
+    expect([penryn.facts['lib.blis.arch'], penryn.states.archType]).toEqual(['penryn', { state: 'in force' }])
     expect([null, 'SIGILL']).toContain(haswell.signal)
     expect(bits(penryn)).not.toEqual(bits(haswell))
   })
@@ -50,8 +50,14 @@ describe.skipIf(absent)('blis', () => {
   })
 
   it('reads back how many threads run', async () => {
-    const { settings, facts, notes } = await underCondition(blis, { threads: 2 }, gemm)
-    expect([settings.threads, facts['pool.blis'], notes]).toEqual(['2', '2', []])
-    expect((await underCondition(blis, {}, [])).settings.threads).toBe('1')
+    const { facts, states } = await underCondition(blis, { threads: 2 }, gemm)
+    expect([states.threads, facts['pool.blis']]).toEqual([{ state: 'in force' }, '2'])
+  })
+
+  it('reads back what is in force if no knob is set', async () => {
+    expect((await underCondition(blis, {}, [])).settings).toEqual({
+      threads: '1',
+      archType: expect.stringMatching(/^\d+$/),
+    })
   })
 })

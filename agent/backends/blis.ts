@@ -1,7 +1,5 @@
 import type { KnobDescription } from '../../shared/backend-description.ts'
-import type { Knobs } from '../../shared/condition.ts'
 import { BitfleetError } from '../../shared/errors.ts'
-import type { Note } from '../../shared/execution.ts'
 import type { BackendDriver } from './backend.ts'
 import type { NativeLibrary } from './native/library.ts'
 
@@ -71,7 +69,7 @@ export const blis: BackendDriver = {
     return {
       version,
       kernels: createCblasKernels(library, { ...plainDialect, integerBits }),
-      effective: () => readBack(library, version, asked),
+      effective: () => readBack(library, version),
       close: () => Promise.resolve(),
     }
   },
@@ -100,32 +98,29 @@ async function readArchitectures(library: NativeLibrary): Promise<string[]> {
   return names
 }
 
-async function readBack(library: NativeLibrary, version: string, asked: Knobs) {
+async function readBack(library: NativeLibrary, version: string) {
   const { readInteger } = await import('./native/library.ts')
   // Before it, asking for the architecture aborts the process when BLIS_ARCH_TYPE is set.
   library.bind('bli_init', 'void', [])()
   const id = readInteger(library, 'bli_arch_query_id')
-  const arch = (id === undefined ? undefined : (await readArchitectures(library))[id]) ?? 'unknown'
+  const arch = id === undefined ? undefined : (await readArchitectures(library))[id]
+  const read = readInteger(library, 'bli_thread_get_num_threads', 'int64_t')
+  const settings: Record<string, string> = {}
+  if (id !== undefined) settings.archType = String(id)
   // -1 is BLIS's way of saying that nobody asked for more than one.
-  const threads = String(Math.max(1, readInteger(library, 'bli_thread_get_num_threads', 'int64_t') ?? 1))
-  const notes: Note[] = []
-  if (asked.archType !== undefined && Number(asked.archType) !== id) {
-    notes.push({
-      kind: 'no-effect',
-      subject: 'archType',
-      message: `BLIS_ARCH_TYPE=${asked.archType} had no effect: BLIS ${version} chose ${id} (${arch})`,
-    })
-  }
-  if (asked.threads !== undefined && String(asked.threads) !== threads) {
-    notes.push({
-      kind: 'no-effect',
-      subject: 'threads',
-      message: `BLIS_NUM_THREADS=${asked.threads} had no effect: BLIS runs ${threads}; this build may have no threads`,
-    })
-  }
+  if (read !== undefined) settings.threads = String(Math.max(1, read))
   return {
-    settings: { archType: String(id), threads },
-    facts: { 'lib.blis.version': version, 'lib.blis.arch': arch, 'pool.blis': threads },
-    notes,
+    settings,
+    reasons: {
+      archType:
+        id === undefined ? `BLIS ${version} does not tell it` : `in BLIS ${version}, ${id} is ${arch ?? 'unnamed'}`,
+      threads: 'this build may have no threads',
+    },
+    facts: {
+      'lib.blis.version': version,
+      'lib.blis.arch': arch ?? 'unknown',
+      'pool.blis': settings.threads ?? 'unknown',
+    },
+    notes: [],
   }
 }

@@ -58,19 +58,12 @@ describe('js', () => {
     }
   })
 
-  it('notes an order that elementary functions do not read, and none that was not asked for', async () => {
-    for (const [knobs, count] of [
-      [{ order: 'pairwise' }, 1],
-      [{}, 0],
-    ] as const) {
-      const backend = await js.open(knobs)
-      await backend.kernels.elementary?.('exp', f64(1))
-      const { notes, settings } = await backend.effective()
-      expect(notes).toHaveLength(count)
-      expect(settings.order).toBe(count ? 'pairwise' : 'sequential')
-      await backend.kernels.sum?.(f64(1))
-      expect((await backend.effective()).notes).toEqual([])
-    }
+  it('says the order and the compilers in force, asked for or not', async () => {
+    expect((await (await js.open({ order: 'pairwise' })).effective()).settings).toEqual({
+      order: 'pairwise',
+      jit: 'default',
+    })
+    expect((await (await js.open({})).effective()).settings).toEqual({ order: 'sequential', jit: 'default' })
   })
 
   it.each(Object.entries(jitArguments))('jit %s is in force with its arguments, and moves no sum', (jit, argv) => {

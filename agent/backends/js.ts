@@ -1,5 +1,4 @@
-import type { Note } from '../../shared/execution.ts'
-import { type Kernels, type KernelName } from '../../workloads/kernels.ts'
+import type { KernelName } from '../../workloads/kernels.ts'
 import type { BackendDriver } from './backend.ts'
 import { jitArguments, readJit } from './js/jit.ts'
 import { createKernels } from './js/kernels.ts'
@@ -49,32 +48,17 @@ export const js: BackendDriver = {
   async open(knobs) {
     const order = parseOrder(String(knobs.order ?? 'sequential'))
     const kernels = order.kind === 'atomic' ? createRacingKernels(order.count) : createKernels(order)
-    const called = new Set<string>()
     return {
       version: process.versions.node,
-      kernels: recordCalls(kernels, called),
+      kernels,
       async effective() {
-        const notes: Note[] = []
-        if (knobs.order !== undefined && called.size === 1 && called.has('elementary')) {
-          const message = 'elementary functions add nothing up, so that there is no order'
-          notes.push({ kind: 'no-effect', subject: 'order', message })
-        }
         return {
           settings: { order: formatOrder(order), jit: readJit() },
           facts: { 'pool.js': String(order.kind === 'atomic' ? order.count : 1) },
-          notes,
+          notes: [],
         }
       },
       async close() {},
     }
   },
-}
-
-function recordCalls(kernels: Kernels, called: Set<string>): Kernels {
-  return new Proxy(kernels, {
-    get(target, name: KernelName) {
-      called.add(name)
-      return target[name]
-    },
-  })
 }

@@ -93,7 +93,7 @@ describe.skipIf(absent || noHwcaps)('libm under GLIBC_TUNABLES', () => {
     expect(without.settings).toEqual({ hwcaps: '-FMA' })
     expect(both.settings).toEqual({ hwcaps: '-FMA,-AVX2' })
     expect(both.facts['lib.libm.hwcaps']).toBe('-AVX2,-FMA')
-    expect([...native.notes, ...without.notes, ...both.notes]).toEqual([])
+    for (const { states } of [without, both]) expect(states).toEqual({ hwcaps: { state: 'in force' } })
     const parted = functions.filter((_, i) => hexes(native.results)[i] !== hexes(without.results)[i])
     expect(parted.length).toBeGreaterThan(0)
   })
@@ -103,12 +103,15 @@ describe.skipIf(absent || noHwcaps)('libm under GLIBC_TUNABLES', () => {
     const ignored = await underCondition(libm, { hwcaps: '-FMA_Usable' }, calls('f32'))
     expect(hexes(ignored.results)).toEqual(hexes(native.results))
     expect(ignored.settings).toEqual({ hwcaps: 'native' })
-    expect(ignored.notes).toMatchObject([{ kind: 'no-effect', subject: 'hwcaps' }])
+    expect(ignored.states.hwcaps).toMatchObject({ state: 'replaced', by: 'native' })
   })
 
   it('names only the part that did nothing', async () => {
-    const { settings, notes } = await underCondition(libm, { hwcaps: '-FMA,-Bogus' }, [])
-    expect(settings).toEqual({ hwcaps: '-FMA' })
-    expect(notes[0]?.message).toMatch(/^-Bogus of /)
+    const { states } = await underCondition(libm, { hwcaps: '-FMA,-Bogus' }, [])
+    expect(states.hwcaps).toEqual({
+      state: 'replaced',
+      by: '-FMA',
+      why: expect.stringMatching(/does not know -Bogus,/),
+    })
   })
 })

@@ -5,10 +5,9 @@ import { spawnSync } from 'node:child_process'
 import type { KnobDescription } from '../../shared/backend-description.ts'
 import type { Knobs } from '../../shared/condition.ts'
 import { BitfleetError } from '../../shared/errors.ts'
-import type { Note } from '../../shared/execution.ts'
 import { bytesOf, createTensor, dtypeBytes, type Tensor } from '../../shared/tensor.ts'
 import { type Computed, type ElementaryFunction, elementaryFunctions, unsupported } from '../../workloads/kernels.ts'
-import type { BackendDriver } from './backend.ts'
+import type { BackendDriver, Effective } from './backend.ts'
 import type { NativeLibrary } from './native/library.ts'
 import type { FloatWidth, Scalar } from './native/scalar.ts'
 
@@ -125,37 +124,34 @@ async function createElementary(library: NativeLibrary) {
   }
 }
 
-async function readBack({ version }: Found, { hwcaps: asked }: Knobs) {
+async function readBack({ version }: Found, { hwcaps: asked }: Knobs): Promise<Effective> {
   const { ineffectiveHwcaps, readHwcaps } = await import('./native/glibc-features.ts')
   const loader = /(\/\S*\/ld-(?:linux|\d)\S*)$/m.exec(await readMaps())?.[1]
   const changed = loader === undefined || !version.startsWith('glibc') ? undefined : await readHwcaps(loader)
-  const notes: Note[] = []
-  const settings: Record<string, string> = {}
-  if (changed !== undefined) settings.hwcaps = changed === '' ? 'native' : changed
-  if (asked !== undefined) {
-    const tokens = String(asked).split(',')
-    const without = changed === undefined ? [] : ineffectiveHwcaps(tokens, changed)
-    const request = `GLIBC_TUNABLES=glibc.cpu.hwcaps=${asked}`
-    // What took, as it was asked for: hiding one feature may bring glibc to give up others, which are a fact.
-    if (without.length < tokens.length && changed !== undefined) {
-      settings.hwcaps = tokens.filter((token) => !without.includes(token)).join(',')
-    }
-    if (!version.startsWith('glibc')) {
-      notes.push(note('no-effect', `${request} had no effect: ${version} is not glibc`))
-    } else if (changed === undefined) {
-      notes.push(note('warning', `${version} cannot list the features it uses; whether ${request} took is not known`))
-    } else if (without.length > 0) {
-      const still = changed === '' ? 'all the processor has' : `what "${changed}" leaves`
-      notes.push(note('no-effect', `${without.join(',')} of ${request} had no effect: ${version} uses ${still}`))
-    }
-  }
   const facts: Record<string, string> = { 'lib.libm.version': version }
-  if (changed !== undefined) facts['lib.libm.hwcaps'] = changed === '' ? 'native' : changed
-  return { settings, facts, notes }
-}
-
-function note(kind: Note['kind'], message: string): Note {
-  return { kind, subject: 'hwcaps', message }
+  if (changed === undefined) {
+    const glibc = version.startsWith('glibc')
+    const hwcaps = glibc
+      ? `${version} cannot list the features it uses`
+      : `${version} is not glibc and reads no tunables`
+    return { settings: {}, reasons: { hwcaps }, facts, notes: [] }
+  }
+  const inForce = changed === '' ? 'native' : changed
+  facts['lib.libm.hwcaps'] = inForce
+  if (asked === undefined) return { settings: { hwcaps: inForce }, facts, notes: [] }
+  const tokens = String(asked).split(',')
+  const without = ineffectiveHwcaps(tokens, changed)
+  // What took, as it was asked for: hiding one feature may bring glibc to give up others, which are a fact.
+  const took = tokens.filter((token) => !without.includes(token))
+  const hwcaps =
+    `${version} does not know ${without.join(',')}, or the processor is like that already; ` +
+    `it uses ${changed === '' ? 'all the processor has' : `what "${changed}" leaves`}`
+  return {
+    settings: { hwcaps: took.length > 0 ? took.join(',') : inForce },
+    reasons: { hwcaps },
+    facts,
+    notes: [],
+  }
 }
 
 async function readMaps(): Promise<string> {

@@ -72,23 +72,32 @@ describe.skipIf(absent)('openblas', () => {
     for (const { signal } of [nehalem, haswell, skylake]) expect([null, 'SIGILL']).toContain(signal)
     expect(answers.length).toBeGreaterThan(1)
     expect(new Set(answers.map((answer) => JSON.stringify(bits(answer)))).size).toBe(answers.length)
-    expect(answers.flatMap(({ notes }) => notes)).toEqual([])
+    for (const { states } of answers) expect(states).toEqual({ coreType: { state: 'in force' } })
     expect(nehalem.settings.coreType).toBe('Nehalem')
   })
 
-  it.skipIf(otherArch)('catches a core type that the library ignores', async () => {
-    const { settings, notes } = await underCondition(openblas, { coreType: 'Bogus' }, [])
-    expect(settings.coreType).not.toBe('Bogus')
-    expect(notes).toMatchObject([{ kind: 'no-effect', subject: 'coreType' }])
-    expect(notes[0]?.message).toContain(`chose ${settings.coreType}`)
+  it.skipIf(otherArch)('says what it took in place of a core type that it does not have', async () => {
+    const without = await underCondition(openblas, {}, gemm)
+    expect(without.settings.coreType).toMatch(/^\w+$/)
+    for (const coreType of ['Bogus', 'NEOVERSEN1']) {
+      const { settings, states } = await underCondition(openblas, { coreType }, [])
+      expect(settings.coreType).toMatch(/^\w+$/)
+      expect(states).toEqual({
+        coreType: {
+          state: 'replaced',
+          by: settings.coreType,
+          why: expect.stringMatching(/has no such core type here/),
+        },
+      })
+    }
   })
 
   it('reads back how many threads run', async () => {
-    const { settings, facts, notes } = await underCondition(openblas, { threads: 1 }, gemm)
-    expect([settings.threads, facts['pool.openblas'], notes]).toEqual(['1', '1', []])
+    const { settings, facts, states } = await underCondition(openblas, { threads: 1 }, gemm)
+    expect([settings.threads, facts['pool.openblas'], states.threads]).toEqual(['1', '1', { state: 'in force' }])
     const many = await underCondition(openblas, { threads: 9999 }, [])
-    expect(many.settings.threads).not.toBe('9999')
-    expect(many.notes).toMatchObject([{ kind: 'no-effect', subject: 'threads' }])
+    expect(many.states.threads).toMatchObject({ state: 'replaced', by: many.settings.threads })
+    expect((await underCondition(openblas, {}, [])).settings.threads).toMatch(/^\d+$/)
   })
 })
 

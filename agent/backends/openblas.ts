@@ -1,7 +1,5 @@
 import type { KnobDescription } from '../../shared/backend-description.ts'
-import type { Knobs } from '../../shared/condition.ts'
 import { BitfleetError } from '../../shared/errors.ts'
-import type { Note } from '../../shared/execution.ts'
 import type { BackendDriver } from './backend.ts'
 import type { CblasDialect } from './native/cblas.ts'
 import type { NativeLibrary } from './native/library.ts'
@@ -61,7 +59,7 @@ export const openblas: BackendDriver = {
     return { status: 'ready', version: found.config.version }
   },
 
-  async open(asked) {
+  async open() {
     const found = await find()
     if ('absent' in found) throw new BitfleetError('unavailable', `openblas: ${found.absent}`)
     const { createCblasKernels } = await import('./native/cblas.ts')
@@ -69,7 +67,7 @@ export const openblas: BackendDriver = {
     return {
       version: config.version,
       kernels: createCblasKernels(library, dialect),
-      effective: () => Promise.resolve(readBack(found, asked)),
+      effective: () => readBack(found),
       close: () => Promise.resolve(),
     }
   },
@@ -123,39 +121,31 @@ async function find(): Promise<Found | { readonly absent: string }> {
   return { absent: `${library.name} has no openblas_get_config and cblas_sgemm under any name known here` }
 }
 
-async function readBack({ library, dialect, config }: Found, asked: Knobs) {
+async function readBack({ library, dialect, config }: Found) {
   const { readInteger, readString } = await import('./native/library.ts')
   const named = (symbol: string) => `${dialect.prefix}${symbol}${dialect.suffix}`
-  const core = readString(library, named('openblas_get_corename')) ?? 'unknown'
-  const threads = String(readInteger(library, named('openblas_get_num_threads')) ?? 1)
+  const core = readString(library, named('openblas_get_corename'))
+  const threads = readInteger(library, named('openblas_get_num_threads'))
   const parallel = parallelKinds[readInteger(library, named('openblas_get_parallel')) ?? -1] ?? 'unknown'
-  const notes: Note[] = []
-  // Names are compared without case, as OpenBLAS reads them.
-  if (asked.coreType !== undefined && String(asked.coreType).toLowerCase() !== core.toLowerCase()) {
-    const why = config.dynamic ? 'this build has no such core type' : 'it was built for one processor (no DYNAMIC_ARCH)'
-    notes.push({
-      kind: 'no-effect',
-      subject: 'coreType',
-      message: `OPENBLAS_CORETYPE=${asked.coreType} had no effect: ${why}; OpenBLAS ${config.version} chose ${core}`,
-    })
-  }
-  if (asked.threads !== undefined && String(asked.threads) !== threads) {
-    notes.push({
-      kind: 'no-effect',
-      subject: 'threads',
-      message: `OPENBLAS_NUM_THREADS=${asked.threads} did not take: OpenBLAS runs ${threads} (its processors or its build allow no more)`,
-    })
-  }
+  const settings: Record<string, string> = {}
+  if (core !== undefined) settings.coreType = core
+  if (threads !== undefined) settings.threads = String(threads)
   return {
-    settings: { coreType: core, threads },
+    settings,
+    reasons: {
+      coreType: config.dynamic
+        ? `OpenBLAS ${config.version} has no such core type here`
+        : `OpenBLAS ${config.version} was built for one processor (no DYNAMIC_ARCH)`,
+      threads: 'its processors or its build allow no more',
+    },
     facts: {
       'lib.openblas.version': config.version,
       'lib.openblas.options': config.options,
-      'lib.openblas.core': core,
+      'lib.openblas.core': core ?? 'unknown',
       'lib.openblas.parallel': parallel,
       'lib.openblas.integers': String(config.integerBits),
-      'pool.openblas': threads,
+      'pool.openblas': settings.threads ?? 'unknown',
     },
-    notes,
+    notes: [],
   }
 }

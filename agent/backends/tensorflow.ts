@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type * as tfjs from '@tensorflow/tfjs-core'
-import type { Knobs } from '../../shared/condition.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { parseMaps } from '../inventory/mapped-libraries.ts'
 import type { Backend, BackendDriver } from './backend.ts'
@@ -18,6 +17,7 @@ import {
   missingIn,
   ownPackage,
 } from './tensorflow/tfjs-node.ts'
+import { createSubstitutions } from './substitutions.ts'
 import { createTfjsKernels, tfjsKernelNames } from './tfjs/kernels.ts'
 import { openTfjs } from './tfjs/library.ts'
 
@@ -48,8 +48,8 @@ export function createTensorflow(id: string, folder: string, build: TensorflowBu
         add: `bitfleet backends remove ${id} && bitfleet backends add ${id}`,
       }
     },
-    async open(knobs) {
-      const backend = await openTensorflow(knobs, build, (tf) => loadTfjsNode(folder, tf))
+    async open() {
+      const backend = await openTensorflow(build, (tf) => loadTfjsNode(folder, tf))
       if (backend.version === version) return backend
       await backend.close()
       throw new BitfleetError('unavailable', `${id}: what is installed there is TensorFlow ${backend.version}`)
@@ -75,20 +75,17 @@ export const tensorflowGpu: BackendDriver = {
       return { status: 'unavailable', reason, add }
     }
   },
-  open: (knobs) => openTensorflow(knobs, 'gpu', loadOwnPackage),
+  open: () => openTensorflow('gpu', loadOwnPackage),
 }
 
 /** @param load loads the binding and registers tfjs's backend `tensorflow` */
-async function openTensorflow(
-  knobs: Knobs,
-  build: TensorflowBuild,
-  load: (tf: typeof tfjs) => TfjsNode,
-): Promise<Backend> {
+async function openTensorflow(build: TensorflowBuild, load: (tf: typeof tfjs) => TfjsNode): Promise<Backend> {
   const loaded: TfjsNode[] = []
   const library = await openTfjs('tensorflow', async (tf) => {
     loaded.push(load(tf))
   })
   const { tf } = library
+  const substitutions = createSubstitutions()
   const { binding, packageVersion, started } = loaded[0] as TfjsNode
   const native = readNative()
   const listener = listenToOnednn(native.oneDnn === true, () => probe(tf))
@@ -96,11 +93,11 @@ async function openTensorflow(
   const tensorflow = { packageVersion, started, version, usesGpu, build }
   return {
     version,
-    kernels: createTfjsKernels(tf, 'tensorflow', true),
+    kernels: createTfjsKernels(tf, 'tensorflow', true, substitutions),
     tf,
     async effective() {
-      const { settings, facts, notes } = settingsOf({ tensorflow, native, onednn: listener.hear() }, knobs)
-      return { settings, facts: { ...library.facts, ...facts }, notes }
+      const read = settingsOf({ tensorflow, native, onednn: listener.hear() })
+      return { ...read, facts: { ...library.facts, ...read.facts }, notes: [...read.notes, ...substitutions.notes()] }
     },
     async close() {
       listener.close()

@@ -1,4 +1,5 @@
 import type { BackendDriver } from './backend.ts'
+import { createSubstitutions } from './substitutions.ts'
 import { createTfjsKernels, tfjsKernelNames } from './tfjs/kernels.ts'
 import { detectTfjs, openTfjs } from './tfjs/library.ts'
 
@@ -16,12 +17,13 @@ export const tfjsCpu: BackendDriver = {
   async open() {
     const library = await openTfjs('cpu', () => import('@tensorflow/tfjs-backend-cpu'))
     const { tf, facts } = library
+    const substitutions = createSubstitutions()
     return {
       version: facts['lib.tfjs-backend-cpu.version'] as string,
-      kernels: createTfjsKernels(tf, 'cpu', true),
+      kernels: createTfjsKernels(tf, 'cpu', true, substitutions),
       tf,
       async effective() {
-        return { settings: {}, facts, notes: [] }
+        return { settings: {}, facts, notes: substitutions.notes() }
       },
       async close() {
         library.close()

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
-import type { Note } from '../../shared/execution.ts'
 import type { BackendDriver } from './backend.ts'
+import { createSubstitutions } from './substitutions.ts'
 import { createTfjsKernels, tfjsKernelNames } from './tfjs/kernels.ts'
 import { type TfjsLibrary, detectTfjs, openTfjs } from './tfjs/library.ts'
 import { hasWasmSimd, watchInstantiation } from './tfjs/web-assembly.ts'
@@ -41,7 +41,7 @@ export const tfjsWasm: BackendDriver = {
   async detect() {
     return detectTfjs(packageName)
   },
-  async open({ variant, threads }) {
+  async open({ variant }) {
     if (variant === 'simd' && !hasWasmSimd()) {
       throw new BitfleetError('unavailable', 'tfjs-wasm: variant simd needs WebAssembly SIMD; choose plain')
     }
@@ -64,25 +64,20 @@ export const tfjsWasm: BackendDriver = {
     const digest = digestOf(instantiated[0] ?? new Uint8Array())
     const loaded = variantOf(digest)
     const pool = wasm.getThreadsCount()
-    const notes: Note[] = []
-    if (threads !== undefined && Number(threads) !== pool) {
-      notes.push({
-        kind: 'no-effect',
-        subject: 'threads',
-        message: `tfjs-wasm computes with ${pool} thread: Node cannot start the worker of its threaded module`,
-      })
-    }
-    if (variant !== undefined && loaded !== variant) {
-      notes.push({ kind: 'no-effect', subject: 'variant', message: `tfjs-wasm loaded the module ${loaded}` })
+    const substitutions = createSubstitutions()
+    const reasons = {
+      threads: 'Node cannot start the worker of the threaded module',
+      variant: 'tfjs-wasm loaded another of its modules',
     }
     return {
       version: library.facts['lib.tfjs-backend-wasm.version'] as string,
-      kernels: createTfjsKernels(library.tf, 'wasm', false),
+      kernels: createTfjsKernels(library.tf, 'wasm', false, substitutions),
       tf: library.tf,
       async effective() {
-        const settings = { variant: loaded, threads: String(pool) }
+        const settings: Record<string, string> = { threads: String(pool) }
+        if (loaded !== undefined) settings.variant = loaded
         const facts = { ...library.facts, 'lib.tfjs-backend-wasm.digest': digest, 'pool.tfjs-wasm': String(pool) }
-        return { settings, facts, notes }
+        return { settings, reasons, facts, notes: substitutions.notes() }
       },
       async close() {
         library.close()
@@ -91,11 +86,11 @@ export const tfjsWasm: BackendDriver = {
   },
 }
 
-/** The name of the shipped module that has these bytes. */
-function variantOf(digest: Digest): string {
+/** The name of the shipped module that has these bytes; undefined if none has. */
+function variantOf(digest: Digest): string | undefined {
   const require = createRequire(import.meta.url)
   const found = Object.entries(modules).find(
     ([, file]) => digestOf(readFileSync(require.resolve(`${packageName}/dist/${file}`))) === digest,
   )
-  return found?.[0] ?? 'unknown'
+  return found?.[0]
 }

@@ -9,6 +9,7 @@ import { claimStateDir, prepareAgent } from '../daemon/daemon.ts'
 import { type BundleStart, openBundleFolder } from '../once/bundle-folder.ts'
 import { runOnce } from '../once/run-once.ts'
 import { type AgentStartOptions, agentPlace } from './agent.ts'
+import { applyClean } from './clean.ts'
 
 /**
  * Reads a plan, and then says what it means for one agent. Reading plans is the coordinator's side, so whoever wires
@@ -16,7 +17,7 @@ import { type AgentStartOptions, agentPlace } from './agent.ts'
  */
 export type ReadPlan = (path: string) => Promise<(agent: AgentRecord) => Omit<BundleStart, 'agent'>>
 
-export interface AgentOnceOptions extends Pick<AgentStartOptions, 'name' | 'labels' | 'slots' | 'stateDir'> {
+export interface AgentOnceOptions extends Pick<AgentStartOptions, 'name' | 'labels' | 'slots' | 'stateDir' | 'clean'> {
   readonly plan: string
   readonly out: string
   readonly readPlan: ReadPlan
@@ -29,8 +30,8 @@ export interface AgentOnceOptions extends Pick<AgentStartOptions, 'name' | 'labe
  * @returns 0 when the bundle is there, 3 when it was told to stop before
  */
 export async function agentOnce(options: AgentOnceOptions): Promise<number> {
-  const config = withState(readAgentConfig(), options.stateDir)
-  const log = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+  const log = (line: string) => void process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+  const config = applyClean(withState(readAgentConfig(), options.stateDir), options, log)
   const { name, labels, stateDir, slots } = agentPlace(options, config)
   const planFor = await options.readPlan(options.plan)
   const out = resolve(options.out)

@@ -12,8 +12,9 @@ import { claimStateDir, type Daemon, type DaemonOptions, startDaemon } from '../
 import { ensureEnrolled } from '../enrolment/enrol.ts'
 import { readEnrolment } from '../enrolment/enrolment-file.ts'
 import { openIdentity } from '../enrolment/identity.ts'
+import { applyClean, type CleanOption } from './clean.ts'
 
-export interface AgentStartOptions {
+export interface AgentStartOptions extends CleanOption {
   /** Left out: where this agent enrolled. */
   readonly coordinator?: string
   readonly name?: string
@@ -33,7 +34,7 @@ export interface AgentStartOptions {
 
 const defaultGraceSeconds = 20
 
-export type AgentEnrollOptions = Omit<AgentStartOptions, 'coordinator' | 'slots' | 'spoolBytes' | 'grace'>
+export type AgentEnrollOptions = Omit<AgentStartOptions, 'coordinator' | 'slots' | 'spoolBytes' | 'grace' | 'clean'>
 
 /** `bitfleet agent enroll URL`: makes this machine's key, and has the coordinator take it for a token. Once. */
 export async function agentEnroll(url: string, options: AgentEnrollOptions): Promise<number> {
@@ -109,7 +110,7 @@ async function daemonOptions(
     ...place,
     ...wayOf(options, config, place.stateDir),
     spoolBytes: options.spoolBytes,
-    config: withState(config, options.stateDir),
+    config: applyClean(withState(config, options.stateDir), options, log),
     log,
   }
 }

@@ -6,6 +6,7 @@ import { type NetworkSettings, withAuthority } from '../../shared/network/settin
 import { readAgentConfig } from '../config.ts'
 import { describeBackends } from '../daemon/describe.ts'
 import { type Check, fail, ok, warn } from '../doctor/check.ts'
+import { checkEnvironment } from '../doctor/environment.ts'
 import {
   checkCards,
   checkClock,
@@ -40,6 +41,7 @@ export async function doctor(options: { json?: boolean; coordinator?: string; ca
     ...checkCards(inventory),
     ...(await checkLimits(cpus().length)),
     await checkFloatingPoint(),
+    ...checkEnvironment(config.environment),
     await checkOpenFiles(),
     await checkCompilers(),
     ...(await describeBackends(config).then(

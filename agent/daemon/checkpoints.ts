@@ -17,6 +17,8 @@ const smallOutput = 16
 export interface Collected {
   readonly trace: Trace
   readonly outputs: readonly Output[]
+  /** Positions in the trace of what has the role `input`, ascending. */
+  readonly inputs: readonly number[]
   readonly kept: readonly { readonly digest: Digest; readonly length: number }[]
   /** Checkpoints whose bytes the runner did not keep. */
   readonly leftOut: number
@@ -63,8 +65,9 @@ export async function collectCheckpoints(
       const { name, dtype, shape, digest } = checkpoint
       return { name, dtype, shape, digest, bits: small.get(checkpoint) }
     })
+  const inputs = checkpoints.filter(({ role }) => role === 'input').map(({ seq }) => seq)
   const tensors = [...kept].map(([digest, length]) => ({ digest, length }))
-  return { trace, outputs, kept: tensors, leftOut: checkpoints.filter(({ file }) => file === undefined).length }
+  return { trace, outputs, inputs, kept: tensors, leftOut: checkpoints.filter(({ file }) => file === undefined).length }
 }
 
 /** The bytes of a checkpoint's file, of the length and digest that were announced. Follows no link. */

@@ -259,11 +259,8 @@ describe('an agent', () => {
     await agent(url, { slots: 3 })
     const bytes = new Uint8Array(3 << 20).map((_, i) => i * 7)
     const inputs = (content: Uint8Array): Partial<Job> => {
-      const digest = digestOf(content)
-      return {
-        ...{ workload: 'test.echo', params: { arrays: [digest] } },
-        inputs: [{ digest, dtype: 'u8', shape: [content.byteLength] }],
-      }
+      const array = { digest: digestOf(content), dtype: 'u8' as const, shape: [content.byteLength] }
+      return { workload: 'test.echo', params: { arrays: [array] }, inputs: [array] }
     }
     const digest = digestOf(bytes)
     const piece = (offset: number) => ({ type: 'piece', digest, offset, total: bytes.byteLength }) as const

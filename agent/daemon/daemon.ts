@@ -24,6 +24,7 @@ import { type ArtifactExchange, createArtifactExchange } from './artifact-exchan
 import { createBackoff } from './backoff.ts'
 import { offersOf } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
+import { environmentRecord } from './runner-environment.ts'
 import { removeScratch } from './scratch.ts'
 import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
@@ -155,13 +156,14 @@ export async function prepareAgent({
   await sweepDrafts(config.backendFolders ?? [])
   const cache = openArtifactCache(join(stateDir, 'cache'), cacheBytes ?? defaultCacheBytes)
   const [inventory, offers] = await Promise.all([readInventory(), offersOf(config)])
+  const environment = environmentRecord(config.environment)
   const agent: AgentRecord = {
     id,
     name,
     labels: { ...labels },
     software: readSoftware(),
-    facts: { ...inventory.facts },
-    attributes: { ...inventory.attributes },
+    facts: { ...inventory.facts, ...environment.facts },
+    attributes: { ...inventory.attributes, ...environment.attributes },
     devices: [...inventory.devices],
     backends: offers.map(({ backend }) => backend),
     slots,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { BackendDescription } from '../../shared/backend-description.ts'
 import type { Knobs } from '../../shared/condition.ts'
 import type { Digest } from '../../shared/digest.ts'
+import { isCodePathFlag } from '../../shared/environment.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Execution, Note, Outcome } from '../../shared/execution.ts'
 import { type Facts, partFacts } from '../../shared/facts.ts'
@@ -18,10 +19,11 @@ import type { ArtifactCache } from './artifact-cache.ts'
 import { collectCheckpoints } from './checkpoints.ts'
 import type { Offer } from './describe.ts'
 import type { LibraryDigests } from './library-digests.ts'
-import { environmentFacts, type RunnerStart, runnerStart } from './runner-environment.ts'
+import { environmentFacts, environmentNotes, type RunnerStart, runnerStart } from './runner-environment.ts'
 import { runRunner, type RunnerEnd } from './runner-process.ts'
 import { launchOf } from './runners.ts'
 import { removeScratch } from './scratch.ts'
+import { type ReadBack, settingsOf } from './settings.ts'
 import { killStrays } from './strays.ts'
 
 /** What an execution is made with, the same for all of an agent's. */
@@ -71,7 +73,7 @@ export async function runExecution(
   const { backend, knobs } = job.condition
   const offer = context.offers.find((candidate) => candidate.backend.id === backend)
   const description = offer?.backend
-  const label = labelOf(description, knobs)
+  let label = labelOf(description, knobs)
   const without = (outcome: Outcome) => ({ execution: bareExecution(label, outcome), kept: [] })
 
   if (offer === undefined || description === undefined)
@@ -98,6 +100,7 @@ export async function runExecution(
     }
     for (const folder of Object.values(folders)) mkdirSync(folder)
     const start = runnerStart(context.environment, description.knobs, knobs, folders.temporary, runner.environment)
+    label = labelOf(description, knobs, start.choosesCodePath || runner.argv.some(isCodePathFlag))
     const end = await runRunner(
       {
         ...launchOf(runner, { nodeArguments: start.nodeArguments }),
@@ -128,14 +131,16 @@ export function bareExecution(label: Execution['label'], outcome: Outcome): Exec
 }
 
 /**
- * `emulated` where the runner said that its processor is; `override` where a knob that chooses another processor's code
- * path is set.
+ * `emulated` if the runner said that its processor is; `override` if a knob chooses another processor's code path, or
+ * something besides the knobs does.
  */
 export function labelOf(
   described: Pick<BackendDescription, 'knobs' | 'emulator'> | undefined,
   knobs: Knobs,
+  choosesCodePath = false,
 ): Execution['label'] {
   if (described?.emulator !== undefined) return 'emulated'
+  if (choosesCodePath) return 'override'
   return described?.knobs.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
 }
 
@@ -207,18 +212,22 @@ async function conclude(
 ): Promise<ExecutionResult> {
   const { events } = end
   const said = gather(events)
+  const outcome = outcomeOf(job, end)
+  const { settings, notes: own } = settingsOf(job.condition.knobs, said, whyUnread(job, outcome))
   const base: Execution = {
-    outcome: outcomeOf(job, end),
+    outcome,
     version: said.version,
     // What it said now, over what was said when it was described.
     label: said.facts.emulator === undefined ? label : 'emulated',
     effective: said.settings,
+    settings,
+    ambient: { ...start.ambient },
     facts: {
       ...partFacts(said.facts).facts,
       ...environmentFacts(start.environment),
       ...(await context.libraryDigests(said.mapped)),
     },
-    notes: [...said.notes, ...noEffectNotes(job.condition.knobs, said)],
+    notes: [...own, ...environmentNotes(context.environment, start)],
     outputs: [],
     resources: {
       wallMs: end.wallMs,
@@ -230,10 +239,13 @@ async function conclude(
   if (base.outcome.status !== 'completed') return { execution: base, kept: [] }
 
   try {
-    const { trace, outputs, kept, leftOut } = await collectCheckpoints(events, tensorFolder, context.cache)
+    const { trace, outputs, inputs, kept, leftOut } = await collectCheckpoints(events, tensorFolder, context.cache)
     const notes = leftOut === 0 ? base.notes : [...base.notes, notKeptNote(leftOut, context.keepBytes)]
+    const execution: Execution = { ...base, notes, trace: trace.digest, outputs: [...outputs] }
+    // Of any other workload its schema says what is an input.
+    if (job.workload === 'program') execution.inputs = [...inputs]
     return {
-      execution: { ...base, notes, trace: trace.digest, outputs: [...outputs] },
+      execution,
       trace: formatTrace(trace),
       kept,
     }
@@ -250,11 +262,15 @@ function notKeptNote(count: number, keepBytes: number): Note {
   }
 }
 
-interface Said {
+/** Why a knob is unknown whose backend does not say why. */
+function whyUnread({ workload }: PlannedJob, { status }: Outcome): string | undefined {
+  if (status !== 'completed') return 'the execution ended before it was read back'
+  return workload === 'program' ? 'the program does not say which value it read' : undefined
+}
+
+interface Said extends ReadBack {
   readonly version?: string
-  readonly settings: Facts
   readonly facts: Facts
-  readonly notes: readonly Note[]
   readonly mapped: readonly string[]
   readonly cpuMs?: number
   readonly maxRssBytes?: number
@@ -262,13 +278,14 @@ interface Said {
 
 /** All that a runner told of itself; of what it said twice, the later. */
 function gather(events: readonly RunnerEvent[]): Said {
-  let said: Said = { settings: {}, facts: {}, notes: [], mapped: [] }
+  let said: Said = { settings: {}, reasons: {}, facts: {}, notes: [], mapped: [] }
   for (const event of events) {
     if (event.type === 'started') said = { ...said, version: event.version }
     else if (event.type === 'effective') {
       said = {
         ...said,
         settings: { ...said.settings, ...event.settings },
+        reasons: event.reasons ?? {},
         facts: { ...said.facts, ...event.facts },
         notes: event.notes,
         mapped: event.mapped ?? said.mapped,
@@ -276,18 +293,6 @@ function gather(events: readonly RunnerEvent[]): Said {
     } else if (event.type !== 'checkpoint') said = { ...said, cpuMs: event.cpuMs, maxRssBytes: event.maxRssBytes }
   }
   return said
-}
-
-/** Knobs the library did not read back, or reads back otherwise, and that the backend itself said nothing of. */
-function noEffectNotes(knobs: Knobs, { settings, notes, version }: Said): Note[] {
-  if (version === undefined) return []
-  return Object.entries(knobs).flatMap(([name, value]): Note[] => {
-    const effective = settings[name]
-    if (effective !== undefined && effective.toLowerCase() === String(value).toLowerCase()) return []
-    if (notes.some(({ kind, subject }) => kind === 'no-effect' && subject === name)) return []
-    const fact = effective === undefined ? 'does not read it back' : `is at ${effective}`
-    return [{ kind: 'no-effect', subject: name, message: `${name} was set to ${value}; the library ${fact}` }]
-  })
 }
 
 function outcomeOf(job: PlannedJob, { events, interruption, exitCode, signal, ...log }: RunnerEnd): Outcome {

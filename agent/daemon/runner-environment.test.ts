@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { KnobDescription } from '../../shared/backend-description.ts'
-import { environmentFacts, runnerStart } from './runner-environment.ts'
+import { environmentFacts, environmentRecord, runnerStart } from './runner-environment.ts'
 
 const knob = (name: string, pattern: string, apply: KnobDescription['apply']): KnobDescription => ({
   ...{ name, pattern, apply, description: name, source: 'IF.software', values: 'such', override: false },
@@ -50,7 +50,38 @@ describe('runnerStart', () => {
     expect(runnerStart(agent, knobs, { threads: 2, hwcaps: '-FMA', jit: 'off', order: 'reverse' }, '/s')).toEqual({
       environment: { TMPDIR: '/s', OMP_NUM_THREADS: '2', GLIBC_TUNABLES: 'glibc.cpu.hwcaps=-FMA' },
       nodeArguments: ['--jitless'],
+      ambient: {},
+      choosesCodePath: false,
     })
+  })
+
+  it('tells what of the agent’s environment is in force, and whether that selects a code path', () => {
+    const agent = { OMP_NUM_THREADS: '4', GLIBC_TUNABLES: 'glibc.malloc.check=3:glibc.cpu.hwcaps=-AVX2', PATH: '/bin' }
+    const without = runnerStart(agent, knobs, {}, '/s')
+    expect(without.environment.GLIBC_TUNABLES).toBe('glibc.malloc.check=3:glibc.cpu.hwcaps=-AVX2')
+    expect(without).toMatchObject({
+      ambient: { OMP_NUM_THREADS: '4', GLIBC_TUNABLES: 'glibc.cpu.hwcaps=-AVX2' },
+      choosesCodePath: true,
+    })
+    const byKnob = runnerStart(agent, knobs, { hwcaps: '-FMA' }, '/s')
+    expect(byKnob).toMatchObject({ ambient: { OMP_NUM_THREADS: '4' }, choosesCodePath: false })
+  })
+
+  it('takes what a runner’s own command sets for no variable of the agent, and for a code path all the same', () => {
+    const own = { OPENBLAS_CORETYPE: 'Haswell' }
+    expect(runnerStart({ OPENBLAS_CORETYPE: 'Zen' }, knobs, {}, '/s', own)).toMatchObject({
+      ambient: {},
+      choosesCodePath: true,
+    })
+  })
+
+  it('sees a code path in a flag of Node, by a knob or by NODE_OPTIONS', () => {
+    const flags = [knob('sse', '^off$', { by: 'node-arguments', arguments: { off: ['--no-enable-sse4-1'] } }), ...knobs]
+    expect(runnerStart({}, flags, { sse: 'off' }, '/s').choosesCodePath).toBe(true)
+    expect(runnerStart({}, flags, { jit: 'off' }, '/s').choosesCodePath).toBe(false)
+    expect(runnerStart({}, [], {}, '/s', { NODE_OPTIONS: '--jitless --no-enable-avx2' }).choosesCodePath).toBe(true)
+    // The agent's own NODE_OPTIONS reach no runner.
+    expect(runnerStart({ NODE_OPTIONS: '--no-enable-avx2' }, [], {}, '/s').choosesCodePath).toBe(false)
   })
 
   it('does not read a value as a pattern of its own', () => {
@@ -68,10 +99,26 @@ describe('runnerStart', () => {
 })
 
 describe('environmentFacts', () => {
-  it('are the numeric variables alone', () => {
-    expect(environmentFacts({ PATH: '/bin', OMP_NUM_THREADS: '2', GLIBC_TUNABLES: 'x=y', TMPDIR: '/s' })).toEqual({
+  it('are the variables that bear on bits only, and of GLIBC_TUNABLES the processor’s part', () => {
+    const environment = { PATH: '/bin', OMP_NUM_THREADS: '2', LD_LIBRARY_PATH: '/l', TMPDIR: '/s' }
+    expect(environmentFacts({ ...environment, GLIBC_TUNABLES: 'x=y:glibc.cpu.hwcaps=-FMA' })).toEqual({
       'env.OMP_NUM_THREADS': '2',
-      'env.GLIBC_TUNABLES': 'x=y',
+      'env.LD_LIBRARY_PATH': '/l',
+      'env.GLIBC_TUNABLES': 'glibc.cpu.hwcaps=-FMA',
     })
+    expect(environmentFacts({ GLIBC_TUNABLES: 'x=y', OPENBLAS_CORETYPE: '' })).toEqual({})
+  })
+})
+
+describe('environmentRecord', () => {
+  it('has facts of what reaches runners, and says of a preloaded library that it does not', () => {
+    const agent = { PATH: '/bin', OPENBLAS_CORETYPE: 'Haswell', CUDA_VISIBLE_DEVICES: '0', LD_PRELOAD: '/x.so' }
+    expect(environmentRecord(agent)).toEqual({
+      facts: { 'env.OPENBLAS_CORETYPE': 'Haswell', 'env.CUDA_VISIBLE_DEVICES': '0' },
+      attributes: {
+        'warning.LD_PRELOAD': 'the agent was started with LD_PRELOAD=/x.so; its runners do not get this variable',
+      },
+    })
+    expect(environmentRecord({ PATH: '/bin', LD_PRELOAD: '' })).toEqual({ facts: {}, attributes: {} })
   })
 })

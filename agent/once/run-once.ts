@@ -1,12 +1,14 @@
 import { maxRecordBytes } from '../../shared/bundle.ts'
 import { cellInputs, type CellRecord } from '../../shared/cell.ts'
-import type { Digest } from '../../shared/digest.ts'
+import { type Digest, digestOf } from '../../shared/digest.ts'
 import type { Execution } from '../../shared/execution.ts'
 import type { JobInput, PlannedJob } from '../../shared/messages.ts'
+import { permutedRounds, type Turn } from '../../shared/rounds.ts'
 import { bareExecution, type ExecutionContext, type ExecutionResult, runExecution } from '../daemon/execution.ts'
 import type { BundleFolder } from './bundle-folder.ts'
 
 export interface OncePlan {
+  readonly planText: string
   readonly cells: readonly CellRecord[]
   readonly inputs: readonly JobInput[]
   readonly payloads: ReadonlyMap<Digest, Uint8Array>
@@ -22,20 +24,20 @@ export interface OnceProgress {
 const maxAttempts = 5
 
 /**
- * Makes every execution that a bundle's folder does not have yet, `slots` at a time: repetition 0 of all cells, then 1
- * of all, as a coordinator gives them out. What is cancelled is not recorded, and made by the next call.
+ * Makes every execution that a bundle's folder does not have yet, `slots` at a time, in permuted rounds, as a coordinator
+ * gives them out. A cancelled execution is not recorded; the next call makes it.
  *
  * @returns whether all are there
  */
 export async function runOnce(
   folder: BundleFolder,
-  { cells, inputs, payloads }: OncePlan,
+  { planText, cells, inputs, payloads }: OncePlan,
   slots: number,
   context: ExecutionContext,
   stopping: AbortSignal,
   progress: (progress: OnceProgress) => void,
 ): Promise<boolean> {
-  const all = interleave(cells)
+  const all = roundsOf(planText, cells)
   const waiting = all.filter(({ cell, repetition }) => !folder.has(cell.id, repetition))
   let done = all.length - waiting.length
 
@@ -61,11 +63,9 @@ export async function runOnce(
   return done === all.length
 }
 
-function interleave(cells: readonly CellRecord[]): { cell: CellRecord; repetition: number }[] {
-  const most = cells.reduce((highest, { repetitions }) => Math.max(highest, repetitions), 0)
-  return Array.from({ length: most }, (_, repetition) =>
-    cells.flatMap((cell) => (repetition < cell.repetitions ? { cell, repetition } : [])),
-  ).flat()
+/** A bundle has no run id: its plan and its agent name the order. */
+function roundsOf(planText: string, cells: readonly CellRecord[]): Turn<CellRecord>[] {
+  return permutedRounds(cells, digestOf(planText), cells[0]?.agent ?? '')
 }
 
 function jobOf(cell: CellRecord, repetition: number, inputs: readonly JobInput[]): PlannedJob {

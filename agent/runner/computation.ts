@@ -1,12 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type ArrayReference, findArray } from '../../shared/array-identity.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { Facts } from '../../shared/facts.ts'
 import { createTensor, dtypeBytes, elementCount, type Tensor } from '../../shared/tensor.ts'
 import { isUnsupported } from '../../workloads/kernels.ts'
-import type { CheckpointSpec, InputShapes, ListedProgram, Workload } from '../../workloads/workload.ts'
+import type { CheckpointSpec, ListedProgram, Workload } from '../../workloads/workload.ts'
 import type { Backend } from '../backends/backend.ts'
+import { createSubstitutions, type Substitutions } from '../backends/substitutions.ts'
 import { observeAfter, observeBefore } from '../inventory/process.ts'
 import { ProgramCrash } from '../programs/run.ts'
 import type { LastWords, RunnerEvent, RunnerRequest } from './protocol.ts'
@@ -37,13 +39,23 @@ export async function compute(request: RunnerRequest, registry: RunnerRegistry, 
   // Observed before the library is loaded: loading alone may change the floating-point mode of the process.
   const before = driver.elsewhere ? {} : await observeBefore()
   const backend = await driver.open(condition.knobs)
+  const substitutions = createSubstitutions()
+  const effective = async (facts: Facts) => {
+    const said = await backend.effective()
+    return {
+      settings: { ...said.settings },
+      reasons: { ...said.reasons },
+      facts: { ...facts, ...said.facts },
+      notes: [...said.notes, ...substitutions.notes()],
+    }
+  }
   try {
     emit({ type: 'started', version: backend.version, pid: process.pid })
-    emit({ type: 'effective', ...withFacts(await backend.effective(), before) })
-    const outcome = await runWorkload(workload, request, backend, emit)
+    emit({ type: 'effective', ...(await effective(before)) })
+    const outcome = await runWorkload(workload, request, backend, substitutions, emit)
     if (driver.elsewhere) return outcome
     const { facts, mapped } = await observeAfter()
-    emit({ type: 'effective', ...withFacts(await backend.effective(), facts), mapped })
+    emit({ type: 'effective', ...(await effective(facts)), mapped })
     return outcome
   } finally {
     await backend.close()
@@ -54,28 +66,25 @@ function unsupported(reason: string): LastWords {
   return { type: 'unsupported', reason }
 }
 
-function withFacts(effective: Awaited<ReturnType<Backend['effective']>>, facts: Facts) {
-  return { settings: { ...effective.settings }, facts: { ...facts, ...effective.facts }, notes: [...effective.notes] }
-}
-
 async function runWorkload(
   workload: Workload,
   request: RunnerRequest,
   backend: Backend,
+  substitutions: Substitutions,
   emit: Emit,
 ): Promise<LastWords> {
-  const shapes: InputShapes = new Map(request.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
   const params = parseParams(workload, request.params)
-  const recorder = createRecorder(workload, workload.schema?.(params, shapes), request, emit)
+  const recorder = createRecorder(workload, workload.schema?.(params, request.inputs), request, emit)
   const result = await workload.run({
     params,
     seed: request.seed,
     backend: request.condition.backend,
     kernels: backend.kernels,
     tf: backend.tf,
-    input: (digest) => readInput(request, digest),
+    input: (array) => readInput(request, array),
     program: backend.program && listedProgram(backend.program, emit),
     checkpoint: (step, name, tensor, role) => recorder.checkpoint(step, name, tensor, role),
+    substituted: (kernel, message) => substitutions.add(kernel, message),
   })
   if (isUnsupported(result)) return unsupported(result.unsupported)
   recorder.complete()
@@ -94,12 +103,11 @@ function parseParams(workload: Workload, params: Record<string, unknown>): Recor
 }
 
 /** A user's own array, checked against the digest that pins it. */
-function readInput({ inputs }: RunnerRequest, digest: string): Tensor {
-  const input = inputs.find((candidate) => candidate.digest === digest)
-  if (input === undefined) throw new BitfleetError('not-found', `the run brings no input ${digest}`)
+function readInput({ inputs }: RunnerRequest, reference: ArrayReference): Tensor {
+  const input = findArray(inputs, reference)
   const bytes = new Uint8Array(readFileSync(input.file))
-  if (digestOf(bytes) !== digest)
-    throw new BitfleetError('digest-mismatch', `input ${digest} has other bytes on this agent`)
+  if (digestOf(bytes) !== input.digest)
+    throw new BitfleetError('digest-mismatch', `input ${input.digest} has other bytes on this agent`)
   return createTensor(input.dtype, input.shape, bytes)
 }
 

@@ -58,6 +58,8 @@ export const runnerEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('effective'),
     settings: textRecord,
+    /** By knob: why its value was replaced, or why nothing tells it. */
+    reasons: textRecord.optional(),
     facts: textRecord,
     notes: z.array(noteSchema),
     /** Paths of the numeric libraries mapped by now. */

@@ -116,6 +116,24 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
     })
   })
 
+  const interim = createRoute({
+    ...{ method: 'get', path: '/api/runs/{id}/interim-report.json', summary: 'A report of what a run has so far' },
+    description: 'What has not been computed counts as cancelled. The run goes on.',
+    middleware: requireRole('operator'),
+    request: { params: runParams },
+    responses: answers(
+      { 200: { description: 'the report', content: { [mediaTypes.json]: { schema: z.string() } } } },
+      401,
+      403,
+      404,
+      409,
+    ),
+  })
+  app.openapi(interim, async (c) => {
+    const report = await scheduler.interimReport(c.req.valid('param').id)
+    return c.body(renderReport(report, 'json'), 200, { 'Content-Type': mediaTypes.json })
+  })
+
   for (const format of reportFormats) {
     const route = createRoute({
       ...{ method: 'get', path: `/api/runs/{id}/report.${format}`, summary: `The report as ${format}` },
@@ -149,9 +167,9 @@ function tooLarge(): never {
 }
 
 function describe({ run, counts, cells }: RunProgress) {
-  const { id, name, state, createdAt, endedAt, failure, planNotes } = run
+  const { id, name, state, createdAt, endedAt, failure, planDigest, planNotes } = run
   return {
-    ...{ id, name, state, createdAt, notes: [...planNotes] },
+    ...{ id, name, state, createdAt, planDigest, notes: [...planNotes] },
     ...(endedAt === undefined ? {} : { endedAt }),
     ...(failure === undefined ? {} : { failure }),
     ...{ total: counts.total, waiting: counts.waiting, running: counts.running, ended: { ...counts.ended } },

@@ -105,10 +105,17 @@ export const submitSchema = z
     fileName: z.string().max(1000).optional().openapi({ description: 'what messages about the plan call it' }),
     name: z.string().min(1).max(200).optional(),
     inputs: z
-      .array(z.object({ digest, dtype: z.enum(dtypes), shape: z.array(whole).max(64) }))
+      .array(
+        z.object({
+          digest,
+          dtype: z.enum(dtypes),
+          shape: z.array(whole).max(64),
+          file: z.string().max(4096).optional(),
+        }),
+      )
       .max(10_000)
       .default([])
-      .openapi({ description: "users' arrays that the plan names, uploaded before" }),
+      .openapi({ description: "users' arrays that the plan names, uploaded before; `file` as the plan calls it" }),
   })
   .openapi('Submission')
 
@@ -122,6 +129,7 @@ export const progressSchema = z
     createdAt: text,
     endedAt: text.optional(),
     failure: text.optional(),
+    planDigest: digest,
     notes: z.array(text),
     total: whole,
     waiting: whole,

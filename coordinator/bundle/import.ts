@@ -1,11 +1,14 @@
+import { distinctArrays } from '../../shared/array-identity.ts'
 import { type Bundle, bundleSetName } from '../../shared/bundle.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
+import { cellInputs } from '../../shared/cell.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import type { JobInput } from '../../shared/messages.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import { compareRun } from '../compare/compare-run.ts'
 import { isBarred, type RegisteredAgent, standingSentence } from '../enrolment/index.ts'
-import { expandPlan, parsePlan } from '../plan/index.ts'
+import { expandPlan, parsePlan, rulesOf } from '../plan/index.ts'
 import type { Artifacts, ExecutionRecord, RunData, RunRecord } from '../records.ts'
 import { assembleReport } from '../report/assemble.ts'
 import type { Report } from '../report/format.ts'
@@ -71,7 +74,6 @@ async function joinOne(bundles: readonly Bundle[]): Promise<BundledRun> {
   })
   const created = bundles.map(({ run }) => run.createdAt).sort()
   const ended = bundles.map(({ run }) => run.endedAt).sort()
-  const inputs = new Map(bundles.flatMap(({ run }) => run.inputs.map((input) => [input.digest, input])))
   const run: RunRecord = {
     id: runIdOf(created[0] as string, bundles),
     name: first.run.name,
@@ -81,7 +83,8 @@ async function joinOne(bundles: readonly Bundle[]): Promise<BundledRun> {
     planText: first.planText,
     planDigest: first.run.planDigest,
     planNotes: notesOf(bundles),
-    inputs: [...inputs.values()],
+    inputs: joinInputs(bundles),
+    ...rulesIn(first),
     agents: bundles.map(({ agent }) => agent),
   }
   const artifacts = joinArtifacts(bundles)
@@ -122,6 +125,32 @@ async function joinOne(bundles: readonly Bundle[]): Promise<BundledRun> {
 function runIdOf(createdAt: string, bundles: readonly Bundle[]): string {
   const [day, time] = new Date(createdAt).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T')
   return `${day}-${time}-${bundleSetName(bundles.map(({ id }) => id))}`
+}
+
+/** @throws `conflict` if a parameter of one bundle could mean the array of another */
+function joinInputs(bundles: readonly Bundle[]): JobInput[] {
+  const inputs = distinctArrays(bundles.flatMap(({ run }) => run.inputs))
+  for (const { cells, run, title } of bundles) {
+    for (const cell of cells) {
+      const [own, all] = [run.inputs, inputs].map((known) => cellInputs(cell, known))
+      if (own?.length === all?.length) continue
+      throw new BitfleetError(
+        'conflict',
+        `${title} has an array with the bytes of another bundle's, and with another dtype or shape; import them apart`,
+      )
+    }
+  }
+  return inputs
+}
+
+/** Nothing for a plan that cannot be read here; `notesOf` says so. */
+function rulesIn({ planText, run }: Bundle): Pick<RunRecord, 'absent' | 'rowRules'> {
+  try {
+    return rulesOf(parsePlan(planText, run.name))
+  } catch (error) {
+    if (isBitfleetError(error)) return {}
+    throw error
+  }
 }
 
 /** What is noted of one machine alone need not be so of all; a plan that cannot be read here keeps its own notes. */

@@ -5,14 +5,15 @@ import { basename, join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError, errorCodes, messageOf } from '../../shared/errors.ts'
-import type { JobInput } from '../../shared/messages.ts'
 import { parseAddress } from '../../shared/network/address.ts'
 import { createNetwork, createPinnedNetwork, type Network } from '../../shared/network/network.ts'
 import { withAuthority } from '../../shared/network/settings.ts'
 import type { ImportedRun } from '../bundle/import.ts'
 import { readConfig } from '../config.ts'
+import type { PlanArray } from '../plan/index.ts'
 import type { Artifacts } from '../records.ts'
-import { type Report, reportSchema } from '../report/format.ts'
+import type { Report } from '../report/format.ts'
+import { parseReport } from '../report/read-report.ts'
 import type { RunEvent } from '../scheduler/index.ts'
 import { followEvents } from './event-stream.ts'
 import { type ClientRequest, createHttp, type Response } from './http.ts'
@@ -33,7 +34,7 @@ export interface Submission {
   /** For messages about the plan. */
   readonly fileName?: string
   readonly name?: string
-  readonly inputs: readonly JobInput[]
+  readonly inputs: readonly PlanArray[]
   /** The bytes of the inputs, uploaded first. */
   readonly payloads: ReadonlyMap<Digest, Uint8Array>
 }
@@ -44,10 +45,15 @@ export interface ConnectedAgent {
   readonly labels: Readonly<Record<string, string>>
 }
 
-export interface RunStatus {
+export interface RunListing {
   readonly id: string
   readonly name: string
   readonly state: string
+}
+
+export interface RunStatus extends RunListing {
+  /** Left out by a coordinator of version 0.1. */
+  readonly planDigest?: string | undefined
   readonly failure?: string | undefined
   readonly notes: readonly string[]
 }
@@ -65,11 +71,14 @@ export interface CoordinatorClient {
   submitRun(submission: Submission): Promise<string>
   /** Uploads bundle files and has them made into runs. */
   importBundles(files: readonly string[]): Promise<ImportedRun[]>
+  listRuns(): Promise<RunListing[]>
   getRun(run: string): Promise<RunStatus>
   cancelRun(run: string): Promise<void>
   /** Events from the first that is still known, over broken connections, until the run has ended or it is aborted. */
   watchRun(run: string, signal?: AbortSignal): AsyncIterable<RunEvent>
   getReport(run: string): Promise<Report>
+  /** The report of a run that has not ended: of what has been computed so far. */
+  getInterimReport(run: string): Promise<Report>
   getArtifact(run: string, digest: Digest): Promise<Uint8Array | undefined>
   /** A run's bytes, as the exports take them. */
   artifacts(run: string): Artifacts
@@ -81,10 +90,10 @@ const agentsSchema = z.object({
     z.object({ id: z.string(), name: z.string(), labels: z.record(z.string(), z.string()), connected: z.boolean() }),
   ),
 })
-const statusSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  state: z.string(),
+const runListingSchema = z.object({ id: z.string(), name: z.string(), state: z.string() })
+const listingSchema = z.object({ runs: z.array(runListingSchema) })
+const statusSchema = runListingSchema.extend({
+  planDigest: z.string().optional(),
   failure: z.string().optional(),
   notes: z.array(z.string()),
 })
@@ -178,13 +187,15 @@ export async function connectCoordinator(options: ConnectOptions = {}): Promise<
       })
       return runs
     },
+    listRuns: async () => (await read('/api/runs', listingSchema)).runs,
     getRun: (run) => read(at(run), statusSchema),
     async cancelRun(run) {
       await request(`${at(run)}/cancel`, { method: 'POST' })
     },
     watchRun: (run, signal) =>
       followEvents((init) => request(`${at(run)}/events`, { ...init, signal: signal ?? null }), signal),
-    getReport: (run) => read(`${at(run)}/report.json`, reportSchema),
+    getReport: async (run) => parseReport(await read(`${at(run)}/report.json`, z.unknown())),
+    getInterimReport: async (run) => parseReport(await read(`${at(run)}/interim-report.json`, z.unknown())),
     getArtifact,
     artifacts: (run) => ({
       tensor: (digest) => getArtifact(run, digest),

@@ -3,6 +3,8 @@ import { basename, dirname, join } from 'node:path'
 import { BitfleetError } from '../../shared/errors.ts'
 import { parseTrace } from '../../shared/trace.ts'
 import type { ComparisonSource } from '../compare/files.ts'
+import type { Report } from '../report/format.ts'
+import { selfDifferenceText } from '../report/kind-text.ts'
 import { diffExitCode, diffReports, renderReportDiff } from '../compare/run-diff.ts'
 import { runDiff } from './diff.ts'
 import { findReport, type FoundReport, isBundle, type RunOptions } from './find-report.ts'
@@ -42,7 +44,18 @@ async function resolveCell(text: string, options: RunOptions): Promise<Compariso
   const digest = cell.traces.find((trace) => trace !== null)
   if (!digest)
     throw new BitfleetError('not-found', `no execution of cell ${id} completed, it is ${cell.status}: it has no trace`)
-  return { kind: 'trace', trace: parseTrace(await readTrace(found, digest)) }
+  const trace = parseTrace(await readTrace(found, digest))
+  const note = selfNote(found.report, id)
+  return note === undefined ? { kind: 'trace', trace } : { kind: 'trace', trace, note }
+}
+
+/** Of a cell that disagreed with itself: how, since only its first execution is compared. */
+export function selfNote(report: Report, id: string): string | undefined {
+  const found = report.comparisons.flatMap(({ nondeterministic }) => nondeterministic).find(({ cell }) => cell === id)
+  if (found === undefined) return undefined
+  const { executions, distinct, first } = found
+  const where = first === null ? '' : `: ${selfDifferenceText(first)}`
+  return `cell ${id} disagrees with itself, with ${distinct} different results in ${executions} executions${where}. The first execution is compared.`
 }
 
 async function readTrace(found: FoundReport, digest: string): Promise<string> {

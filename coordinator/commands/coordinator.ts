@@ -2,6 +2,7 @@ import { BitfleetError } from '../../shared/errors.ts'
 import type { TlsFiles } from '../certificate.ts'
 import { readConfig } from '../config.ts'
 import { startCoordinator } from '../server.ts'
+import { shellWord } from './terminal.ts'
 
 export interface CoordinatorCommandOptions {
   readonly store?: string
@@ -71,8 +72,4 @@ function askedToStop(): Promise<void> {
 /** What agents say reaches the log; it must not steer the terminal that shows it. */
 function printable(text: string): string {
   return text.replace(/[^\P{C}\t\n]/gu, '�').replaceAll('\n', '\n  ')
-}
-
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

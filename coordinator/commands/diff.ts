@@ -6,6 +6,7 @@ import {
   readSource,
 } from '../compare/files.ts'
 import { visibleLine } from '../../shared/visible.ts'
+import { hasDistances, kindCounts, kindName, kindText } from '../report/kind-text.ts'
 
 /** What an argument that is no file stands for (such as RUN/CELL), or undefined to take it as a file. */
 export type ResolveSource = (text: string) => Promise<ComparisonSource | undefined>
@@ -33,7 +34,7 @@ const toldInFull = 8
 /** The comparison in words. Names come from files and are made harmless for a terminal. */
 export function formatDiff(a: string, b: string, comparison: FileComparison): string {
   const lines = [`${visibleLine(a)} and ${visibleLine(b)} ${comparison.equal ? 'are identical' : 'differ'}`]
-  if (comparison.kind === 'trace') lines.push(...traceLines(comparison))
+  if (comparison.kind === 'trace') lines.push(...comparison.notes.map(visibleLine), ...traceLines(comparison))
   else {
     const differing = comparison.tensors.filter(({ equal }) => !equal)
     const { length } = comparison.tensors
@@ -63,12 +64,19 @@ function traceLines({ checkpoints, digests, divergence }: Extract<FileComparison
 }
 
 function summary({ name, dtype, shape, statistics }: NamedComparison): string {
-  const { elements, unequal, maxUlp, relativeL2 } = statistics
+  const { elements, unequal, maxUlp } = statistics
   const share = elements === 0 ? '' : ` (${((100 * unequal) / elements).toPrecision(3)} %)`
   const parts = [`${unequal} of ${elements} elements differ${share}`]
-  if (maxUlp !== null && unequal > 0) parts.push(`at most ${maxUlp} ULP`)
-  if (relativeL2 !== null && unequal > 0) parts.push(`relative L2 ${relativeL2.toPrecision(6)}`)
+  if (unequal > 0) parts[0] += `: ${kindText(statistics)}`
+  if (unequal > 0 && hasDistances(statistics)) {
+    parts.push(maxUlp === null ? 'largest distance not measured' : `at most ${maxUlp} ULP`)
+    parts.push(`relative L2 ${normText(statistics)}`)
+  }
   return `${name === '' ? '' : `${visibleLine(name)}  `}${dtype}[${shape.join(', ')}]: ${parts.join(', ')}`
+}
+
+function normText({ relativeL2 }: NamedComparison['statistics']): string {
+  return typeof relativeL2 === 'number' ? relativeL2.toPrecision(6) : (relativeL2 ?? 'not measured')
 }
 
 function tensorLines(tensor: NamedComparison): string[] {
@@ -81,13 +89,27 @@ function tensorLines(tensor: NamedComparison): string[] {
     `  a  ${first.bits[0]}  ${first.values[0].padStart(width)}`,
     `  b  ${first.bits[1]}  ${first.values[1].padStart(width)}`,
   )
-  if (statistics.maxUlp !== null)
-    lines.push(`  ${first.ulp === null ? 'no distance: a NaN' : `${first.ulp} ULP apart`}`)
-  if (statistics.signOfZero > 0) lines.push(`pairs that differ only in the sign of zero: ${statistics.signOfZero}`)
-  if (statistics.nan > 0) lines.push(`pairs with a NaN that differ in bits: ${statistics.nan}`)
+  if (hasDistances(statistics)) lines.push(`  ${first.ulp === null ? 'no distance: a NaN' : `${first.ulp} ULP apart`}`)
+  if (first.kind !== null) lines.push(`  ${kindName(first.kind)}`)
+  lines.push(...notMeasuredLines(statistics), 'differing elements by kind:', ...kindLines(statistics))
   if (statistics.histogram.length > 0)
     lines.push('elements by ULP distance (bars logarithmic):', ...bars(statistics.histogram))
   return lines
+}
+
+function notMeasuredLines({ notMeasured, histogram }: NamedComparison['statistics']): string[] {
+  if (histogram.length === 0) return []
+  const { maxUlp, relativeL2 } = notMeasured
+  return [
+    ...(maxUlp === undefined ? [] : [`largest distance: not measured, ${maxUlp}`]),
+    ...(relativeL2 === undefined ? [] : [`relative L2: not measured, ${relativeL2}`]),
+  ]
+}
+
+function kindLines({ kinds }: NamedComparison['statistics']): string[] {
+  const counts = kindCounts(kinds)
+  const width = Math.max(...counts.map(([, count]) => String(count).length))
+  return counts.map(([kind, count]) => `  ${String(count).padStart(width)}  ${kindName(kind)}`)
 }
 
 const barWidth = 40

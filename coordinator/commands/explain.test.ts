@@ -13,12 +13,17 @@ describe('explain --json', () => {
       units: 12,
       nondeterministic: [],
       explanations: [
-        { facts: ['knob.order'], equal: false, inseparable: { 'knob.order': ['knob.effective.order'] }, rivals: 0 },
+        {
+          facts: ['knob.js.order'],
+          equal: false,
+          inseparable: { 'knob.js.order': ['knob.js.effective.order'] },
+          rivals: 0,
+        },
       ],
       tree: [
-        { if: [{ fact: 'knob.order', op: '=', value: 'lanes:8' }], class: 'C' },
-        { if: [{ fact: 'knob.order', op: '=', value: 'pairwise' }], class: 'C' },
-        { if: [{ fact: 'knob.order', op: '=', value: 'reverse' }], class: 'B' },
+        { if: [{ fact: 'knob.js.order', op: '=', value: 'lanes:8' }], class: 'C' },
+        { if: [{ fact: 'knob.js.order', op: '=', value: 'pairwise' }], class: 'C' },
+        { if: [{ fact: 'knob.js.order', op: '=', value: 'reverse' }], class: 'B' },
         { if: [], class: 'A' },
       ],
     })

@@ -1,32 +1,45 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
+import { letterOf } from '../compare/classes.ts'
+import { type Chance, noChance } from '../explain/chance.ts'
 import { decisionList, type Equality, type Rule } from '../explain/decision-list.ts'
-import type { Unit } from '../explain/minimal-facts.ts'
-import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
+import {
+  explainMachines,
+  type MachineExplanation,
+  type MachineRow,
+  type ObservedSet,
+} from '../explain/explain-machines.ts'
+import type { FactSet, Unit } from '../explain/minimal-facts.ts'
+import { reasonText } from '../explain/reasons.ts'
+import { explainTable, parseTable, type TableColumns } from '../explain/table.ts'
+import { agentFactsById, plannedFacts, unitFacts } from '../explain/unit-facts.ts'
+import { chanceText, explanationText } from '../explain/words.ts'
 import type { Comparison, Explanation, Report, ReportCell } from '../report/format.ts'
 import { membersByCondition } from '../report/matrix.ts'
 import { visibleLine } from '../../shared/visible.ts'
-import {
-  agentNames,
-  chanceText,
-  comparisonTitle,
-  explanationStrength,
-  explanationText,
-  listed,
-  plural,
-  seedsOf,
-} from '../report/wording.ts'
+import { agentNames, comparisonTitle, listed, plural, seedsOf } from '../report/wording.ts'
 
-/** What `explain --json` says of one comparison, as FORMATS fixes it. */
+/** A set of facts as `explain --json` shows it. Cells have no more than a `FactSet`. */
+export type ExplainedSet = FactSet & Chance & Partial<Omit<ObservedSet, keyof FactSet | keyof Chance>>
+
+/** What `explain --json` and `import FILE --outcome … --json` say of one comparison, as FORMATS fixes it. */
 export interface ExplainedGroup {
   readonly by: Readonly<Record<string, string>>
   /** How many units were compared. */
   readonly units: number
   readonly nondeterministic: readonly string[]
   readonly classes: readonly (readonly string[])[]
-  readonly explanations: readonly Omit<Explanation, 'values'>[]
+  readonly explanations: readonly ExplainedSet[]
   readonly unexplained?: string
+  /** What was not searched or not listed. */
+  readonly bounded?: string
+  /** What a perfect match of these units could reach; left out if units are cells. */
+  readonly smallestChance?: number
   readonly tree: readonly Rule[]
+  readonly treeChance: Chance
 }
+
+const strength =
+  'Observed: these facts go along with the classes. A fact that differs between machines is not shown to be the cause.'
 
 /** `bitfleet explain`: why the classes of a report part, as text or as `{groups}`. */
 export function explainReport(report: Report, { json }: { json: boolean }): string {
@@ -34,54 +47,134 @@ export function explainReport(report: Report, { json }: { json: boolean }): stri
   const several = seedsOf(report).length > 1
   const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
   const names = agentNames(report)
-  const trees = explainGroups(report).map(({ tree }) => tree)
+  const groups = explainGroups(report)
   const sections = report.comparisons.flatMap((comparison, i) =>
     comparison.verdict === 'identical'
       ? []
-      : [explainComparison(comparison, trees[i] as Rule[], cells, names, comparisonTitle(comparison, several))],
+      : [
+          explainComparison(
+            comparison,
+            groups[i] as ExplainedGroup,
+            cells,
+            names,
+            comparisonTitle(comparison, several),
+          ),
+        ],
   )
   const parted = report.comparisons.some(({ classes }) => classes.length > 1)
-  return `${[[visibleLine(report.sentence)], ...sections, ...(parted ? [[explanationStrength]] : [])]
+  return `${[[visibleLine(report.sentence)], ...sections, ...(parted ? [[strength]] : [])]
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`
 }
 
-/** One for each comparison, in the report's order. */
+/**
+ * One for each comparison, in the report's order. If each of its cells is of another agent, its units are machines, and
+ * its explanations have a chance. Otherwise its units are cells, which are not independent, and there is no figure.
+ */
 export function explainGroups(report: Report): ExplainedGroup[] {
   const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
   const agentFacts = agentFactsById(report.agents)
-  return report.comparisons.map((comparison) => {
-    const units = comparison.classes.flatMap(({ letter, cells: members }) =>
-      members.flatMap((id): Unit[] => {
+  const prepared = report.comparisons.map((comparison) => {
+    const members = comparison.classes.flatMap(({ letter, cells: ids }) =>
+      ids.flatMap((id) => {
         const cell = cells.get(id)
-        return cell ? [{ id, class: letter, facts: unitFacts(agentFacts.get(cell.agent) ?? {}, cell) }] : []
+        return cell ? [{ letter, cell }] : []
       }),
     )
-    const { workload, workloadVersion, params, seed, nondeterministic, classes, explanations, unexplained } = comparison
+    const units = members.map(
+      ({ letter, cell }): Unit => ({
+        id: cell.id,
+        class: letter,
+        facts: unitFacts(agentFacts.get(cell.agent) ?? {}, cell),
+      }),
+    )
+    const planned = plannedFacts(members.map(({ cell }) => cell.condition))
     return {
-      by: { workload, version: String(workloadVersion), params: canonicalJson(params), seed },
+      comparison,
+      units,
+      planned,
+      machines: new Set(members.map(({ cell }) => cell.agent)).size === units.length,
+    }
+  })
+  const rows = prepared.flatMap(({ units, machines }, i): MachineRow[] =>
+    machines
+      ? [{ row: String(i), machines: units.map(({ id, class: letter, facts }) => ({ id, facts, outcome: letter })) }]
+      : [],
+  )
+  const explained = new Map(explainMachines(rows).map((explanation) => [explanation.row, explanation]))
+  return prepared.map(({ comparison, units, planned }, i) => {
+    const { workload, workloadVersion, params, seed, nondeterministic, classes, explanations, unexplained } = comparison
+    const by = { workload, version: String(workloadVersion), params: canonicalJson(params), seed }
+    const machines = explained.get(String(i))
+    const unstable = nondeterministic.map(({ cell }) => cell)
+    if (machines) return inReportOrder(groupOf(by, machines, unstable), classes)
+    return {
+      by,
       units: units.length,
-      nondeterministic: nondeterministic.map(({ cell }) => cell),
+      nondeterministic: unstable,
       classes: classes.map((found) => found.cells),
       explanations: explanations.map(withoutValues),
       ...(unexplained === undefined ? {} : { unexplained }),
-      tree: decisionList(units),
+      tree: decisionList(units, planned),
+      treeChance: noChance('cells'),
     }
   })
 }
 
-function withoutValues({ facts, equal, inseparable, rivals, chance, draws }: Explanation): Omit<Explanation, 'values'> {
-  return { facts, equal, inseparable, rivals, chance, draws }
+/** With the classes in the report's order, and the report's letters in the rules. */
+function inReportOrder(group: ExplainedGroup, classes: Comparison['classes']): ExplainedGroup {
+  const letters = new Map(
+    group.classes.map(([first], i) => [
+      letterOf(i),
+      classes.find(({ cells }) => first !== undefined && cells.includes(first))?.letter ?? letterOf(i),
+    ]),
+  )
+  return {
+    ...group,
+    classes: classes.map(({ cells }) => cells),
+    tree: group.tree.map((rule) => ({ ...rule, class: letters.get(rule.class) ?? rule.class })),
+  }
+}
+
+/** Somebody else's table, explained in the same shape. */
+export function explainTableGroups(text: string, columns: TableColumns): ExplainedGroup[] {
+  return explainTable(parseTable(text), columns).map(({ by, explained, nondeterministic }) =>
+    groupOf(by, explained, nondeterministic),
+  )
+}
+
+function groupOf(
+  by: Readonly<Record<string, string>>,
+  { machines, classes, explanations, unexplained, bounded, smallestChance, decisionList: list }: MachineExplanation,
+  nondeterministic: readonly string[],
+): ExplainedGroup {
+  const { rules, ...treeChance } = list
+  return {
+    by,
+    units: machines,
+    nondeterministic,
+    classes,
+    explanations,
+    ...(unexplained === undefined ? {} : { unexplained }),
+    ...(bounded === undefined ? {} : { bounded }),
+    smallestChance,
+    tree: rules,
+    treeChance,
+  }
+}
+
+function withoutValues({ values: _, ...set }: Explanation): ExplainedSet {
+  return set
 }
 
 function explainComparison(
   comparison: Comparison,
-  tree: readonly Rule[],
+  { explanations, unexplained, tree, treeChance }: ExplainedGroup,
   cells: ReadonlyMap<string, ReportCell>,
   names: ReadonlyMap<string, string>,
   title: string,
 ): string[] {
-  const { classes, nondeterministic, incomplete, explanations, unexplained, inputsEqual } = comparison
+  const { classes, nondeterministic, incomplete, inputsEqual } = comparison
   const conditions = (ids: readonly string[]) =>
     membersByCondition(ids, cells).map(({ condition, agents }) => {
       if (names.size < 2) return condition
@@ -103,26 +196,31 @@ function explainComparison(
   if (classes.length > 1 && explanations.length > 0 && tree.length === 0)
     lines.push('  No short list of rules gives the classes.')
   if (tree.length > 0) {
-    lines.push('  Shortest rules found:')
+    lines.push(`  Shortest rules found (${chanceText(treeChance)}):`)
     tree.forEach((rule, i) => lines.push(`    ${ruleText(rule, i)}`))
   }
   return lines.map((line) => `${' '.repeat(line.length - line.trimStart().length)}${visibleLine(line)}`)
 }
 
-function explainSet(explanation: Explanation): string[] {
-  const { facts, rivals, inseparable } = explanation
+function explainSet(set: ExplainedSet): string[] {
+  const { facts, rivals, inseparable, headlined, reasons = [], alike } = set
   const others =
     rivals > 0
       ? `; ${plural(rivals, 'other set')} of ${facts.length} ${rivals === 1 ? 'explains' : 'explain'} as well`
       : ''
-  const lines = [`  - ${explanationText(explanation)}${others}.`, `    Chance: ${chanceText(explanation)}.`]
+  const lines = [`  - ${explanationText(set)}${others}.`, `    Chance: ${chanceText(set)}.`]
   for (const fact of facts) {
-    const alike = inseparable[fact] ?? []
-    const shown = alike.slice(0, 8)
-    if (alike.length > 0) {
-      const more = alike.length > shown.length ? [`${alike.length - shown.length} more`] : []
+    const same = inseparable[fact] ?? []
+    const shown = same.slice(0, 8)
+    if (same.length > 0) {
+      const more = same.length > shown.length ? [`${same.length - shown.length} more`] : []
       lines.push(`    Here ${fact} cannot be told from ${listed([...shown, ...more])}.`)
     }
+  }
+  if (headlined === false) {
+    const besides =
+      alike === undefined || alike === 0 ? '' : `, as ${plural(alike, 'other fact')} ${alike === 1 ? 'does' : 'do'}`
+    lines.push(`    It only goes along with the classes${besides}: ${reasons.map(reasonText).join('; ')}.`)
   }
   return lines
 }

@@ -5,7 +5,8 @@ import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { joinBundles, reportOf } from '../bundle/import.ts'
 import { type ConnectOptions, connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import type { Artifacts } from '../records.ts'
-import { type Report, reportSchema } from '../report/format.ts'
+import type { Report } from '../report/format.ts'
+import { parseReport } from '../report/read-report.ts'
 import { softwareName } from '../software.ts'
 
 /** How a command that takes a RUN may be told where its coordinator is. */
@@ -74,8 +75,9 @@ async function readReport(file: string): Promise<Report> {
   } catch (cause) {
     throw new BitfleetError('format', `${file} is not JSON: ${messageOf(cause)}`, { cause })
   }
-  const result = reportSchema.safeParse(value)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]
-  throw new BitfleetError('format', `${file} is no bitfleet/report@1: ${issue?.path.join('.')}: ${issue?.message}`)
+  try {
+    return parseReport(value)
+  } catch (cause) {
+    throw new BitfleetError('format', `${file} is ${messageOf(cause)}`, { cause })
+  }
 }

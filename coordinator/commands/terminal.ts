@@ -2,3 +2,7 @@
 export function usesColor(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY && stream.hasColors()
 }
+
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}

@@ -1,7 +1,8 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Execution, Note, Outcome } from '../../shared/execution.ts'
-import type { Facts } from '../../shared/facts.ts'
+import { effectiveFact, type Facts } from '../../shared/facts.ts'
 import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
+import { withLacks } from './lack.ts'
 
 /** How a repetition ended; `missing` where nothing came back, of a run that was not cancelled. */
 export type Ending = Outcome | { readonly status: 'missing' }
@@ -29,7 +30,12 @@ export interface CellOutcome {
   /** Facts and settings on which executions disagreed, with the values seen; `` for none. */
   readonly varying: Readonly<Record<string, string[]>>
   readonly notes: readonly Note[]
+  /** Of a cell that is unsupported in all executions: why. */
+  readonly lack?: Lack
 }
+
+/** `inapplicable`: its backend never computes this. `absent`: its agent lacks something, or has it too old. */
+export type Lack = 'inapplicable' | 'absent'
 
 export interface CompletedExecution {
   readonly repetition: number
@@ -47,9 +53,10 @@ export function cellOutcomes({ run, cells, executions }: RunData): CellOutcome[]
   }
   const agentFacts = new Map(run.agents.map(({ id, facts }) => [id, facts]))
   const absent: Ending = { status: run.state === 'cancelled' ? 'cancelled' : 'missing' }
-  return cells
+  const outcomes = cells
     .toSorted((a, b) => a.position - b.position || compareText(a.agent, b.agent) || compareText(a.id, b.id))
     .map((cell) => cellOutcome(cell, byCell.get(cell.id) ?? [], agentFacts.get(cell.agent) ?? {}, absent))
+  return withLacks(outcomes, run.agents)
 }
 
 export function compareText(a: string, b: string): number {
@@ -73,7 +80,10 @@ function cellOutcome(
   const said = speaking.flatMap(({ execution }) => (execution ? [execution] : []))
   const settings = agreement(said.map(({ effective }) => effective))
   const facts = agreement(said.map((execution) => execution.facts))
-  const prefixed = Object.entries(settings.varying).map(([name, values]) => [`knob.effective.${name}`, values] as const)
+  const { backend } = cell.condition
+  const prefixed = Object.entries(settings.varying).map(
+    ([name, values]) => [effectiveFact(backend, name), values] as const,
+  )
   return {
     cell,
     repetitions,

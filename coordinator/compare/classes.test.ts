@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createSyntheticRun, f32, type SyntheticExecution, syntheticAgent } from '../../test/synthetic-run.ts'
 import type { RunState } from '../records.ts'
 import { cellOutcomes } from './cells.ts'
-import { classify, groupOutcomes, letterOf, otherOutcomesBelow } from './classes.ts'
+import { classify, groupOutcomes, letterOf } from './classes.ts'
 
 const agent = syntheticAgent('a')
 const of = (value: number, facts = {}): SyntheticExecution => ({
@@ -49,7 +49,8 @@ describe('classify', () => {
       ['B', [1]],
     ])
     expect(found.incomplete.map(({ cell }) => cell.id)).toEqual([ids[1], ids[3], ids[4]])
-    expect(found.unsupported.map(({ cell }) => cell.id)).toEqual([ids[2]])
+    expect(found.inapplicable.map(({ cell }) => cell.id)).toEqual([ids[2]])
+    expect(found.compared.map(({ cell }) => cell.id)).toEqual([ids[0], ids[1]])
     expect(outcomes.map(({ ending }) => ending.status)).toEqual([
       'completed',
       'crashed',
@@ -117,8 +118,4 @@ describe('cellOutcomes', () => {
 
 it('letters as a spreadsheet does', () => {
   expect([0, 25, 26, 51, 52, 701, 702].map(letterOf)).toEqual(['A', 'Z', 'AA', 'AZ', 'BA', 'ZZ', 'AAA'])
-})
-
-it('bounds what k agreeing executions leave open: 78 % at 2, 26 % at 10, 5 % at 59', () => {
-  expect([1, 2, 10, 59].map((k) => Math.round(otherOutcomesBelow(k) * 100))).toEqual([95, 78, 26, 5])
 })

@@ -24,9 +24,12 @@ export interface Classes {
     readonly outcome: CellOutcome
     readonly byTrace: readonly CompletedExecution[][]
   }[]
-  /** Some repetition neither completed nor is unsupported. What did complete of them is compared all the same. */
+  /** Some repetition did not complete. What did complete of them is compared all the same. */
   readonly incomplete: readonly CellOutcome[]
-  readonly unsupported: readonly CellOutcome[]
+  readonly absent: readonly CellOutcome[]
+  readonly inapplicable: readonly CellOutcome[]
+  /** Cells of which an execution completed, if there are at least two of them. */
+  readonly compared: readonly CellOutcome[]
   /** The least number of executions of a cell in a class; null where there is no class. */
   readonly leastExecutions: number | null
 }
@@ -70,11 +73,14 @@ export function classify(outcomes: readonly CellOutcome[]): Classes {
     if (known) known.members.push(outcome)
     else classes.set(trace, { letter: letterOf(classes.size), trace, members: [outcome] })
   }
+  const completed = outcomes.filter((outcome) => outcome.completed.length > 0)
   return {
     classes: [...classes.values()],
     nondeterministic,
-    incomplete: outcomes.filter(({ ending }) => ending.status !== 'completed' && ending.status !== 'unsupported'),
-    unsupported: outcomes.filter(({ ending }) => ending.status === 'unsupported'),
+    incomplete: outcomes.filter(({ ending, lack }) => ending.status !== 'completed' && lack === undefined),
+    absent: outcomes.filter(({ lack }) => lack === 'absent'),
+    inapplicable: outcomes.filter(({ lack }) => lack === 'inapplicable'),
+    compared: completed.length > 1 ? completed : [],
     leastExecutions,
   }
 }
@@ -83,12 +89,4 @@ export function classify(outcomes: readonly CellOutcome[]): Classes {
 export function letterOf(index: number): string {
   const letter = String.fromCharCode(65 + (index % 26))
   return index < 26 ? letter : letterOf(Math.floor(index / 26) - 1) + letter
-}
-
-/**
- * What k agreeing executions do not show: with 95 % confidence all other outcomes together are rarer than this.
- * The exact bound of a binomial share of which none was seen in k draws.
- */
-export function otherOutcomesBelow(executions: number): number {
-  return 1 - 0.05 ** (1 / executions)
 }

@@ -1,20 +1,28 @@
 import { messageOf } from '../../shared/errors.ts'
 import type { Facts } from '../../shared/facts.ts'
+import type { JobInput } from '../../shared/messages.ts'
 import { parseTrace, type Trace } from '../../shared/trace.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
+import { noChance } from '../explain/chance.ts'
 import { minimalFacts } from '../explain/minimal-facts.ts'
-import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
+import { agentFactsById, plannedFacts, unitFacts } from '../explain/unit-facts.ts'
+import { ruleOf } from '../plan/row-rules.ts'
 import type { Artifacts, RunData } from '../records.ts'
-import type { Comparison, Divergence, Explanation, Verdict } from '../report/format.ts'
+import type { Comparison, Divergence, Explanation } from '../report/format.ts'
 import { type CellOutcome, type CompletedExecution, cellOutcomes } from './cells.ts'
-import { type Classes, classify, type Group, groupOutcomes, otherOutcomesBelow, type TraceClass } from './classes.ts'
+import { type Classes, classify, type Group, groupOutcomes, type TraceClass } from './classes.ts'
 import { measureDivergence, type Side } from './divergence.ts'
 import type { GrowthLimits } from './growth.ts'
-import { firstDivergence, type Parting, prefixTreeBranches } from './prefix-tree.ts'
+import { compareInputs, type InputPlace, inputPositions, type InputSide } from './input-places.ts'
+import { firstDivergence, prefixTreeBranches } from './prefix-tree.ts'
 import { measureReference } from './reference.ts'
+import { rowVerdict } from './row-verdict.ts'
+import { otherOutcomesBelow } from './self.ts'
+import { locateSelfDifference, type SelfLimits } from './self-difference.ts'
 import { createTensorReader } from './tensor-reader.ts'
 
 const growthLimits: GrowthLimits = { names: 12, points: 64, bytes: 64 << 20 }
+const selfLimits: SelfLimits = { traces: 64, bytes: 64 << 20 }
 /** Divergences of one comparison whose growth is measured. */
 const maxGrown = 12
 
@@ -26,9 +34,54 @@ export async function compareRun(data: RunData, artifacts: Artifacts): Promise<C
   const agentFacts = agentFactsById(data.run.agents)
   const comparisons: Comparison[] = []
   for (const group of groupOutcomes(cellOutcomes(data))) {
-    comparisons.push(await compareGroup(group, data, agentFacts, artifacts))
+    try {
+      comparisons.push(await compareGroup(group, data, agentFacts, artifacts))
+    } catch (error) {
+      comparisons.push(classesAlone(group, data.run, messageOf(error)))
+    }
   }
   return comparisons
+}
+
+/** The row of a comparison that failed: what follows from the traces' digests, and why there is no more. */
+function classesAlone(group: Group, run: RunData['run'], failure: string): Comparison {
+  const found = classify(group.outcomes)
+  return {
+    ...rowOf(group, found, run),
+    nondeterministic: found.nondeterministic.map(({ outcome, byTrace }) => ({
+      cell: outcome.cell.id,
+      executions: outcome.completed.length,
+      distinct: byTrace.length,
+      first: null,
+      divergence: null,
+    })),
+    inputsEqual: null,
+    divergences: [],
+    explanations: [],
+    notes: [`only the classes are known, the comparison failed: ${failure}`],
+  }
+}
+
+type Row = Omit<Comparison, 'nondeterministic' | 'inputsEqual' | 'divergences' | 'explanations'>
+
+/** What follows from the traces' digests alone. */
+function rowOf(group: Group, found: Classes, run: RunData['run']): Row {
+  return {
+    workload: group.workload,
+    workloadVersion: group.workloadVersion,
+    params: { ...group.params },
+    seed: group.seed,
+    verdict: rowVerdict(found, ruleOf(run, group).absent === 'allow'),
+    classes: found.classes.map(({ letter, trace, members }) => ({ letter, trace, cells: members.map(idOf) })),
+    incomplete: found.incomplete.map(idOf),
+    absent: found.absent.map(idOf),
+    inapplicable: found.inapplicable.map(idOf),
+    compared: found.compared.map(idOf),
+    selfConsistency:
+      found.leastExecutions === null
+        ? null
+        : { executions: found.leastExecutions, otherOutcomesBelow: otherOutcomesBelow(found.leastExecutions) },
+  }
 }
 
 async function compareGroup(
@@ -41,28 +94,18 @@ async function compareGroup(
   const notes: string[] = []
   const { divergences, inputsEqual, inputs } = await compareClasses(
     found.classes,
-    inputPositions(group, data),
+    group,
+    data.run.inputs,
     artifacts,
     notes,
   )
   const reference = await measureReference(found.classes, describe(group)?.correctlyRounded, artifacts, notes)
   return {
-    workload: group.workload,
-    workloadVersion: group.workloadVersion,
-    params: { ...group.params },
-    seed: group.seed,
-    verdict: verdictOf(found),
-    classes: found.classes.map(({ letter, trace, members }) => ({ letter, trace, cells: members.map(idOf) })),
+    ...rowOf(group, found, data.run),
     nondeterministic: await compareWithThemselves(found.nondeterministic, artifacts, notes),
-    incomplete: found.incomplete.map(idOf),
-    unsupported: found.unsupported.map(idOf),
-    selfConsistency:
-      found.leastExecutions === null
-        ? null
-        : { executions: found.leastExecutions, otherOutcomesBelow: otherOutcomesBelow(found.leastExecutions) },
     inputsEqual,
-    ...(inputs.length > 0 && inputsEqual ? { inputs } : {}),
-    ...(reference === undefined || !inputsEqual ? {} : { reference }),
+    inputs,
+    reference: inputsEqual === false ? undefined : reference,
     divergences,
     ...explain(found.classes, agentFacts, notes),
     ...(notes.length > 0 ? { notes } : {}),
@@ -73,27 +116,30 @@ function idOf({ cell }: CellOutcome): string {
   return cell.id
 }
 
-/** The first that holds, in the order of FORMATS. */
-function verdictOf({ classes, nondeterministic, incomplete }: Classes): Verdict {
-  if (nondeterministic.length > 0) return 'nondeterministic'
-  if (classes.length > 1) return 'divergent'
-  return incomplete.length > 0 ? 'incomplete' : 'identical'
-}
+/** A class's trace, and where its inputs are. */
+type ClassSide = Side & InputSide
 
 async function compareClasses(
   classes: readonly TraceClass[],
-  inputs: readonly number[],
+  group: Group,
+  brought: readonly JobInput[],
   artifacts: Artifacts,
   notes: string[],
-): Promise<{ divergences: Divergence[]; inputsEqual: boolean; inputs: string[] }> {
-  if (classes.length < 2) return { divergences: [], inputsEqual: true, inputs: [] }
-  const sides: Side[] = []
+): Promise<Pick<Comparison, 'divergences' | 'inputsEqual' | 'inputs'>> {
+  if (classes.length < 2) return { divergences: [], inputsEqual: true }
+  const sides: ClassSide[] = []
   for (const { letter, trace: digest, members } of classes) {
     const trace = await readTrace(digest, artifacts)
     const [first] = members as [CellOutcome]
-    const [execution] = first.completed as [CompletedExecution]
-    if (typeof trace === 'string') notes.push(`class ${letter} is not located among the others: ${trace}`)
-    else sides.push({ cell: first.cell.id, name: letter, trace, outputs: execution.execution.outputs })
+    const executions = members.flatMap(({ completed }) => completed.map(({ execution }) => execution))
+    if (typeof trace === 'string') {
+      notes.push(`class ${letter} is not located among the others: ${trace}`)
+      continue
+    }
+    const { positions, disputed } = inputPositions(group, brought, executions)
+    if (disputed) notes.push(`the executions of class ${letter} do not agree on which checkpoints are inputs`)
+    const outputs = executions[0]?.outputs ?? []
+    sides.push({ cell: first.cell.id, name: letter, trace, outputs, positions })
   }
   const divergences: Divergence[] = []
   for (const branch of prefixTreeBranches(sides.map(({ trace }) => trace))) {
@@ -103,12 +149,22 @@ async function compareClasses(
       await measureDivergence(a, b, branch, read, divergences.length < maxGrown ? growthLimits : undefined),
     )
   }
-  const digestsAt = (position: number) => sides.map(({ trace }) => trace.checkpoints[position]?.digest)
-  return {
-    divergences,
-    inputsEqual: inputs.every((position) => new Set(digestsAt(position)).size < 2),
-    inputs: [...new Set(inputs.flatMap((position) => sides[0]?.trace.checkpoints[position]?.name ?? []))],
+  const inputs = compareInputs(sides)
+  // An input that follows a difference may be computed from it: only one that comes first shows that inputs differ.
+  const inputsEqual = sides.length < classes.length ? null : inputs.parting.length === 0
+  if (inputs.parting.length > 0) notes.push(`the classes were given other inputs: ${placesText(inputs.parting)}`)
+  if (inputs.following.length > 0) {
+    notes.push(`inputs differ after the first difference, which may be why: ${placesText(inputs.following)}`)
   }
+  const names = inputs.equal ? [...new Set(inputs.places.map(({ name }) => name))] : []
+  return { divergences, inputsEqual, inputs: names.length > 0 ? names : undefined }
+}
+
+const maxPlaces = 6
+
+function placesText(places: readonly InputPlace[]): string {
+  const named = places.slice(0, maxPlaces).map(({ step, name }) => `${name} (step ${step})`)
+  return `${named.join(', ')}${places.length > maxPlaces ? ` and ${places.length - maxPlaces} more` : ''}`
 }
 
 /** The trace behind a digest, or why it cannot be used: what was stored is digested again. */
@@ -129,22 +185,6 @@ function describe({ workload, workloadVersion }: Group) {
   return description?.version === workloadVersion ? description : undefined
 }
 
-/**
- * Places of the workload's inputs in its checkpoint schema. None where this coordinator has no such workload at this
- * version, or cannot read its parameters, as in a run made by another release; or where that workload has no schema.
- */
-function inputPositions(group: Group, { run }: RunData): number[] {
-  const description = describe(group)
-  const parsed = description?.params.safeParse(group.params)
-  if (!description?.schema || !parsed?.success) return []
-  const shapes = new Map(run.inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }]))
-  try {
-    return description.schema(parsed.data, shapes).flatMap(({ role }, position) => (role === 'input' ? [position] : []))
-  } catch {
-    return []
-  }
-}
-
 async function compareWithThemselves(
   found: Classes['nondeterministic'],
   artifacts: Artifacts,
@@ -153,25 +193,29 @@ async function compareWithThemselves(
   const disagreements: Comparison['nondeterministic'] = []
   for (const { outcome, byTrace } of found) {
     const sides: Side[] = []
-    for (const [{ repetition, trace: digest, execution }] of byTrace.slice(0, 2) as [CompletedExecution][]) {
+    for (const [{ repetition, trace: digest, execution }] of byTrace.slice(0, selfLimits.traces) as [
+      CompletedExecution,
+    ][]) {
       const trace = await readTrace(digest, artifacts)
-      if (typeof trace === 'string') notes.push(`${outcome.cell.id} is not compared with itself: ${trace}`)
+      if (typeof trace === 'string') notes.push(`${outcome.cell.id} is not compared with all its results: ${trace}`)
       else sides.push({ cell: outcome.cell.id, name: `#${repetition}`, trace, outputs: execution.outputs })
     }
     const limits = disagreements.length < maxGrown ? growthLimits : undefined
     const [a, b] = sides
+    const read = createTensorReader(
+      artifacts,
+      sides.flatMap(({ outputs }) => outputs),
+    )
+    const traces = sides.map(({ trace }) => trace)
     disagreements.push({
       cell: outcome.cell.id,
       executions: outcome.completed.length,
       distinct: byTrace.length,
-      divergence: a && b ? await measurePair(a, b, firstDivergence(a.trace, b.trace), artifacts, limits) : null,
+      first: a && b ? await locateSelfDifference(traces, read, selfLimits) : null,
+      divergence: a && b ? await measureDivergence(a, b, firstDivergence(a.trace, b.trace), read, limits) : null,
     })
   }
   return disagreements
-}
-
-function measurePair(a: Side, b: Side, parting: Parting, artifacts: Artifacts, limits: GrowthLimits | undefined) {
-  return measureDivergence(a, b, parting, createTensorReader(artifacts, [...a.outputs, ...b.outputs]), limits)
 }
 
 function explain(
@@ -191,13 +235,16 @@ function explain(
       }
     }),
   )
-  const found = minimalFacts(units)
+  const planned = plannedFacts(classes.flatMap(({ members }) => members.map(({ cell }) => cell.condition)))
+  const found = minimalFacts(units, { planned })
   if (found.bounded !== undefined) notes.push(`explanations: ${found.bounded}`)
   return {
     explanations: found.explanations.map(({ facts, inseparable, ...set }): Explanation => {
       const values = classes.map(({ letter }) => [letter, distinctValues(units, letter, facts)] as const)
       return {
         ...set,
+        // Cells share machines, so they are not independent: exchanging them shows no chance.
+        ...noChance('cells'),
         facts: [...facts],
         inseparable: Object.fromEntries(Object.entries(inseparable).map(([name, others]) => [name, [...others]])),
         values: Object.fromEntries(values),

@@ -1,8 +1,9 @@
 import type { Output } from '../../shared/execution.ts'
+import { arrayKey, elementCount } from '../../shared/tensor.ts'
 import type { Checkpoint, Trace } from '../../shared/trace.ts'
 import type { Divergence } from '../report/format.ts'
-import { compareTensors } from './elements.ts'
 import { type GrowthLimits, measureGrowth } from './growth.ts'
+import { comparePlaces, typeText } from './measured-pair.ts'
 import { type Parting, samePlace } from './prefix-tree.ts'
 import type { TensorReader } from './tensor-reader.ts'
 
@@ -47,7 +48,10 @@ function placeOf({ seq, step, name, dtype, shape }: Checkpoint): Divergence['che
   return { seq, step, name, dtype, shape: [...shape] }
 }
 
-type FirstElement = Pick<Divergence, 'element' | 'indices' | 'bits' | 'values' | 'ulp' | 'statistics' | 'missing'>
+type FirstElement = Pick<
+  Divergence,
+  'element' | 'indices' | 'bits' | 'values' | 'ulp' | 'kind' | 'statistics' | 'missing'
+>
 
 async function firstElement(
   a: Checkpoint | undefined,
@@ -55,22 +59,22 @@ async function firstElement(
   read: TensorReader,
 ): Promise<FirstElement> {
   const without = (missing: string): FirstElement => ({
-    ...{ element: null, indices: null, bits: null, values: null, ulp: null, statistics: null },
+    ...{ element: null, indices: null, bits: null, values: null, ulp: null, kind: null, statistics: null },
     missing,
   })
   if (!a || !b || !samePlace(a, b)) {
-    return without(`the checkpoint schemas differ: ${describe(a)} in the one, ${describe(b)} in the other`)
+    const same = a && b && a.digest === b.digest ? ' (the same bytes)' : ''
+    return without(`the checkpoint schemas differ: ${describe(a)} in the one, ${describe(b)} in the other${same}`)
   }
-  const [left, right] = await Promise.all([read(a), read(b)])
-  if ('missing' in left) return without(left.missing)
-  if ('missing' in right) return without(right.missing)
-  const { first, statistics } = compareTensors(left, right)
+  const found = await comparePlaces(a, b, read)
+  if ('missing' in found) return without(found.missing)
+  const { first, statistics } = found
   return first === null ? without('the digests differ and the bytes do not') : { ...first, statistics }
 }
 
 function describe(checkpoint: Checkpoint | undefined): string {
   if (!checkpoint) return 'the end of the trace'
-  return `${checkpoint.name} (step ${checkpoint.step}, ${checkpoint.dtype}[${checkpoint.shape.join(', ')}])`
+  return `${checkpoint.name} (step ${checkpoint.step}, ${typeText(checkpoint)})`
 }
 
 /** From the first divergence on; a place that only one of the two has differs. */
@@ -79,18 +83,16 @@ function countDifferences(a: Trace, b: Trace, position: number): Pick<Divergence
   let healed = 0
   for (let i = position; i < end; i++) {
     const [left, right] = [a.checkpoints[i], b.checkpoints[i]]
-    if (left && right && left.digest === right.digest && samePlace(left, right)) healed++
+    if (left && right && samePlace(left, right) && arrayKey(left) === arrayKey(right)) healed++
   }
   return { differing: end - position - healed, healed }
 }
 
-/** Pairs of final tensors of one name that can be compared. */
-function pairs(a: readonly Output[], b: readonly Output[]): [Output, Output][] {
-  const others = new Map(b.map((output) => [output.name, output]))
-  return a.flatMap((output): [Output, Output][] => {
-    const other = others.get(output.name)
-    return other && other.dtype === output.dtype && other.shape.join() === output.shape.join() ? [[output, other]] : []
-  })
+/** Final tensors by name, those of a first; undefined on the side that has none of that name. */
+function pairs(a: readonly Output[], b: readonly Output[]): [string, Output | undefined, Output | undefined][] {
+  const byName = (outputs: readonly Output[]) => new Map(outputs.map((output) => [output.name, output]))
+  const [left, right] = [byName(a), byName(b)]
+  return [...new Set([...left.keys(), ...right.keys()])].map((name) => [name, left.get(name), right.get(name)])
 }
 
 async function compareOutputs(
@@ -99,11 +101,18 @@ async function compareOutputs(
   read: TensorReader,
 ): Promise<Divergence['outputs']> {
   const compared: Divergence['outputs'] = []
-  for (const [left, right] of pairs(a, b)) {
-    if (left.digest === right.digest) continue
-    const [x, y] = await Promise.all([read(left), read(right)])
-    const statistics = 'missing' in x || 'missing' in y ? null : compareTensors(x, y).statistics
-    compared.push({ name: left.name, digests: [left.digest, right.digest], statistics })
+  for (const [name, left, right] of pairs(a, b)) {
+    if (left && right && arrayKey(left) === arrayKey(right)) continue
+    const found =
+      left && right
+        ? await comparePlaces(left, right, read)
+        : { missing: 'only one side has a final tensor of this name' }
+    compared.push({
+      name,
+      digests: [left?.digest ?? null, right?.digest ?? null],
+      types: [left ? typeText(left) : null, right ? typeText(right) : null],
+      ...('missing' in found ? { statistics: null, missing: found.missing } : { statistics: found.statistics }),
+    })
   }
   return compared
 }
@@ -114,13 +123,12 @@ async function compareDecisions(
   b: readonly Output[],
   read: TensorReader,
 ): Promise<Divergence['decisions']> {
-  const labels = pairs(a, b).find(([{ name, dtype }]) => name === 'labels' && dtype === 'i32')
-  if (!labels) return null
-  const [left, right] = labels
-  const count = left.shape.reduce((product, extent) => product * extent, 1)
-  if (left.digest === right.digest) return { labels: count, changed: 0, churn: 0 }
-  const [x, y] = await Promise.all([read(left), read(right)])
-  if ('missing' in x || 'missing' in y) return null
-  const changed = compareTensors(x, y).statistics.unequal
-  return { labels: count, changed, churn: changed / count }
+  const [, left, right] = pairs(a, b).find(([name]) => name === 'labels') ?? []
+  if (left?.dtype !== 'i32' || right === undefined) return null
+  const labels = elementCount(left.shape)
+  if (arrayKey(left) === arrayKey(right)) return { labels, changed: 0, churn: 0 }
+  const found = await comparePlaces(left, right, read)
+  if ('missing' in found) return null
+  const changed = found.statistics.unequal
+  return { labels, changed, churn: changed / labels }
 }

@@ -33,14 +33,18 @@ test('each kind of pair falls in its bucket', () => {
   const b = f32('80000000', '3f800005', '7fc00000', '80000001', 'ff7fffff', '7fa00002', '7fc00000')
   const { equal, first, statistics } = compareTensors(a, b)
   expect(equal).toBe(false)
-  expect(first).toEqual({ element: 0, indices: [0], bits: ['00000000', '80000000'], values: ['0', '-0'], ulp: '0' })
+  const bits = ['00000000', '80000000']
+  expect(first).toEqual({ element: 0, indices: [0], bits, values: ['0', '-0'], ulp: '0', kind: 'sign-of-zero' })
   expect(statistics).toEqual({
     elements: 7,
     unequal: 6,
+    kinds: { 'sign-of-zero': 1, rounding: 2, saturation: 1, 'nan-payload': 1, 'nan-number': 1 },
+    patterns: [],
     signOfZero: 1,
     nan: 2,
     maxUlp: '5',
     relativeL2: 5 * 2 ** -23,
+    notMeasured: {},
     histogram: [
       { bucket: '0', count: 1 },
       { bucket: '1', count: 1 },
@@ -63,8 +67,13 @@ test('integers are counted, and have neither distance nor histogram', () => {
       bits: ['0020000000000000', '0020000000000001'],
       values: ['9007199254740992', '9007199254740993'],
       ulp: null,
+      kind: 'integer',
     },
-    statistics: { elements: 2, unequal: 1, signOfZero: 0, nan: 0, maxUlp: null, relativeL2: null, histogram: [] },
+    statistics: {
+      ...{ elements: 2, unequal: 1, kinds: { integer: 1 }, patterns: [], signOfZero: 0, nan: 0 },
+      ...{ maxUlp: null, relativeL2: null, histogram: [] },
+      notMeasured: { maxUlp: 'i64 is not a floating-point type', relativeL2: 'i64 is not a floating-point type' },
+    },
   })
 })
 
@@ -72,7 +81,8 @@ test('the relative L2 is null without a denominator and zero without a differenc
   const l2 = (a: Tensor, b: Tensor) => compareTensors(a, b).statistics.relativeL2
   expect(l2(f32('00000000'), f32('3f800000'))).toBe(null)
   expect(l2(f32('7fc00000'), f32('3f800000'))).toBe(null)
-  expect(l2(f32('7f800000', '40000000'), f32('3f800000', '40000000'))).toBe(0)
+  expect(l2(f32('7f800000', '40000000'), f32('3f800000', '40000000'))).toBe(null)
+  expect(l2(f32('7f800000', '40000000'), f32('3f800000', '40800000'))).toBe(1)
   expect(l2(f32('40000000'), f32('40000000'))).toBe(0)
   expect(l2(f32('80000000'), f32('80000000'))).toBe(null)
   expect(l2(f32('40800000', '40400000'), f32('40800000', '00000000'))).toBe(0.6)

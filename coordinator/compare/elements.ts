@@ -13,8 +13,11 @@ import {
   isFloat,
 } from '../../shared/tensor.ts'
 import { bucketName, ulpDistance } from '../../shared/ulp.ts'
-import type { ElementComparison, FirstDifference } from '../report/format.ts'
+import type { DifferenceKind, ElementComparison, FirstDifference } from '../report/format.ts'
 import { tally } from './kernels/index.ts'
+import type { Tally } from './kernels/tally.ts'
+import { kindOf } from './kinds.ts'
+import { patternsOf } from './patterns.ts'
 
 export interface TensorComparison {
   /** Whether every bit is equal. */
@@ -71,10 +74,12 @@ function firstDifference(a: Tensor, b: Tensor, element: number): FirstDifference
     bits: [bitsHex(p)[0] as string, bitsHex(q)[0] as string],
     values: [decimalText(dtype, bitsA), decimalText(dtype, bitsB)],
     ulp: isFloat(dtype) ? (ulpDistance(dtype, bitsA, bitsB)?.toString() ?? null) : null,
+    kind: kindOf(dtype, bitsA, bitsB),
   }
 }
 
-function elementAt({ dtype, bytes }: Tensor, element: number): Tensor {
+/** One element as a scalar. */
+export function elementAt({ dtype, bytes }: Tensor, element: number): Tensor {
   const width = dtypeBytes[dtype]
   return createTensor(dtype, [], bytes.subarray(element * width, (element + 1) * width))
 }
@@ -94,16 +99,24 @@ export function indicesOf(element: number, shape: readonly number[]): number[] {
 
 function statisticsOfEqual(a: Tensor): ElementComparison {
   const elements = elementCount(a.shape)
-  const floating = isFloat(a.dtype)
+  const none = { elements, unequal: 0, kinds: {}, patterns: [], signOfZero: 0, nan: 0 }
+  if (!isFloat(a.dtype)) return { ...none, ...noDistance(a.dtype) }
+  const measured = hasFiniteNonzero(a.dtype, a.bytes)
   return {
-    elements,
-    unequal: 0,
-    signOfZero: 0,
-    nan: 0,
-    maxUlp: floating ? '0' : null,
-    relativeL2: floating && hasFiniteNonzero(a.dtype, a.bytes) ? 0 : null,
-    histogram: floating && elements > 0 ? [{ bucket: '0', count: elements }] : [],
+    ...none,
+    maxUlp: '0',
+    relativeL2: measured ? 0 : null,
+    notMeasured: measured ? {} : { relativeL2: nothingToDivideBy },
+    histogram: elements > 0 ? [{ bucket: '0', count: elements }] : [],
   }
+}
+
+const nothingToDivideBy = 'a has no finite number but zero'
+
+/** The figures of a dtype that is not floating point. */
+function noDistance(dtype: DType): Pick<ElementComparison, 'maxUlp' | 'relativeL2' | 'notMeasured' | 'histogram'> {
+  const reason = `${dtype} is not a floating-point type`
+  return { maxUlp: null, relativeL2: null, notMeasured: { maxUlp: reason, relativeL2: reason }, histogram: [] }
 }
 
 /** Whether ‖a‖₂ over the finite elements is above zero; the first such element ends the search. */
@@ -118,50 +131,118 @@ function hasFiniteNonzero(dtype: FloatDType, bytes: Uint8Array): boolean {
 }
 
 function statisticsOfUnequal(a: Tensor, b: Tensor): ElementComparison {
-  const elements = elementCount(a.shape)
   const { dtype } = a
-  if (!isFloat(dtype)) {
-    const unequal = countUnequal(dtype, a.bytes, b.bytes)
-    return { elements, unequal, signOfZero: 0, nan: 0, maxUlp: null, relativeL2: null, histogram: [] }
-  }
-  const { unequal, signOfZero, nan, ranks, maxUlp, squares, squaredDifferences } = tally(dtype, a.bytes, b.bytes)
-  const counts: [string, number][] = [
+  return isFloat(dtype) ? floatStatistics(dtype, a, b) : integerStatistics(dtype, a, b)
+}
+
+function floatStatistics(dtype: FloatDType, a: Tensor, b: Tensor): ElementComparison {
+  const elements = elementCount(a.shape)
+  const counted = tally(dtype, a.bytes, b.bytes)
+  const { unequal, kinds, ranks } = counted
+  const signOfZero = kinds['sign-of-zero']
+  const nan = kinds['nan-sign'] + kinds['nan-payload'] + kinds['nan-number']
+  const buckets: [string, number][] = [
     ['0', elements - unequal],
     ...Array.from(ranks, (count, rank): [string, number] => [bucketName(rank), count]).slice(1),
     ['nan', nan],
     ['sign-of-zero', signOfZero],
   ]
+  const norm = relativeL2(dtype, a.bytes, b.bytes, counted)
   return {
     elements,
     unequal,
+    kinds: withoutZeros(kinds),
+    patterns: patternsOf(a, b, unequal, kinds.zero, counted.equalSums),
     signOfZero,
     nan,
-    maxUlp: maxUlp.toString(),
-    relativeL2: relativeL2(dtype, a.bytes, b.bytes, squares, squaredDifferences),
-    histogram: counts.filter(([, count]) => count > 0).map(([bucket, count]) => ({ bucket, count })),
+    maxUlp: nan === unequal ? null : counted.maxUlp.toString(),
+    relativeL2: 'missing' in norm ? null : norm.ratio,
+    notMeasured: {
+      ...(nan === unequal ? { maxUlp: 'every pair that differs has a NaN' } : {}),
+      ...('missing' in norm ? { relativeL2: norm.missing } : {}),
+    },
+    histogram: buckets.filter(([, count]) => count > 0).map(([bucket, count]) => ({ bucket, count })),
   }
 }
 
-/** √Σ(a − b)² / √Σa²; binary64 sums that overflowed, or lost squares to underflow, are formed again with scaling. */
-function relativeL2(
-  dtype: FloatDType,
-  a: Uint8Array,
-  b: Uint8Array,
-  squares: number,
-  differences: number,
-): number | null {
-  const safe = (sum: number) => sum > 2 ** -900 && sum < Infinity
-  if (dtype !== 'f64' || (safe(squares) && safe(differences))) {
-    return squares === 0 ? null : Math.sqrt(differences) / Math.sqrt(squares)
+function withoutZeros(kinds: Readonly<Partial<Record<DifferenceKind, number>>>): ElementComparison['kinds'] {
+  return Object.fromEntries(Object.entries(kinds).filter(([, count]) => count > 0))
+}
+
+function integerStatistics(dtype: DType, a: Tensor, b: Tensor): ElementComparison {
+  const [left, right] = [asBits(a), asBits(b)]
+  const kinds: Partial<Record<DifferenceKind, number>> = {}
+  let unequal = 0
+  let sum = 0
+  for (let i = 0; i < left.length; i++) {
+    const [p, q] = [left[i] as number | bigint, right[i] as number | bigint]
+    if (p === q) continue
+    unequal++
+    // Modulo 2³², which a permutation leaves at 0 too.
+    sum = (sum + low32(p) - low32(q)) | 0
+    const kind = kindOf(dtype, p, q)
+    kinds[kind] = (kinds[kind] ?? 0) + 1
   }
+  return {
+    elements: left.length,
+    unequal,
+    kinds,
+    patterns: patternsOf(a, b, unequal, kinds.zero ?? 0, sum === 0),
+    signOfZero: 0,
+    nan: 0,
+    ...noDistance(dtype),
+  }
+}
+
+function low32(pattern: number | bigint): number {
+  return typeof pattern === 'number' ? pattern : Number(pattern & 0xffff_ffffn)
+}
+
+type Norm = { readonly ratio: number | 'infinite' } | { readonly missing: string }
+
+/** √Σ(a − b)² / √Σa²; binary64 sums that overflowed, or lost squares to underflow, are formed again with scaling. */
+function relativeL2(dtype: FloatDType, a: Uint8Array, b: Uint8Array, counted: Tally): Norm {
+  const { squares, squaredDifferences, unequal, kinds } = counted
+  const safe = (sum: number) => sum > 2 ** -900 && sum < Infinity
+  const direct = dtype !== 'f64' || (safe(squares) && safe(squaredDifferences))
+  const [norm, distance] = direct
+    ? [unscaled(squares), unscaled(squaredDifferences)]
+    : scaledNorms(a, b, squares + squaredDifferences < Infinity ? 1 : 0.5)
+  if (distance.scale === 0 && unequal > kinds['sign-of-zero']) {
+    return { missing: 'every pair that differs has a NaN or an infinity' }
+  }
+  if (norm.scale === 0) return { missing: nothingToDivideBy }
+  const ratio = quotient(distance, norm)
+  if (ratio === 0 && distance.scale > 0) return { missing: 'it is below the least binary64 number' }
+  return { ratio: ratio < Infinity ? ratio : 'infinite' }
+}
+
+/** A norm as `scale`·`root`; both are 0 and 1 for a norm of 0. */
+interface ScaledNorm {
+  readonly scale: number
+  readonly root: number
+}
+
+function unscaled(sum: number): ScaledNorm {
+  return sum === 0 ? { scale: 0, root: 1 } : { scale: 1, root: Math.sqrt(sum) }
+}
+
+/** In an order of operations in which nothing overflows but the result. */
+function quotient(a: ScaledNorm, b: ScaledNorm): number {
+  const roots = a.root / b.root
+  return roots < 1 && a.scale > 1 ? (a.scale * roots) / b.scale : (a.scale / b.scale) * roots
+}
+
+/** ‖a‖ and ‖a − b‖ over the finite pairs. A factor of 0.5 is for differences that would overflow without it. */
+function scaledNorms(a: Uint8Array, b: Uint8Array, factor: number): [ScaledNorm, ScaledNorm] {
   const [left, right] = [float64Of(a), float64Of(b)]
-  // Halved where a difference could overflow; beside values so large, what subnormals lose by it is nothing.
-  const factor = squares + differences < Infinity ? 1 : 0.5
+  // Beside values so large, what subnormals lose by the factor is nothing.
   const finite = (i: number) => Number.isFinite(left[i]) && Number.isFinite(right[i])
   const at = (values: Float64Array, i: number) => (values[i] as number) * factor
-  const norm = scaledNorm(left.length, (i) => (finite(i) ? at(left, i) : 0))
-  const distance = scaledNorm(left.length, (i) => (finite(i) ? at(left, i) - at(right, i) : 0))
-  return norm.scale === 0 ? null : (distance.scale / norm.scale) * (distance.root / norm.root)
+  return [
+    scaledNorm(left.length, (i) => (finite(i) ? at(left, i) : 0)),
+    scaledNorm(left.length, (i) => (finite(i) ? at(left, i) - at(right, i) : 0)),
+  ]
 }
 
 function float64Of(bytes: Uint8Array): Float64Array {
@@ -172,7 +253,7 @@ function float64Of(bytes: Uint8Array): Float64Array {
  * A norm as `scale`·`root`, the scale being the largest magnitude: no square overflows (as BLAS nrm2; Blue 1978). Loops
  * over what it is given without a copy: a large tensor must not hold up the whole coordinator.
  */
-function scaledNorm(count: number, value: (i: number) => number): { scale: number; root: number } {
+function scaledNorm(count: number, value: (i: number) => number): ScaledNorm {
   let scale = 0
   for (let i = 0; i < count; i++) scale = Math.max(scale, Math.abs(value(i)))
   if (scale === 0) return { scale, root: 1 }
@@ -182,17 +263,4 @@ function scaledNorm(count: number, value: (i: number) => number): { scale: numbe
     sum += share * share
   }
   return { scale, root: Math.sqrt(sum) }
-}
-
-function countUnequal(dtype: DType, a: Uint8Array, b: Uint8Array): number {
-  const width = dtypeBytes[dtype]
-  let unequal = 0
-  for (let at = 0; at < a.length; at += width) {
-    for (let k = 0; k < width; k++) {
-      if (a[at + k] === b[at + k]) continue
-      unequal++
-      break
-    }
-  }
-  return unequal
 }

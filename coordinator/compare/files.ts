@@ -12,7 +12,12 @@ import { firstDivergence } from './prefix-tree.ts'
 /** What can be compared: tensors by name (a lone one is named by the empty text), or a trace. */
 export type ComparisonSource =
   | { readonly kind: 'tensors'; readonly tensors: ReadonlyMap<string, Tensor> }
-  | { readonly kind: 'trace'; readonly trace: Trace }
+  | {
+      readonly kind: 'trace'
+      readonly trace: Trace
+      /** What a reader must know of this side. */
+      readonly note?: string
+    }
 
 export interface NamedComparison extends TensorComparison {
   readonly name: string
@@ -37,6 +42,7 @@ export type FileComparison =
         readonly a: Checkpoint | null
         readonly b: Checkpoint | null
       } | null
+      readonly notes: readonly string[]
     }
 
 /** Node reads no more at once. */
@@ -101,12 +107,14 @@ async function readWhole(path: string, onlyLook: boolean): Promise<Uint8Array> {
 
 /** @throws `usage` where kinds, names, dtypes or shapes differ */
 export function compareSources(a: ComparisonSource, b: ComparisonSource): FileComparison {
-  if (a.kind === 'trace' && b.kind === 'trace') return compareTraces(a.trace, b.trace)
+  if (a.kind === 'trace' && b.kind === 'trace') return compareTraces(a, b)
   if (a.kind === 'tensors' && b.kind === 'tensors') return compareNamed(a.tensors, b.tensors)
   throw new BitfleetError('usage', 'a trace and tensors cannot be compared: give two of one kind')
 }
 
-function compareTraces(a: Trace, b: Trace): FileComparison {
+type TraceSource = Extract<ComparisonSource, { kind: 'trace' }>
+
+function compareTraces({ trace: a, note: noteA }: TraceSource, { trace: b, note: noteB }: TraceSource): FileComparison {
   const { position, comparisons } = firstDivergence(a, b)
   const equal = a.digest === b.digest
   const divergence = {
@@ -121,6 +129,7 @@ function compareTraces(a: Trace, b: Trace): FileComparison {
     digests: [a.digest, b.digest],
     checkpoints: [a.checkpoints.length, b.checkpoints.length],
     divergence: equal ? null : divergence,
+    notes: [noteA, noteB].filter((note) => note !== undefined),
   }
 }
 

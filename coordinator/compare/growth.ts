@@ -1,7 +1,7 @@
-import { dtypeBytes, elementCount, isFloat } from '../../shared/tensor.ts'
+import { arrayKey, dtypeBytes, elementCount, isFloat } from '../../shared/tensor.ts'
 import type { Checkpoint, Trace } from '../../shared/trace.ts'
 import type { Divergence, Growth } from '../report/format.ts'
-import { compareTensors } from './elements.ts'
+import { comparePlaces } from './measured-pair.ts'
 import { samePlace } from './prefix-tree.ts'
 import type { TensorReader } from './tensor-reader.ts'
 
@@ -40,17 +40,16 @@ export async function measureGrowth(
     const sampled = sample(pairs, Math.min(limits.points, affordable(pairs, share)))
     const points: Growth['points'] = []
     for (const pair of sampled) {
-      const point = await measurePoint(pair, read)
-      if (point) points.push(point)
-      else unread++
+      points.push(await measurePoint(pair, read))
     }
-    if (points.length > 0) growth.push({ name, of: pairs.length, points })
+    unread += points.filter(({ state }) => state === 'not-measured').length
+    if (points.some(({ state }) => state !== 'not-measured')) growth.push({ name, of: pairs.length, points })
     if (sampled.length < pairs.length) left.push(`${name} at ${sampled.length} of ${pairs.length} checkpoints`)
   }
   const notes = [
     series.size > followed.length ? `${followed.length} of ${series.size} names followed` : '',
     left.length > 0 ? `sampled evenly: ${left.join(', ')}` : '',
-    unread > 0 ? `the bytes of ${unread} checkpoints were not kept` : '',
+    unread > 0 ? `${unread} checkpoints were not measured` : '',
   ].filter((note) => note !== '')
   return { growth, ...(notes.length > 0 ? { growthNote: notes.join('; ') } : {}) }
 }
@@ -73,7 +72,7 @@ function seriesFrom(a: Trace, b: Trace, position: number): Map<string, Pair[]> {
 }
 
 function isEqual([a, b]: Pair): boolean {
-  return a.digest === b.digest
+  return arrayKey(a) === arrayKey(b)
 }
 
 function rank(name: string): number {
@@ -94,13 +93,25 @@ function sample<T>(items: readonly T[], count: number): T[] {
   return Array.from({ length: count }, (_, i) => items[Math.round((i * (items.length - 1)) / (count - 1))] as T)
 }
 
-async function measurePoint(pair: Pair, read: TensorReader): Promise<Growth['points'][number] | undefined> {
+type Point = Growth['points'][number]
+
+async function measurePoint(pair: Pair, read: TensorReader): Promise<Point> {
   const [{ step, seq, dtype }] = pair
-  // Equal digests are equal bits: nothing to read.
-  if (isEqual(pair))
-    return { step, seq, maxUlp: isFloat(dtype) ? '0' : null, relativeL2: isFloat(dtype) ? 0 : null, unequal: 0 }
-  const [left, right] = await Promise.all([read(pair[0]), read(pair[1])])
-  if ('missing' in left || 'missing' in right) return undefined
-  const { maxUlp, relativeL2, unequal, elements } = compareTensors(left, right).statistics
-  return { step, seq, maxUlp, relativeL2, unequal: elements === 0 ? 0 : unequal / elements }
+  if (isEqual(pair)) {
+    // Equal digests are equal bits: nothing to read.
+    const zero = isFloat(dtype) ? ({ maxUlp: '0', relativeL2: 0 } as const) : { maxUlp: null, relativeL2: null }
+    return { step, seq, state: 'equal', kinds: {}, ...zero, unequal: 0 }
+  }
+  const found = await comparePlaces(pair[0], pair[1], read)
+  if ('missing' in found) {
+    const nothing = { kinds: {}, maxUlp: null, relativeL2: null, unequal: null }
+    return { step, seq, state: 'not-measured', ...nothing, missing: found.missing }
+  }
+  const { kinds, maxUlp, relativeL2, unequal, elements } = found.statistics
+  return { step, seq, state: stateOf(kinds), kinds, maxUlp, relativeL2, unequal: unequal / elements }
+}
+
+function stateOf(kinds: Point['kinds']): Point['state'] {
+  if (kinds['nan-number'] ?? kinds['nan-sign'] ?? kinds['nan-payload']) return 'nan'
+  return (kinds.infinity ?? kinds['infinity-sign']) ? 'infinite' : 'measured'
 }

@@ -4,7 +4,7 @@ import type { Artifacts } from '../records.ts'
 import type { Reference } from '../report/format.ts'
 import type { CellOutcome } from './cells.ts'
 import type { TraceClass } from './classes.ts'
-import { compareTensors } from './elements.ts'
+import { comparePlaces } from './measured-pair.ts'
 import { createTensorReader } from './tensor-reader.ts'
 
 /** Classes whose distance is measured: each is a tensor read. */
@@ -35,7 +35,7 @@ export async function measureReference(
   const distances: Reference['distances'] = []
   const others = classes.filter(({ letter }) => letter !== reference.own.letter)
   for (const { letter, members } of others.slice(0, maxMeasured)) {
-    distances.push({ class: letter, statistics: await distanceFrom(reference.cells[0], members[0], artifacts) })
+    distances.push({ class: letter, ...(await distanceFrom(reference.cells[0], members[0], artifacts)) })
   }
   if (others.length > maxMeasured) {
     notes.push(`of ${others.length} classes, ${maxMeasured} were compared with the correctly rounded result`)
@@ -48,12 +48,15 @@ function computes({ cell, effective }: CellOutcome, { backend, knob, value }: Re
   return backendName(cell.condition.backend) === backend && effective[knob] === value
 }
 
-async function distanceFrom(a: CellOutcome | undefined, b: CellOutcome | undefined, artifacts: Artifacts) {
+async function distanceFrom(
+  a: CellOutcome | undefined,
+  b: CellOutcome | undefined,
+  artifacts: Artifacts,
+): Promise<Omit<Reference['distances'][number], 'class'>> {
   const outputsOf = (outcome: CellOutcome | undefined) => outcome?.completed[0]?.execution.outputs ?? []
   const [exact, other] = [outputsOf(a), outputsOf(b)]
   const [x, y] = [exact[0], other[0]]
-  if (x === undefined || y === undefined || x.dtype !== y.dtype || x.shape.join() !== y.shape.join()) return null
-  const read = createTensorReader(artifacts, [...exact, ...other])
-  const [left, right] = await Promise.all([read(x), read(y)])
-  return 'missing' in left || 'missing' in right ? null : compareTensors(left, right).statistics
+  if (x === undefined || y === undefined) return { statistics: null, missing: 'it has no final tensor' }
+  const found = await comparePlaces(x, y, createTensorReader(artifacts, [...exact, ...other]))
+  return 'missing' in found ? { statistics: null, missing: found.missing } : { statistics: found.statistics }
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { sampleReport } from '../../test/sample-report.ts'
 import { createSyntheticRun, f32, type SyntheticExecution, syntheticAgent } from '../../test/synthetic-run.ts'
+import type { Tensor } from '../../shared/tensor.ts'
+import { selfNote } from '../commands/compare.ts'
 import { assembleReport } from '../report/assemble.ts'
 import type { Report } from '../report/format.ts'
 import { compareRun } from './compare-run.ts'
@@ -85,6 +87,14 @@ describe('diffReports', () => {
     expect(diffExitCode(lacking)).toBe(3)
     const racing = diffReports(whole, await reportOf('a', { js: { value: 'race' }, libm: { value: 1 } }))
     expect(racing).toMatchObject({ result: 'different', counts: { nondeterministic: 1, equal: 1 } })
+    expect(racing.pairs[0]?.selfDifferences).toMatchObject([null, { element: 0, bits: ['3f800000', '40000000'] }])
+    expect(renderReportDiff(racing)).toContain(
+      '    the second differs from itself: checkpoint 0 y (step 0, f32[1]), element [0]: 2 different values, 3f800000, 40000000 over 2 results\n',
+    )
+    const report = await reportOf('a', { js: { value: 'race' }, libm: { value: 1 } })
+    const [js, libm] = report.cells.map(({ id }) => selfNote(report, id))
+    expect(js).toMatch(/^cell c-\w+ disagrees with itself, with 2 different results in 2 executions: checkpoint 0 y /)
+    expect(libm).toBeUndefined()
   })
 
   it('leaves out what neither side supports', async () => {
@@ -97,6 +107,21 @@ describe('diffReports', () => {
     )
     expect(one).toMatchObject({ result: 'incomplete', counts: { equal: 1, incomplete: 1 } })
     expect(diffReports(await reportOf('a', other), await reportOf('b', other)).result).toBe('incomplete')
+  })
+
+  it('takes equal bytes of another shape or dtype for different, and says so', async () => {
+    const of = async (tensor: Tensor) => {
+      const run = createSyntheticRun([syntheticAgent('a')])
+      const checkpoints = [{ step: 0, name: 'y', tensor, output: true }]
+      run.add({ workload: 'w', backend: 'js', executions: [{ checkpoints }] })
+      return assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
+    }
+    const square = f32([1, 2, 3, 4], [2, 2])
+    const diff = diffReports(await of(square), await of({ ...square, shape: [4] }))
+    expect(diff.pairs).toMatchObject([
+      { result: 'different', outputs: [{ name: 'y', types: ['f32[2, 2]', 'f32[4]'] }] },
+    ])
+    expect(renderReportDiff(diff)).toContain('    y: f32[2, 2] against f32[4] (the same bytes)\n')
   })
 
   it('does not take two runs without a cell in common for equal', async () => {

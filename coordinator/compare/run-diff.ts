@@ -1,8 +1,11 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Facts } from '../../shared/facts.ts'
-import { byName } from '../explain/partition.ts'
+import { byName } from '../explain/fact-order.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
-import type { Report, ReportCell } from '../report/format.ts'
+import { arrayKey } from '../../shared/tensor.ts'
+import type { Report, ReportCell, SelfDifference } from '../report/format.ts'
+import { selfDifferenceText } from '../report/kind-text.ts'
+import { typeText } from './measured-pair.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import { agentNames, conditionText, paramsText, plural } from '../report/wording.ts'
 
@@ -27,10 +30,13 @@ export interface CellPair {
   readonly result: PairResult
   /** Distinct traces of each, in the order of repetitions. */
   readonly traces: readonly [readonly string[], readonly string[]]
-  /** Final tensors whose digests differ; bits where they are few. */
+  /** Where each side differs from itself; null for a side that repeats. */
+  readonly selfDifferences: readonly [SelfDifference | null, SelfDifference | null]
+  /** Final tensors that differ in dtype, shape or bytes; bits where they are few. Null on the side without one. */
   readonly outputs: readonly {
     readonly name: string
-    readonly digests: readonly [string, string]
+    readonly types: readonly [string | null, string | null]
+    readonly digests: readonly [string | null, string | null]
     readonly bits: readonly [readonly string[], readonly string[]] | null
   }[]
 }
@@ -65,9 +71,11 @@ export function diffReports(a: Report, b: Report): ReportDiff {
   const { partners, unmatched } = matchCells(a, b)
   const [factsA, factsB] = [factsByCell(a), factsByCell(b)]
   const [namesA, namesB] = [agentNames(a), agentNames(b)]
-  const pairs = partners.map(([x, y]) =>
-    comparePair(x, y, [namesA.get(x.agent) ?? x.agent, namesB.get(y.agent) ?? y.agent]),
-  )
+  const [selfA, selfB] = [selfDifferences(a), selfDifferences(b)]
+  const pairs = partners.map(([x, y]): CellPair => {
+    const agents = [namesA.get(x.agent) ?? x.agent, namesB.get(y.agent) ?? y.agent] as const
+    return { ...comparePair(x, y, agents), selfDifferences: [selfA.get(x.id) ?? null, selfB.get(y.id) ?? null] }
+  })
   const counts = noPairs()
   const facts = new Map<string, DifferingFact & { pairs: Record<PairResult, number> }>()
   for (const pair of pairs) {
@@ -146,32 +154,48 @@ function keyOf({ workload, workloadVersion, params, seed, condition: { backend, 
   return canonicalJson({ workload, workloadVersion, params, seed, backend, device, knobs })
 }
 
-function comparePair(a: ReportCell, b: ReportCell, agents: readonly [string, string]): CellPair {
+function selfDifferences(report: Report): Map<string, SelfDifference | null> {
+  const all = report.comparisons.flatMap(({ nondeterministic }) => nondeterministic)
+  return new Map(all.map(({ cell, first }) => [cell, first]))
+}
+
+function comparePair(
+  a: ReportCell,
+  b: ReportCell,
+  agents: readonly [string, string],
+): Omit<CellPair, 'selfDifferences'> {
   const [left, right] = [a, b].map(({ traces }) => [...new Set(traces.filter((trace) => trace !== null))]) as [
     string[],
     string[],
   ]
   const { backend, device, label, knobs } = a.condition
   const { workload, workloadVersion, params, seed } = a
-  const others = new Map(b.outputs.map((output) => [output.name, output]))
   return {
     ...{ workload, workloadVersion, params, seed, condition: { backend, device, label, knobs } },
     cells: [a.id, b.id],
     agents,
     result: a.status === 'unsupported' && b.status === 'unsupported' ? 'unsupported' : resultOf(left, right),
     traces: [left, right],
-    outputs: a.outputs.flatMap(({ name, digest, bits }) => {
-      const other = others.get(name)
-      if (!other || other.digest === digest) return []
-      return [
-        {
-          name,
-          digests: [digest, other.digest] as const,
-          bits: bits && other.bits ? ([bits, other.bits] as const) : null,
-        },
-      ]
-    }),
+    outputs: differingOutputs(a.outputs, b.outputs),
   }
+}
+
+/** None where one side has no completed execution: a final tensor is then missing, not different. */
+function differingOutputs(a: ReportCell['outputs'], b: ReportCell['outputs']): CellPair['outputs'] {
+  if (a.length === 0 || b.length === 0) return []
+  const [left, right] = [a, b].map((outputs) => new Map(outputs.map((output) => [output.name, output])))
+  return [...new Set([...a, ...b].map(({ name }) => name))].flatMap((name) => {
+    const [x, y] = [left?.get(name), right?.get(name)]
+    if (x && y && arrayKey(x) === arrayKey(y)) return []
+    return [
+      {
+        name,
+        types: [x ? typeText(x) : null, y ? typeText(y) : null] as const,
+        digests: [x?.digest ?? null, y?.digest ?? null] as const,
+        bits: x?.bits && y?.bits ? ([x.bits, y.bits] as const) : null,
+      },
+    ]
+  })
 }
 
 function resultOf(a: readonly string[], b: readonly string[]): PairResult {
@@ -202,7 +226,7 @@ export function renderReportDiff(diff: ReportDiff): string {
     ),
     ...notEqual
       .slice(0, shownPairs)
-      .flatMap((pair) => [`  ${pair.result}: ${title(pair)}`, ...pair.outputs.map(outputText)]),
+      .flatMap((pair) => [`  ${pair.result}: ${title(pair)}`, ...selfTexts(pair), ...pair.outputs.map(outputText)]),
     ...(notEqual.length > shownPairs ? [`  … and ${notEqual.length - shownPairs} more`] : []),
     facts.length > 0
       ? 'Facts that differ; that a fact differs does not show that it is the cause:'
@@ -213,10 +237,20 @@ export function renderReportDiff(diff: ReportDiff): string {
   return `${lines.map((line) => `${' '.repeat(line.length - line.trimStart().length)}${visibleLine(line)}`).join('\n')}\n`
 }
 
-function outputText({ name, digests, bits }: CellPair['outputs'][number]): string {
+function outputText({ name, types, digests, bits }: CellPair['outputs'][number]): string {
+  if (types[0] !== types[1]) {
+    const same = digests[0] === digests[1] ? ' (the same bytes)' : ''
+    return `    ${name}: ${types[0] ?? 'missing'} against ${types[1] ?? 'missing'}${same}`
+  }
   const at = bits ? bits[0].findIndex((pattern, i) => pattern !== bits[1][i]) : -1
   const [left, right] = bits && at !== -1 ? [bits[0][at], bits[1][at]] : digests
   return `    ${name}${at === -1 ? '' : `[${at}]`}: ${left} against ${right}`
+}
+
+function selfTexts({ selfDifferences }: CellPair): string[] {
+  return selfDifferences.flatMap((found, i) =>
+    found ? [`    the ${i === 0 ? 'first' : 'second'} differs from itself: ${selfDifferenceText(found)}`] : [],
+  )
 }
 
 function factText({ fact, values: [left, right], pairs }: DifferingFact): string {

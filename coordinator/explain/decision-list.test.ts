@@ -11,12 +11,15 @@ const unit = (id: string, letter: string, facts: Record<string, string>): Unit =
 
 describe('decisionList', () => {
   it('says that threads matter only with AVX-512', () => {
-    const rules = decisionList([
-      unit('1', 'A', { 'cpu.flags.avx512f': 'no', 'knob.threads': '1' }),
-      unit('2', 'A', { 'cpu.flags.avx512f': 'no', 'knob.threads': '2' }),
-      unit('3', 'A', { 'cpu.flags.avx512f': 'yes', 'knob.threads': '1' }),
-      unit('4', 'B', { 'cpu.flags.avx512f': 'yes', 'knob.threads': '2' }),
-    ])
+    const rules = decisionList(
+      [
+        unit('1', 'A', { 'cpu.flags.avx512f': 'no', 'knob.threads': '1' }),
+        unit('2', 'A', { 'cpu.flags.avx512f': 'no', 'knob.threads': '2' }),
+        unit('3', 'A', { 'cpu.flags.avx512f': 'yes', 'knob.threads': '1' }),
+        unit('4', 'B', { 'cpu.flags.avx512f': 'yes', 'knob.threads': '2' }),
+      ],
+      new Set(['knob.threads']),
+    )
     expect(rules).toEqual([
       {
         if: [

@@ -62,6 +62,7 @@ describe('minimalFacts', () => {
     const at = (threads: string, avx512: string) => ({ 'knob.threads': threads, 'cpu.flags.avx512f': avx512 })
     const { explanations } = minimalFacts(
       units({ A: [at('1', 'yes')], B: [at('2', 'yes')], C: [at('1', 'no')], D: [at('2', 'no')] }),
+      { planned: new Set(['knob.threads']) },
     )
     expect(explanations).toMatchObject([{ facts: ['knob.threads', 'cpu.flags.avx512f'], equal: true }])
   })
@@ -71,22 +72,53 @@ describe('minimalFacts', () => {
     expect(explanations).toMatchObject([{ facts: ['env.OMP_NUM_THREADS'], equal: true }])
   })
 
-  it('shows facts that cannot be told apart once, under the one a person can set', () => {
+  it('shows facts that cannot be told apart once, together', () => {
     const alike = (value: string) => ({
       'lib.blas': value,
       'cpu.model': value,
-      'knob.coreType': value,
-      'knob.effective.coreType': value,
+      'knob.blas.coreType': value,
+      'knob.blas.effective.coreType': value,
       backend: value,
     })
-    const { explanations } = minimalFacts(units({ A: [alike('x')], B: [alike('y')] }))
+    const { explanations } = minimalFacts(units({ A: [alike('x')], B: [alike('y')] }), {
+      planned: new Set(['knob.blas.coreType']),
+    })
     expect(explanations).toMatchObject([
       {
-        facts: ['knob.coreType'],
+        facts: ['knob.blas.coreType'],
         rivals: 0,
-        inseparable: { 'knob.coreType': ['backend', 'knob.effective.coreType', 'lib.blas', 'cpu.model'] },
+        inseparable: { 'knob.blas.coreType': ['backend', 'knob.blas.effective.coreType', 'lib.blas', 'cpu.model'] },
       },
     ])
+  })
+
+  it('names the backend, not a setting that only one of the backends has', () => {
+    const planned = new Set(['backend', 'knob.tfjs-wasm.threads'])
+    const { explanations } = minimalFacts(
+      units({
+        A: [{ backend: 'tfjs-cpu', 'lib.tfjs-core.version': '4' }],
+        B: [{ backend: 'tfjs-wasm', 'lib.tfjs-core.version': '4', 'knob.tfjs-wasm.threads': '1' }],
+      }),
+      { planned },
+    )
+    expect(explanations).toMatchObject([
+      { facts: ['backend'], rivals: 0, inseparable: { backend: ['knob.tfjs-wasm.threads'] } },
+    ])
+  })
+
+  it('lists sets of facts that all have before those with a fact that some lack', () => {
+    const { explanations } = minimalFacts(
+      units({
+        A: [
+          { 'cpu.model': '1', 'env.X': '1' },
+          { 'cpu.model': '2', 'env.X': '1' },
+          { 'cpu.model': '3', 'env.X': '2' },
+        ],
+        B: [{ 'cpu.model': '4' }, { 'cpu.model': '5' }],
+      }),
+      { planned: new Set(['env.X']) },
+    )
+    expect(explanations.map(({ facts }) => facts)).toEqual([['cpu.model'], ['env.X']])
   })
 
   it('counts rivals of one size', () => {
@@ -110,27 +142,10 @@ describe('minimalFacts', () => {
     expect(other.explanations).toMatchObject([{ facts: ['knob.a'], equal: false }])
   })
 
-  it('falls back on sets that part more finely only where none is equal, and says that chance does it always', () => {
+  it('falls back on sets that part more finely only if none is equal', () => {
     const serial = (n: number) => ({ 'board.id': String(n) })
     const { explanations } = minimalFacts(units({ A: [serial(1), serial(2), serial(3)], B: [serial(4), serial(5)] }))
-    expect(explanations).toMatchObject([{ facts: ['board.id'], equal: false, chance: 1 }])
-  })
-
-  it('gives a set that many relabellings would beat a small chance', () => {
-    const half = (value: string, n: number) => Array.from({ length: n }, () => ({ 'knob.x': value }))
-    const { explanations } = minimalFacts(units({ A: half('1', 12), B: half('2', 12) }))
-    expect(explanations[0]?.chance).toBeLessThan(0.01)
-    expect(explanations[0]?.draws).toBe(1000)
-  })
-
-  it('knows the chance of a fact exactly where it can be counted: 2 of 6 ways to part four cells in halves', () => {
-    const [explanation] = minimalFacts(
-      units({ A: [{ 'knob.x': '1' }, { 'knob.x': '1' }], B: [{ 'knob.x': '2' }, { 'knob.x': '2' }] }),
-    ).explanations
-    const { chance, draws } = explanation as FactSet
-    // Twenty hits are enough; the standard error is then at most some 0.06.
-    expect(Math.abs(chance - 2 / 6)).toBeLessThan(0.2)
-    expect(Math.round(chance * draws)).toBe(20)
+    expect(explanations).toMatchObject([{ facts: ['board.id'], equal: false }])
   })
 
   it('says that two cells with equal facts and different bits cannot be explained', () => {
@@ -174,9 +189,9 @@ describe('minimalFacts', () => {
           const facts = values.flatMap((value, k) => (value === undefined ? [] : [[`knob.k${k}`, value]]))
           return { id: `u${i}`, class: letter, facts: Object.fromEntries(facts) }
         })
-        const result = minimalFacts(all, { listed: 1000, draws: 30 })
+        const result = minimalFacts(all, { listed: 1000 })
         const shift = rotation % all.length
-        expect(minimalFacts([...all.slice(shift), ...all.slice(0, shift)], { listed: 1000, draws: 30 })).toEqual(result)
+        expect(minimalFacts([...all.slice(shift), ...all.slice(0, shift)], { listed: 1000 })).toEqual(result)
         if (new Set(raw.map((one) => one.class)).size < 2) return
         const { equal, found } = byDefinition(all)
         // Facts that part alike are one here and several there.

@@ -1,4 +1,5 @@
 import type { Facts } from '../../shared/facts.ts'
+import { byUse, type NamedFact } from './fact-order.ts'
 
 /** Units by number, each with the number of the block it is in; blocks are numbered by their first units. */
 export interface Partition {
@@ -6,11 +7,16 @@ export interface Partition {
   readonly count: number
 }
 
-/** A way of parting the units, and the facts that part them in just this way. */
+/** A way of parting the units, and all the facts that part them in this way, the most useful first. */
 export interface FactPartition extends Partition {
-  /** The one it is shown under. */
+  /** The first of the names. */
   readonly name: string
+  /** The others: these units cannot tell them from the first. */
   readonly inseparable: readonly string[]
+  /** Some unit does not have the first. */
+  readonly lacking: boolean
+  /** The plan varied the first. */
+  readonly planned: boolean
 }
 
 /** @param values one for each unit; undefined is a value of its own. */
@@ -26,49 +32,33 @@ export function partitionBy(values: readonly (string | undefined)[]): Partition 
 }
 
 /**
- * The ways in which facts part the units: a fact that all have with one value parts nothing and is left out, and facts
- * that part alike are one, under the name a person would act upon. In the order of those names.
+ * The ways in which facts part the units. A fact that all units have with one value parts nothing and is left out.
+ * Facts that part alike are one partition. In the order of their first names.
+ *
+ * @param planned names of the facts that the plan varied
  */
-export function factPartitions(units: readonly Facts[]): FactPartition[] {
-  const keys = [...new Set(units.flatMap((facts) => Object.keys(facts)))].sort(byName)
-  const merged = new Map<string, Partition & { name: string; inseparable: string[] }>()
+export function factPartitions(units: readonly Facts[], planned: ReadonlySet<string> = new Set()): FactPartition[] {
+  const keys = [...new Set(units.flatMap((facts) => Object.keys(facts)))].sort()
+  const merged = new Map<string, { partition: Partition; facts: NamedFact[] }>()
   for (const key of keys) {
-    const partition = partitionBy(units.map((facts) => facts[key]))
+    const values = units.map((facts) => facts[key])
+    const partition = partitionBy(values)
     if (partition.count < 2) continue
+    const fact = { name: key, planned: planned.has(key), lacking: values.includes(undefined) }
     const alike = partition.blocks.join()
     const known = merged.get(alike)
-    if (known) known.inseparable.push(key)
-    else merged.set(alike, { ...partition, name: key, inseparable: [] })
+    if (known) known.facts.push(fact)
+    else merged.set(alike, { partition, facts: [fact] })
   }
   return [...merged.values()]
-}
-
-/** What a person can set stands before what follows from it, and that before what only goes along. */
-const order = [
-  /^knob\.(?!effective\.)/,
-  /^backend$/,
-  /^backend\./,
-  // What a build is for, before what was built and what emulates it.
-  /^os\.arch$/,
-  /^emulator/,
-  /^device/,
-  /^knob\.effective\./,
-  /^env\./,
-  /^lib\./,
-  /^cpu\./,
-]
-
-/** For sorting names of facts: kinds in the order above, then alphabetically. */
-export function byName(a: string, b: string): number {
-  return kind(a) - kind(b) || (a < b ? -1 : a > b ? 1 : 0)
-}
-
-/** Whether a plan sets this fact itself; all others follow from what it sets, or come with the machine. */
-export function isSetByPlan(name: string): boolean {
-  return /^(?:knob\.(?!effective\.)|backend$|device$)/.test(name)
-}
-
-function kind(name: string): number {
-  const found = order.findIndex((pattern) => pattern.test(name))
-  return found === -1 ? order.length : found
+    .map(({ partition, facts }) => ({ partition, facts: facts.sort(byUse) as [NamedFact, ...NamedFact[]] }))
+    .sort((a, b) => byUse(a.facts[0], b.facts[0]))
+    .map(({ partition, facts: [first, ...others] }) => ({
+      blocks: partition.blocks,
+      count: partition.count,
+      name: first.name,
+      inseparable: others.map(({ name }) => name),
+      lacking: first.lacking,
+      planned: first.planned,
+    }))
 }

@@ -151,7 +151,7 @@ function createPairTable(): PairTable {
   }
 }
 
-function createJoins(classes: Partition, work: Work): Joins {
+export function createJoins(classes: Partition, work: Work): Joins {
   const n = classes.blocks.length
   const table = createPairTable()
   return {

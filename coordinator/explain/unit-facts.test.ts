@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { agentFactsById, unitFacts } from './unit-facts.ts'
+import { agentFactsById, plannedFacts, unitFacts } from './unit-facts.ts'
 
 const condition = {
   backend: 'openblas',
@@ -25,9 +25,9 @@ describe('unitFacts', () => {
       backend: 'openblas',
       'backend.version': '0.3.21',
       device: 'cpu',
-      'knob.threads': '2',
-      'knob.coreType': 'Haswell',
-      'knob.effective.coreType': 'SkylakeX',
+      'knob.openblas.threads': '2',
+      'knob.openblas.coreType': 'Haswell',
+      'knob.openblas.effective.coreType': 'SkylakeX',
     })
   })
 
@@ -62,5 +62,41 @@ describe('unitFacts', () => {
       backend: 'openblas',
       device: 'cpu',
     })
+  })
+})
+
+describe('facts of backends', () => {
+  const factsOf = (backend: string, version: string, knobs: Record<string, number>) =>
+    unitFacts({}, { condition: { backend, version, device: 'cpu', knobs, effective: {} }, facts: {}, varying: {} })
+
+  it('keep the threads of two libraries apart', () => {
+    expect(factsOf('openblas', '1', { threads: 2 })).not.toHaveProperty(['knob.blis.threads'])
+    expect(factsOf('blis', '1', { threads: 2 })).toHaveProperty(['knob.blis.threads'], '2')
+  })
+
+  it('do not take a new version for another backend', () => {
+    const [old, recent] = [
+      factsOf('tensorflow@2.8.0', '2.8.0', { threads: 1 }),
+      factsOf('tensorflow@2.21.0', '2.21.0', { threads: 1 }),
+    ]
+    expect({ ...old, 'backend.version': '' }).toEqual({ ...recent, 'backend.version': '' })
+    expect(old.backend).toBe('tensorflow')
+    expect(old['backend.version']).not.toBe(recent['backend.version'])
+  })
+})
+
+describe('plannedFacts', () => {
+  const asked = (backend: string, knobs: Record<string, number> = {}, device = 'cpu') => ({ backend, device, knobs })
+
+  it('are what the plan gave several values, or only to some cells', () => {
+    expect(plannedFacts([asked('js', { order: 1 }), asked('js', { order: 2 })])).toEqual(new Set(['knob.js.order']))
+    expect(plannedFacts([asked('js'), asked('js', { order: 2 })])).toEqual(new Set(['knob.js.order']))
+    expect(plannedFacts([asked('js', { order: 1 }), asked('js', { order: 1 })])).toEqual(new Set())
+    expect(plannedFacts([asked('js'), asked('libm'), asked('js', {}, 'gpu0')])).toEqual(new Set(['backend', 'device']))
+  })
+
+  it('of two versions of a backend are its version, never the backend', () => {
+    expect(plannedFacts([asked('tensorflow@2.8.0'), asked('tensorflow@2.21.0')])).toEqual(new Set(['backend.version']))
+    expect(plannedFacts([asked('tensorflow'), asked('tensorflow@2.21.0')])).toEqual(new Set(['backend.version']))
   })
 })

@@ -1,5 +1,5 @@
 import { backendName } from '../../shared/backend-description.ts'
-import { type Facts, isFactKey, isProcessorFact } from '../../shared/facts.ts'
+import { effectiveFact, type Facts, isFactKey, isProcessorFact, knobFact } from '../../shared/facts.ts'
 import type { ReportCell } from '../report/format.ts'
 
 /** Each agent's facts by its id; what it sent under a key that is no fact's is left out. */
@@ -36,8 +36,36 @@ export function unitFacts(agentFacts: Facts, { facts, varying, condition }: Fact
     device: condition.device,
   }
   if (condition.version !== null) all['backend.version'] = condition.version
-  for (const [name, value] of Object.entries(condition.knobs)) all[`knob.${name}`] = String(value)
-  for (const [name, value] of Object.entries(condition.effective)) all[`knob.effective.${name}`] = value
+  const { backend } = condition
+  for (const [name, value] of Object.entries(condition.knobs)) all[knobFact(backend, name)] = String(value)
+  for (const [name, value] of Object.entries(condition.effective)) all[effectiveFact(backend, name)] = value
   for (const key of Object.keys(varying)) delete all[key]
   return all
+}
+
+/** What a plan asks for in one cell. */
+export type AskedCondition = Pick<ReportCell['condition'], 'backend' | 'device' | 'knobs'>
+
+/** Names of the facts that the plan varied over these cells: what it asked for with more than one value, or only in some. */
+export function plannedFacts(conditions: readonly AskedCondition[]): Set<string> {
+  const values = new Map<string, Set<string>>()
+  const seen = new Map<string, number>()
+  for (const { backend, device, knobs } of conditions) {
+    const [, version] = backend.split('@', 2)
+    const asked: [string, string][] = [
+      ['backend', backendName(backend)],
+      ['device', device],
+      ...Object.entries(knobs).map(([name, value]): [string, string] => [knobFact(backend, name), String(value)]),
+    ]
+    if (version !== undefined) asked.push(['backend.version', version])
+    for (const [name, value] of asked) {
+      values.set(name, (values.get(name) ?? new Set()).add(value))
+      seen.set(name, (seen.get(name) ?? 0) + 1)
+    }
+  }
+  return new Set(
+    [...values].flatMap(([name, found]) =>
+      found.size > 1 || (seen.get(name) as number) < conditions.length ? [name] : [],
+    ),
+  )
 }

@@ -72,7 +72,7 @@ describe('expanding a plan', () => {
   })
 
   it('says when a factor sets no knob of any backend in the plan', () => {
-    const { notes } = expandPlan(plan('  backend: [js]\n  tfjs-wasm.variant: [plain]\n'), [agent('a')])
+    const { notes } = expandPlan(plan('  backend: [js]\n  tfjs-wasm.variant: [plain]\n'), [agent('a'), agent('b')])
     expect(notes).toEqual([expect.stringMatching(/p\.yaml:7: factor "tfjs-wasm\.variant" sets no knob/)])
   })
 
@@ -136,7 +136,7 @@ describe('expanding a plan', () => {
     })
 
     it('takes no version for another', () => {
-      const { notes } = expanded('  backend: ["js@22"]\n')
+      const { notes } = expanded('  backend: [js, "js@22"]\n')
       expect(notes).toEqual([expect.stringMatching(/no agent of this run has the backend js@22/)])
     })
   })
@@ -174,6 +174,27 @@ describe('expanding a plan', () => {
       '  backend: [js]\n  js.ordr: [exact]\n',
       /p\.yaml:7: js has no knob "ordr", did you mean "order"\?; its knobs are order, jit/,
     ],
+    [
+      '  backend: [js, openblas]\n  openblas.coretype: [Haswell]\n',
+      /p\.yaml:7: openblas has no knob "coretype", did you mean "coreType"\?; its knobs are coreType, threads/,
+    ],
+    [
+      '  backend: [js, "pytorch@2.13.0"]\n  pytorch.mkldn: ["on"]\n',
+      /pytorch@2\.13\.0 has no knob "mkldn", did you mean "mkldnn"\?/,
+    ],
+    [
+      '  backend: [js, "pytorch@2.13.0"]\n  pytorch.mkldnn: [maybe]\n',
+      /pytorch@2\.13\.0\.mkldnn takes no "maybe"; it takes on, off/,
+    ],
+    // A backend that the plan does not use, or that does not exist: the level would set nothing, without a word.
+    [
+      '  backend: [js]\n  as: [{}, { blis.archtype: 3 }]\n',
+      /p\.yaml:7: blis has no knob "archtype", did you mean "archType"\?/,
+    ],
+    [
+      '  backend: [js]\n  as: [{}, { opneblas.threads: 3 }]\n',
+      /p\.yaml:7: there is no backend "opneblas", did you mean "openblas"\?/,
+    ],
     ['  backend: [js]\n  js.jit: [fast]\n', /p\.yaml:7: js\.jit takes no "fast"; it takes what the test says/],
     ['  backend: [js]\n  js.order: [exact]\n  as: [{ js.order: reverse }]\n', /js\.order is set by two factors/],
   ])('refuses %j', (factors, message) => {
@@ -207,11 +228,80 @@ describe('expanding a plan', () => {
     expect(() => expandPlan(aimed, [])).toThrow(/no agent is connected/)
   })
 
-  it('repeats more where threads race, and as often as the plan says where it says', () => {
-    const racing = plan('  backend: [js]\n  js.order: [exact, "atomic:4"]\n')
-    expect(expandPlan(racing, [agent('a')]).cells.map(({ repetitions }) => repetitions)).toEqual([2, 10])
-    const said = plan('  backend: [js]\n  js.order: ["atomic:4"]\n', 'repetitions: 3\n')
-    expect(expandPlan(said, [agent('a')]).cells.map(({ repetitions }) => repetitions)).toEqual([3])
+  describe('repetitions', () => {
+    const repetitionsOf = (planned: ReturnType<typeof plan>, agents = [agent('a')]) => {
+      const { cells, notes } = expandPlan(planned, agents)
+      return { repetitions: [...new Set(cells.map(({ repetitions }) => repetitions))], notes }
+    }
+    /** A plan of one setting in each of some workloads. */
+    const wide = (workloads: number, head = '') => {
+      const entries = Array.from({ length: workloads }, (_, i) => `  - reduce.sum: { n: ${i + 1} }\n`).join('')
+      return parsePlan(`name: t\nseed: 1\n${head}workloads:\n${entries}factors: { backend: [js, tfjs-wasm] }\n`)
+    }
+
+    it('are as many as the plan says', () => {
+      expect(repetitionsOf(wide(3, 'repetitions: 4\n')).repetitions).toEqual([4])
+    })
+
+    it.each([
+      ['no setting', '  backend: [js]\n', 1, [2]],
+      ['one setting', '  backend: [js]\n  js.order: [exact, "atomic:4"]\n', 1, [3]],
+      ['a setting, and a machine', '  backend: [js]\n  js.order: [exact, reverse]\n', 2, [4]],
+    ])('left out with %s are the least that its claims need', (_, factors, agents, expected) => {
+      const fleet = Array.from({ length: agents }, (_, i) => agent(`a-${i}`))
+      expect(repetitionsOf(plan(factors), fleet).repetitions).toEqual(expected)
+    })
+
+    it('left out are at most six, and a note says how many the claims need', () => {
+      // 4⁶ = 4096 holds 40·102, and not 40·103.
+      expect(repetitionsOf(wide(102))).toEqual({ repetitions: [6], notes: [] })
+      const { repetitions, notes } = repetitionsOf(wide(103))
+      expect(repetitions).toEqual([6])
+      expect(notes).toEqual([expect.stringMatching(/runs 6 times.* need 7 executions: add `repetitions: 7`/)])
+      expect(repetitionsOf(wide(103, 'repetitions: 2\n')).notes).toEqual([])
+    })
+
+    it('of an entry go before those that are left out', () => {
+      const entries =
+        '  - reduce.sum: { n: 1 }\n    repetitions: 9\n  - reduce.sum: { n: 1 }\n  - reduce.sum: { n: 2 }\n'
+      const planned = parsePlan(`name: t\nworkloads:\n${entries}factors: { backend: [js] }\n`)
+      expect(expandPlan(planned, [agent('a')]).cells.map(({ repetitions }) => repetitions)).toEqual([9, 2])
+    })
+  })
+
+  describe('with nothing to compare', () => {
+    it('notes that no agent has the backends', () => {
+      const planned = parsePlan(
+        'name: nothing to compare\nworkloads:\n  - linalg.gemm: { dtype: f32, n: 64, data: normal }\n' +
+          'factors:\n  backend: [blis@9.9, js@99]\n',
+      )
+      const { cells, notes } = expandPlan(planned, [agent('a')])
+      expect(cells.map(({ condition }) => condition.backend)).toEqual(['blis@9.9', 'js@99'])
+      expect(notes).toEqual([
+        expect.stringMatching(/no agent of this run has the backend blis@9\.9/),
+        expect.stringMatching(/no agent of this run has the backend js@99/),
+      ])
+    })
+
+    it('notes that seeds are not compared with each other', () => {
+      const seeds = (backends: string) =>
+        parsePlan(
+          `name: seeds\nworkloads:\n  - train.mlp: { dataset: digits, epochs: 1 }\n` +
+            `factors:\n  backend: [${backends}]\nseeds: [1, 2, 3]\n`,
+        )
+      const { cells, notes } = expandPlan(seeds('js'), [agent('a')])
+      expect(cells.map(({ seed }) => seed)).toEqual(['1', '2', '3'])
+      expect(notes).toEqual([expect.stringMatching(/^train\.mlp has one cell for each seed, so nothing is compared/)])
+      expect(expandPlan(seeds('js, tfjs-wasm'), [agent('a')]).notes).toEqual([])
+      expect(expandPlan(seeds('js'), [agent('a'), agent('b')]).notes).toEqual([])
+    })
+
+    it('notes that a backend which cannot run here runs on no agent', () => {
+      const broken: BackendDescription = { ...backend('blis', { threads: '^[0-9]+$' }), status: 'unavailable' }
+      const fleet = [{ ...agent('a'), backends: [...agent('a').backends, broken] }]
+      const { notes } = expandPlan(plan('  backend: [js, blis]\n'), fleet)
+      expect(notes).toEqual([expect.stringMatching(/the backend blis runs on no agent of this run/)])
+    })
   })
 
   it('gives the same cells whatever order the agents came in', () => {

@@ -1,42 +1,44 @@
-import type { BackendDescription, KnobDescription } from '../../shared/backend-description.ts'
-import { backendName, publicBackendNames } from '../../shared/backend-description.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { cellId } from '../../shared/cell.ts'
-import type { Knobs, KnobValue, RequestedCondition } from '../../shared/condition.ts'
+import type { RequestedCondition } from '../../shared/condition.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import type { CellRecord } from '../records.ts'
-import { nearest } from '../../shared/nearest.ts'
-import type { Factor, Factors, Plan, PlannedWorkload } from './plan.ts'
-import { takesValue } from './takes-value.ts'
+import { createKnownBackends } from './check-knobs.ts'
+import { expandConditions } from './conditions.ts'
+import { defaultRepetitions, mostDefaultRepetitions } from './default-repetitions.ts'
+import type { Plan, PlannedWorkload } from './plan.ts'
 
 const maxCells = 100_000
+
+/** A cell whose repetitions may still depend on the whole plan. */
+type DraftCell = Omit<CellRecord, 'repetitions'> & { readonly repetitions: number | undefined }
 
 /**
  * Every workload × seed × condition × agent of a plan, in the plan's order. A factor applies to a backend where it
  * sets one of that backend's knobs; conditions that come out equal are one.
  *
  * @returns cells, and what a reader of the report must know of how the plan was read
- * @throws `usage` for a backend, knob or value that no agent knows; `unavailable` if no agent has the labels
+ * @throws `usage` for a backend, knob or value that does not exist; `unavailable` if no agent has the labels
  */
 export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells: CellRecord[]; notes: string[] } {
   const chosen = chooseAgents(plan, agents)
-  const programs = plan.workloads.flatMap(programOf)
+  const described = chosen.flatMap(({ backends }) => backends)
   const notes = new Set<string>()
-  const cells = new Map<string, CellRecord>()
+  const known = createKnownBackends(described, plan.workloads.flatMap(programOf), notes)
+  const drafts = new Map<string, DraftCell>()
   let position = 0
   for (const workload of plan.workloads) {
-    const conditions = expandConditions(workload.factors, chosen, notes, programs)
+    const conditions = expandConditions(workload.factors, known, notes)
     for (const seed of workload.seeds) {
       for (const condition of conditions) {
         position++
         for (const agent of chosen) {
-          const cell = createCell(workload, seed, condition, agent, position)
-          const same = cells.get(cell.id)
-          if (!same || same.repetitions < cell.repetitions)
-            cells.set(cell.id, { ...cell, position: same?.position ?? position })
-          if (cells.size > maxCells) {
+          const draft = draftCell(workload, seed, condition, agent, position)
+          const same = drafts.get(draft.id)
+          drafts.set(draft.id, same ? merged(same, draft) : draft)
+          if (drafts.size > maxCells) {
             throw new BitfleetError('usage', `${plan.name}: more than ${maxCells} cells; split the plan`)
           }
         }
@@ -46,7 +48,51 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
       notes.add(`${workload.id} runs once a cell: one execution cannot show whether a cell agrees with itself`)
     }
   }
-  return { cells: [...cells.values()], notes: [...notes] }
+  const cells = withRepetitions([...drafts.values()], chosen, notes)
+  noteWhatIsAlone(cells, notes)
+  return { cells, notes: [...notes] }
+}
+
+/** Fills in what the plan leaves out: it depends on all cells together. */
+function withRepetitions(
+  drafts: readonly DraftCell[],
+  agents: readonly AgentRecord[],
+  notes: Set<string>,
+): CellRecord[] {
+  const emulators = new Map(
+    agents.flatMap(({ id, backends }) => backends.map((one) => [canonicalJson([id, one.id]), one.emulator] as const)),
+  )
+  const counted = drafts.map((draft) => ({
+    ...draft,
+    emulator: emulators.get(canonicalJson([draft.agent, draft.condition.backend])),
+  }))
+  const { repetitions: otherwise, needed } = defaultRepetitions(counted)
+  if (needed > otherwise && drafts.some(({ repetitions }) => repetitions === undefined)) {
+    notes.add(
+      `each cell runs ${mostDefaultRepetitions} times, since the plan does not say how often; ` +
+        `its claims about settings need ${needed} executions: add \`repetitions: ${needed}\``,
+    )
+  }
+  return drafts.map(({ repetitions = otherwise, ...draft }) => ({ ...draft, repetitions }))
+}
+
+/** Seeds make rows, and only the cells of one row are compared: a row of one cell shows nothing. */
+function noteWhatIsAlone(cells: readonly CellRecord[], notes: Set<string>): void {
+  const largest = new Map<string, { workload: string; cells: number }>()
+  const sizes = new Map<string, number>()
+  for (const { workload, params, seed } of cells) {
+    const key = canonicalJson([workload, params, seed])
+    const size = (sizes.get(key) ?? 0) + 1
+    sizes.set(key, size)
+    const row = canonicalJson([workload, params])
+    largest.set(row, { workload, cells: Math.max(size, largest.get(row)?.cells ?? 0) })
+  }
+  for (const { workload, cells: size } of largest.values()) {
+    if (size > 1) continue
+    notes.add(
+      `${workload} has one cell for each seed, so nothing is compared: it needs a second condition or a second agent`,
+    )
+  }
 }
 
 /** The program that a workload of `program` names: a backend that an agent may lack. */
@@ -77,170 +123,21 @@ function hasLabel({ labels }: AgentRecord, key: string, value: string): boolean 
   return own === value || (own?.split(',').some((part) => part.trim() === value) ?? false)
 }
 
-function createCell(
+function draftCell(
   workload: PlannedWorkload,
   seed: string,
   condition: RequestedCondition,
   agent: AgentRecord,
   position: number,
-): CellRecord {
+): DraftCell {
   const workloadVersion = findDescription(workload.id)?.version ?? 0
   const key = { agent: agent.id, workload: workload.id, workloadVersion, params: workload.params, seed, condition }
-  return {
-    ...key,
-    id: cellId(key),
-    position,
-    repetitions: workload.repetitions ?? defaultRepetitions(condition.knobs),
-    limits: workload.limits,
-  }
+  return { ...key, id: cellId(key), position, repetitions: workload.repetitions, limits: workload.limits }
 }
 
-/** Two executions are the least that can disagree; where threads race, two would mostly miss it. */
-function defaultRepetitions(knobs: Knobs): number {
-  const races = Object.entries(knobs).some(
-    ([name, value]) => (/threads$/i.test(name) && Number(value) > 1) || String(value).startsWith('atomic:'),
-  )
-  return races ? 10 : 2
-}
-
-/**
- * The distinct conditions of some factors: backends in order, and for each the product of what applies to it.
- *
- * @param programs that the plan names
- */
-export function expandConditions(
-  factors: Factors,
-  agents: readonly AgentRecord[],
-  notes: Set<string>,
-  programs: readonly string[] = [],
-): RequestedCondition[] {
-  const conditions = new Map<string, RequestedCondition>()
-  const applied = new Set<Factor>()
-  for (const backend of factors.backends) {
-    const described = describe(backend, factors, agents, notes, programs)
-    const exists = existsIn(backend, described, agents, notes)
-    let knobSets: Knobs[] = [{}]
-    for (const factor of factors.others) {
-      const levels = factor.levels.map((level) => knobsOf(backend, level, exists))
-      if (levels.every((level) => Object.keys(level).length === 0)) continue
-      applied.add(factor)
-      for (const level of levels) checkKnobs(backend, described, level, factor, notes)
-      knobSets = knobSets.flatMap((knobs) => levels.map((level) => merge(knobs, level, backend, factor)))
-    }
-    for (const knobs of knobSets) {
-      const condition = { backend, device: 'cpu', knobs: { ...knobs } }
-      conditions.set(canonicalJson(condition), condition)
-    }
-  }
-  for (const factor of factors.others) {
-    if (!applied.has(factor)) notes.add(`${factor.at}: factor "${factor.name}" sets no knob of any backend in the plan`)
-  }
-  return [...conditions.values()]
-}
-
-/**
- * The knobs of a level that belong to a backend, by their bare names. What is said of `tensorflow` is said of each of
- * its versions that has it; what is said of `tensorflow@2.21.0` is said of that one alone, and there goes before.
- */
-function knobsOf(
-  backend: string,
-  level: Readonly<Record<string, KnobValue>>,
-  exists: (knob: string) => boolean,
-): Knobs {
-  const saidOf = (owner: string) =>
-    Object.entries(level).flatMap(([name, value]) => {
-      // Versions have dots, knobs have none.
-      const dot = name.lastIndexOf('.')
-      return name.slice(0, dot) === owner ? [[name.slice(dot + 1), value] as const] : []
-    })
-  const ofAll = saidOf(backendName(backend))
-  if (backend === backendName(backend)) return Object.fromEntries(ofAll)
-  return Object.fromEntries([...ofAll.filter(([knob]) => exists(knob)), ...saidOf(backend)])
-}
-
-/** Tells whether a knob that was said of all versions exists in this one; where it does not, that is noted. */
-function existsIn(
-  backend: string,
-  described: readonly BackendDescription[],
-  agents: readonly AgentRecord[],
-  notes: Set<string>,
-): (knob: string) => boolean {
-  const name = backendName(backend)
-  const has = (all: readonly BackendDescription[], knob: string) =>
-    all.some(({ knobs }) => knobs.some((candidate) => candidate.name === knob))
-  const versions = agents.flatMap(({ backends }) => backends).filter(({ id }) => backendName(id) === name)
-  return (knob) => {
-    // What no version has is a mistake, which is for whoever checks the knobs to say.
-    if (described.length === 0 || has(described, knob) || !has(versions, knob)) return true
-    notes.add(`${backend} has no knob ${knob}: ${name}.${knob} applies to other versions alone`)
-    return false
-  }
-}
-
-function merge(knobs: Knobs, level: Knobs, backend: string, factor: Factor): Knobs {
-  for (const name of Object.keys(level)) {
-    if (name in knobs) {
-      throw new BitfleetError('usage', `${factor.at}: ${backendName(backend)}.${name} is set by two factors; keep one`)
-    }
-  }
-  return { ...knobs, ...level }
-}
-
-/**
- * What the fleet says of a backend; nothing for a name that is known where nobody there has it. Other versions do not
- * speak for it: knobs come and go.
- */
-function describe(
-  backend: string,
-  factors: Factors,
-  agents: readonly AgentRecord[],
-  notes: Set<string>,
-  programs: readonly string[],
-): BackendDescription[] {
-  const all = agents.flatMap((agent) => agent.backends)
-  const there = all.filter(({ id }) => id === backend)
-  // An installation that cannot say what it is says nothing of its knobs.
-  const described = there.filter(({ status, knobs }) => status === 'ready' || knobs.length > 0)
-  if (described.length > 0) return described
-  const base = backendName(backend)
-  const known = [...new Set([...publicBackendNames, ...all.map(({ id }) => backendName(id)), ...programs])]
-  if (!known.includes(base)) {
-    throw new BitfleetError(
-      'usage',
-      `${factors.at}: there is no backend "${backend}"${nearest(base, known)}; the agents here have ${[...new Set(all.map(({ id }) => id))].join(', ')}`,
-    )
-  }
-  notes.add(
-    there.length > 0
-      ? `the backend ${backend} runs on no agent of this run: its cells are unsupported`
-      : `no agent of this run has the backend ${backend}: its cells are unsupported`,
-  )
-  return []
-}
-
-function checkKnobs(
-  backend: string,
-  described: readonly BackendDescription[],
-  knobs: Knobs,
-  factor: Factor,
-  notes: Set<string>,
-): void {
-  for (const [name, value] of Object.entries(knobs)) {
-    const knob = described.flatMap((description) => description.knobs).find((candidate) => candidate.name === name)
-    if (knob) checkValue(backend, knob, value, factor)
-    else if (described.length === 0)
-      notes.add(`${factor.at}: ${backend}.${name} could not be checked: no agent has ${backend}`)
-    else {
-      const names = [
-        ...new Set(described.flatMap((description) => description.knobs.map((candidate) => candidate.name))),
-      ]
-      const has = names.length > 0 ? `its knobs are ${names.join(', ')}` : 'it has no knobs'
-      throw new BitfleetError('usage', `${factor.at}: ${backend} has no knob "${name}"${nearest(name, names)}; ${has}`)
-    }
-  }
-}
-
-function checkValue(backend: string, knob: KnobDescription, value: KnobValue, factor: Factor): void {
-  if (takesValue(knob.pattern, String(value))) return
-  throw new BitfleetError('usage', `${factor.at}: ${backend}.${knob.name} takes no "${value}"; it takes ${knob.values}`)
+/** Of a cell that stands in the plan twice: the first place, and the limits of the entry with more repetitions. */
+function merged(first: DraftCell, second: DraftCell): DraftCell {
+  // What an entry says counts against what another leaves out.
+  const more = (second.repetitions ?? 0) > (first.repetitions ?? 0) ? second : first
+  return { ...more, position: first.position }
 }

@@ -5,7 +5,7 @@ import type { Digest } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import type { AgentRecord, JobInput } from '../../shared/messages.ts'
 import { expandPlan } from './expand.ts'
-import { collectInputs } from './inputs.ts'
+import { collectInputs, pinArrays } from './inputs.ts'
 import { parsePlan } from './parse.ts'
 
 /** A plan as one agent alone is to run it. */
@@ -28,8 +28,10 @@ export async function readPlanForAgent(planPath: string): Promise<(agent: AgentR
   const planText = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new BitfleetError('not-found', `cannot read the plan ${planPath}: ${messageOf(cause)}`, { cause })
   })
-  const plan = parsePlan(planText, planPath)
-  const collected = await collectInputs(plan, dirname(path))
+  const written = parsePlan(planText, planPath)
+  const collected = await collectInputs(written, dirname(path))
+  const { plan, inputs } = pinArrays(written, collected.inputs)
+  const { payloads } = collected
   return (agent) => {
     const missing = Object.entries(plan.agents).filter(([key, value]) => agent.labels[key] !== value)
     if (missing.length > 0) {
@@ -40,6 +42,6 @@ export async function readPlanForAgent(planPath: string): Promise<(agent: AgentR
       )
     }
     const { cells, notes } = expandPlan(plan, [agent])
-    return { name: plan.name, planText, planNotes: notes, cells, ...collected }
+    return { name: plan.name, planText, planNotes: notes, cells, inputs, payloads }
   }
 }

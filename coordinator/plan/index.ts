@@ -1,4 +1,5 @@
 export { expandPlan } from './expand.ts'
-export { collectInputs } from './inputs.ts'
+export { collectInputs, pinArrays, type PlanArray } from './inputs.ts'
 export { parsePlan } from './parse.ts'
 export type { Plan } from './plan.ts'
+export { ruleOf, rulesOf } from './row-rules.ts'

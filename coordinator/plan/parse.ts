@@ -20,6 +20,9 @@ const limitsSchema = z.strictObject({
 })
 const seedsSchema = z.array(z.unknown()).min(1)
 
+const absentSchema = z.enum(['allow', 'forbid'])
+const expectSchema = z.enum(['repeatable', 'nondeterministic'])
+
 const planSchema = z.strictObject({
   name: z.string().min(1).max(200),
   seed: z.unknown().optional(),
@@ -29,6 +32,7 @@ const planSchema = z.strictObject({
   limits: limitsSchema.optional(),
   workloads: z.array(z.union([z.string(), z.record(z.string(), z.unknown())])).min(1),
   factors: factorsSchema.optional(),
+  absent: absentSchema.optional(),
 })
 
 /** Keys that may stand beside the workload's own in its entry, and replace the plan's for it alone. */
@@ -37,8 +41,10 @@ const entrySchema = z.strictObject({
   seeds: seedsSchema.optional(),
   repetitions: repetitionsSchema.optional(),
   limits: limitsSchema.optional(),
+  absent: absentSchema.optional(),
+  expect: expectSchema.optional(),
 })
-const entryKeys = ['factors', 'seeds', 'repetitions', 'limits']
+const entryKeys = Object.keys(entrySchema.shape)
 
 const defaultLimits: Limits = { timeMs: 300_000, memoryBytes: 4 * 2 ** 30 }
 
@@ -68,6 +74,7 @@ export function parsePlan(text: string, fileName = 'plan'): Plan {
     name: plan.name,
     text,
     agents: labels,
+    absent: plan.absent ?? 'forbid',
     workloads,
     inputs: workloads.flatMap((w, i) => inputsOf(source, w, i)),
   }
@@ -103,6 +110,8 @@ function readWorkload(
     seeds: own.seeds ? own.seeds.map((_, i) => readSeed(source, [...path, 'seeds', i])) : plan.seeds,
     repetitions: own.repetitions ?? plan.repetitions,
     limits: readLimits(own.limits, plan.limits),
+    absent: own.absent,
+    expect: own.expect,
     at: source.at([...path, id]),
   }
 }
@@ -161,11 +170,12 @@ function readLimits(own: z.infer<typeof limitsSchema> | undefined, otherwise: Li
   }
 }
 
+type NamedArray = { readonly [Key in 'file' | 'digest' | 'dtype' | 'shape']?: unknown }
+
 /** Whatever parameter is a map with `file` in it is a user's own array. */
-function inputParams(params: Readonly<Record<string, unknown>>): [string, { file: unknown; digest?: unknown }][] {
+function inputParams(params: Readonly<Record<string, unknown>>): [string, NamedArray][] {
   return Object.entries(params).filter(
-    (entry): entry is [string, { file: unknown; digest?: unknown }] =>
-      typeof entry[1] === 'object' && entry[1] !== null && 'file' in entry[1],
+    (entry): entry is [string, NamedArray] => typeof entry[1] === 'object' && entry[1] !== null && 'file' in entry[1],
   )
 }
 
@@ -181,9 +191,12 @@ function checkPins(source: PlanSource, path: Path, params: Readonly<Record<strin
 }
 
 function inputsOf(source: PlanSource, workload: PlannedWorkload, i: number): PlannedInput[] {
-  return inputParams(workload.params).map(([name, input]) => ({
-    file: String(input.file),
-    digest: String(input.digest),
+  return inputParams(workload.params).map(([name, { file, digest, dtype, shape }]) => ({
+    file: String(file),
+    digest: String(digest),
+    // The workload's own schema has checked both.
+    dtype: dtype as PlannedInput['dtype'],
+    shape: shape as PlannedInput['shape'],
     at: source.at(['workloads', i, workload.id, name]),
   }))
 }

@@ -1,4 +1,6 @@
 import type { KnobValue } from '../../shared/condition.ts'
+import type { DType } from '../../shared/tensor.ts'
+import type { Absence, Expectation } from '../records.ts'
 
 /** One level of a factor: the knobs it sets, by their plan names (`BACKEND.KNOB`). An empty level sets none. */
 export type Level = Readonly<Record<string, KnobValue>>
@@ -29,16 +31,21 @@ export interface PlannedWorkload {
   readonly factors: Factors
   /** Decimal. */
   readonly seeds: readonly string[]
-  /** Undefined where the plan leaves it to the condition. */
+  /** Undefined if the plan leaves it out: then its trials say how many it takes. */
   readonly repetitions: number | undefined
   readonly limits: Limits
+  /** Undefined if the entry says nothing: then the plan's own `absent` applies. */
+  readonly absent: Absence | undefined
+  readonly expect: Expectation | undefined
   readonly at: string
 }
 
-/** A user's own array that a plan names: `{ file, digest }`. */
+/** A user's own array that a plan names: `{ file, digest }`, perhaps with `dtype` and `shape`. */
 export interface PlannedInput {
   readonly file: string
   readonly digest: string
+  readonly dtype?: DType | undefined
+  readonly shape?: readonly number[] | undefined
   readonly at: string
 }
 
@@ -47,6 +54,8 @@ export interface Plan {
   readonly name: string
   readonly text: string
   readonly agents: Readonly<Record<string, string>>
+  /** Whether a backend may be absent from an agent, for all workloads that say nothing else. */
+  readonly absent: Absence
   readonly workloads: readonly PlannedWorkload[]
   readonly inputs: readonly PlannedInput[]
 }

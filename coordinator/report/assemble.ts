@@ -2,8 +2,8 @@ import type { Execution } from '../../shared/execution.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import { type CellOutcome, cellOutcomes, compareText, type Ending } from '../compare/cells.ts'
 import type { RunData } from '../records.ts'
-import { type Comparison, type Report, type ReportCell, reportSchemaName, type Verdict, verdicts } from './format.ts'
-import { verdictSentence } from './sentence.ts'
+import { computeFindings } from '../findings/index.ts'
+import { type Comparison, type Report, type ReportCell, type ReportCore, reportSchemaName } from './format.ts'
 
 /**
  * The report of a run: a pure function of it and of its comparisons. But for times and the agents' attributes, two runs
@@ -14,33 +14,45 @@ import { verdictSentence } from './sentence.ts'
 export function assembleReport(data: RunData, comparisons: readonly Comparison[], software: string): Report {
   const { run } = data
   const outcomes = cellOutcomes(data)
-  const agents = run.agents.toSorted((a, b) => compareText(a.id, b.id))
-  const cells = outcomes.map(reportCell)
-  return {
+  const core: ReportCore = {
     schema: reportSchemaName,
-    sentence: verdictSentence(outcomes, comparisons, cells),
-    verdict: overallVerdict(comparisons),
     run: {
       id: run.id,
       name: run.name,
       state: run.state,
       createdAt: run.createdAt,
-      ...(run.endedAt === undefined ? {} : { endedAt: run.endedAt }),
+      endedAt: run.endedAt,
       plan: run.planText,
       planDigest: run.planDigest,
       software,
       notes: [...run.planNotes],
+      absent: run.absent,
+      rowRules: run.rowRules?.map((rule) => ({ ...rule, params: { ...rule.params } })),
     },
-    agents,
+    agents: run.agents.toSorted((a, b) => compareText(a.id, b.id)),
     workloads: describeWorkloads(outcomes),
-    cells,
+    cells: outcomes.map(reportCell),
     comparisons: [...comparisons],
   }
+  return withFindings(core)
 }
 
-/** The first that holds of any comparison; a run without cells compared nothing. */
-export function overallVerdict(comparisons: readonly Comparison[]): Verdict {
-  return verdicts.find((verdict) => comparisons.some((comparison) => comparison.verdict === verdict)) ?? 'incomplete'
+/** A report with its claims, and its sentence and verdict on top. Members without a value are left out. */
+export function withFindings({ schema, ...core }: ReportCore): Report {
+  const findings = computeFindings({ schema, ...core })
+  const { sentence, verdict } = findings
+  return withoutUndefined({ schema, sentence, verdict, findings, ...core })
+}
+
+/** JSON has no undefined, and canonical JSON refuses it. */
+function withoutUndefined<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((item: unknown) => withoutUndefined(item)) as T
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, member]: [string, unknown]) =>
+      member === undefined ? [] : [[key, withoutUndefined(member)]],
+    ),
+  ) as T
 }
 
 function describeWorkloads(outcomes: readonly CellOutcome[]): Report['workloads'] {
@@ -53,7 +65,8 @@ function describeWorkloads(outcomes: readonly CellOutcome[]): Report['workloads'
 }
 
 function reportCell(outcome: CellOutcome): ReportCell {
-  const { cell, repetitions, completed, ending, version, label, effective, facts, varying, notes } = outcome
+  const { cell, repetitions, completed, ending, version, label, effective, facts, varying, notes, lack } = outcome
+  const said = completed[0]?.execution ?? repetitions.find(({ execution }) => execution)?.execution
   return {
     id: cell.id,
     agent: cell.agent,
@@ -68,15 +81,18 @@ function reportCell(outcome: CellOutcome): ReportCell {
       label,
       knobs: { ...cell.condition.knobs },
       effective: { ...effective },
+      settings: said?.settings,
     },
     repetitions: cell.repetitions,
     ...describeEnding(ending),
+    lack,
     traces: repetitions.map(({ ending: { status }, execution }) =>
       status === 'completed' ? (execution?.trace ?? null) : null,
     ),
     outputs: [...(completed[0]?.execution.outputs ?? [])],
     facts: { ...facts },
     varying: { ...varying },
+    ambient: said?.ambient,
     notes: [...notes],
     failures:
       completed.length === 0

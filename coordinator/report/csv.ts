@@ -1,10 +1,20 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
-import type { Comparison, Report, ReportCell } from './format.ts'
-import { agentNames, conditionText, failureText } from './wording.ts'
+import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
+import { kindText } from './kind-text.ts'
+import { agentNames, checkpointText, conditionText, elementText, failureText } from './wording.ts'
 
 interface Placed {
   readonly comparison: Comparison | undefined
   readonly letter: string
+  readonly compared: boolean
+  /** Where the cell leaves the class before it, or disagrees with itself. */
+  readonly divergence: Divergence | undefined
+  /** What the report must say of this cell. */
+  readonly notices: readonly string[]
+  /** What the cell says of itself, and its twin. */
+  readonly self: string
+  /** Whether its machine is the odd one of its row. */
+  readonly odd: boolean | undefined
 }
 
 const columns: Record<string, (cell: ReportCell, placed: Placed, agentName: string) => string | number> = {
@@ -22,10 +32,25 @@ const columns: Record<string, (cell: ReportCell, placed: Placed, agentName: stri
   label: ({ condition }) => condition.label,
   knobs: ({ condition }) => canonicalJson(condition.knobs),
   effective: ({ condition }) => canonicalJson(condition.effective),
+  settings: ({ condition }) => (condition.settings ? canonicalJson(condition.settings) : ''),
+  ambient: ({ ambient }) => (ambient ? canonicalJson(ambient) : ''),
   status: ({ status }) => status,
   why: (cell) => (cell.status === 'completed' ? '' : failureText(cell)),
+  lack: ({ lack }) => lack ?? '',
   verdict: (_cell, { comparison }) => comparison?.verdict ?? '',
+  compared: (_cell, { compared }) => yesNo(compared),
   class: (_cell, { letter }) => letter,
+  odd_machine: (_cell, { odd }) => yesNo(odd),
+  inputs_equal: (_cell, { comparison }) => yesNo(comparison?.inputsEqual),
+  differs_from: (_cell, { divergence }) => divergence?.classes[0] ?? '',
+  differs_at: (_cell, { divergence }) => (divergence ? checkpointText(divergence) : ''),
+  differs_element: (_cell, { divergence }) =>
+    divergence ? elementText(divergence.indices, divergence.element) : '',
+  differs_bits: (_cell, { divergence }) => divergence?.bits?.join(' ') ?? '',
+  differs_ulp: (_cell, { divergence }) => divergence?.ulp ?? '',
+  differs_kind: (_cell, { divergence }) => (divergence?.statistics ? kindText(divergence.statistics) : ''),
+  self: (_cell, { self }) => self,
+  notices: (_cell, { notices }) => notices.join(' | '),
   repetitions: ({ repetitions }) => repetitions,
   completed: ({ traces }) => traces.filter((trace) => trace !== null).length,
   distinct_traces: ({ traces }) => new Set(traces.filter((trace) => trace !== null)).size,
@@ -36,30 +61,85 @@ const columns: Record<string, (cell: ReportCell, placed: Placed, agentName: stri
   max_rss_bytes: ({ resources }) => resources.maxRssBytes ?? '',
 }
 
+/** Empty: not known. */
+function yesNo(value: boolean | null | undefined): string {
+  return value === true ? 'yes' : value === false ? 'no' : ''
+}
+
 /**
  * One row a cell, RFC 4180. Text that a spreadsheet would take for a formula is led by an apostrophe; NUL, which no
  * reader of CSV expects, is shown as ␀.
  */
 export function renderCsv(report: Report): string {
-  const places = new Map<string, Placed>()
-  for (const comparison of report.comparisons) {
-    const place = (ids: readonly string[], letter: string) => {
-      // A cell of which some executions completed is in a class, and among the incomplete ones too.
-      for (const id of ids) if (!places.has(id)) places.set(id, { comparison, letter })
-    }
-    comparison.classes.forEach(({ letter, cells }) => place(cells, letter))
-    place(
-      comparison.nondeterministic.map(({ cell }) => cell),
-      '~',
-    )
-    place([...comparison.unsupported, ...comparison.incomplete], '')
-  }
+  const places = placesOf(report)
   const names = agentNames(report)
+  const nowhere: Placed = {
+    comparison: undefined,
+    letter: '',
+    compared: false,
+    divergence: undefined,
+    notices: [],
+    self: '',
+    odd: undefined,
+  }
   const rows = report.cells.map((cell) => {
-    const placed = places.get(cell.id) ?? { comparison: undefined, letter: '' }
+    const placed = places.get(cell.id) ?? nowhere
     return Object.values(columns).map((read) => field(read(cell, placed, names.get(cell.agent) ?? '')))
   })
   return [Object.keys(columns), ...rows].map((row) => `${row.join(',')}\r\n`).join('')
+}
+
+function placesOf({ cells, comparisons, findings }: Report): Map<string, Placed> {
+  const places = new Map<string, Placed>()
+  const notices = new Map<string, string[]>()
+  for (const { heading, text, examples } of findings.notices) {
+    for (const id of examples) notices.set(id, [...(notices.get(id) ?? []), `${heading}: ${text}`])
+  }
+  const selves = new Map(
+    findings.self.map(({ cell, text, twin }) => [cell, twin === undefined ? text : `${text}; ${twin.text}`]),
+  )
+  const byId = new Map(cells.map((cell) => [cell.id, cell]))
+  const odd = oddMachines(findings)
+  comparisons.forEach((comparison, index) => {
+    const compared = new Set(comparison.compared)
+    const place = (ids: readonly string[], letter: string, divergence?: Divergence | null) => {
+      for (const id of ids) {
+        // A cell of which some executions completed is in a class, and among the incomplete ones too.
+        if (places.has(id)) continue
+        const cell = byId.get(id)
+        places.set(id, {
+          comparison,
+          letter,
+          compared: compared.has(id),
+          divergence: divergence ?? undefined,
+          notices: notices.get(id) ?? [],
+          self: selves.get(id) ?? '',
+          odd: cell && odd(index, cell),
+        })
+      }
+    }
+    for (const { letter, cells: ids } of comparison.classes) {
+      place(
+        ids,
+        letter,
+        comparison.divergences.find(({ classes }) => classes[1] === letter),
+      )
+    }
+    for (const { cell, divergence } of comparison.nondeterministic) place([cell], '~', divergence)
+    place([...comparison.inapplicable, ...comparison.absent, ...comparison.incomplete], '')
+  })
+  return places
+}
+
+/** Whether a cell's machine is the odd one of a row; undefined if it was not compared there with another machine. */
+function oddMachines({ machines: { machines, rows } }: Report['findings']) {
+  const place = new Map(machines.map(({ agent, device }, i) => [`${agent} ${device ?? 'cpu'}`, i]))
+  const byRow = new Map(rows.map((row) => [row.comparison, row]))
+  return (comparison: number, { agent, condition }: ReportCell): boolean | undefined => {
+    const [row, at] = [byRow.get(comparison), place.get(`${agent} ${condition.device}`)]
+    if (row === undefined || at === undefined || row.letters[at] === null) return undefined
+    return row.odd.includes(at)
+  }
 }
 
 function field(value: string | number): string {

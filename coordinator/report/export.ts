@@ -111,12 +111,15 @@ function digestsOfInterest(report: Report): Set<Digest> {
   const digests = new Set<Digest>()
   const take = (divergence: Divergence | null) => {
     divergence?.digests.forEach((digest) => digest && digests.add(digest))
-    divergence?.outputs.forEach((output) => output.digests.forEach((digest) => digests.add(digest)))
+    divergence?.outputs.forEach((output) => output.digests.forEach((digest) => digest && digests.add(digest)))
   }
   for (const { outputs } of report.cells) outputs.forEach(({ digest }) => digests.add(digest))
   for (const { divergences, nondeterministic } of report.comparisons) {
     divergences.forEach(take)
-    nondeterministic.forEach(({ divergence }) => take(divergence))
+    for (const { divergence, first } of nondeterministic) {
+      take(divergence)
+      first?.digests.forEach((digest) => digest && digests.add(digest))
+    }
   }
   return digests
 }
@@ -128,6 +131,8 @@ export function tensorFileName(name: string, dtype: DType, shape: readonly numbe
       .replace(/[^A-Za-z0-9]+/g, '-')
       .replace(/^-|-$/g, '')
       .slice(0, 60) || 'tensor'
-  const extents = shape.length === 0 ? 'scalar' : shape.join('x').slice(0, 40)
+  const whole = shape.length === 0 ? 'scalar' : shape.join('x')
+  // Two shapes of one tensor's bytes must not share a file.
+  const extents = whole.length <= 40 ? whole : `${whole.slice(0, 30)}-${digestOf(whole).slice(7, 15)}`
   return npyFileName(`${safe}-${dtype}-${extents}-${digest.slice(7, 31)}`, dtype)
 }

@@ -4,9 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { digestOf, sha256Hex } from '../../shared/digest.ts'
 import { parseNpy } from '../../shared/npy.ts'
+import { createTensor } from '../../shared/tensor.ts'
 import { parseTrace } from '../../shared/trace.ts'
 import { sampleReport, sampleRun } from '../../test/sample-report.ts'
+import { createSyntheticRun, f32, syntheticAgent } from '../../test/synthetic-run.ts'
+import { compareRun } from '../compare/compare-run.ts'
 import type { Artifacts } from '../records.ts'
+import { assembleReport } from './assemble.ts'
 import { type ExportedTensor, exportArtifacts, renderReport, reportFormats, writeReport } from './files.ts'
 import { reportSchema } from './format.ts'
 
@@ -65,6 +69,35 @@ describe('exported artifacts', () => {
     for (const name of await readdir(join(out, 'traces'))) {
       expect(`${parseTrace(await readFile(join(out, 'traces', name), 'utf8')).digest}.jsonl`).toBe(name)
     }
+  })
+
+  it('have a file for each dtype and shape of the same bytes', async () => {
+    const run = createSyntheticRun([syntheticAgent('a')])
+    const [square, line] = [f32([1, 2, 3, 4], [2, 2]), f32([1, 2, 3, 4])]
+    const long = [
+      [2, ...Array(30).fill(1), 2, 1],
+      [2, ...Array(31).fill(1), 2],
+    ].map((shape) => f32([1, 2, 3, 4], shape))
+    const integers = createTensor('i32', [4], line.bytes)
+    const tensors = [square, line, ...long, integers]
+    const checkpoints = tensors.map((tensor, step) => ({ step, name: 'y', tensor, output: step === 0 }))
+    run.add({ workload: 'w', backend: 'js', executions: [{ checkpoints }] })
+    const out = join(dir, 'identity')
+    const report = assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
+    expect((await exportArtifacts(report, run.artifacts, out, 'all')).written).toBe(5)
+    const index = await indexOf(out)
+    for (const [i, { file, dtype, shape }] of index.entries()) {
+      const read = parseNpy(await readFile(join(out, 'artifacts', file as string)), file as string)
+      expect([read.dtype, read.shape, dtype, shape]).toEqual([dtype, shape, tensors[i]?.dtype, tensors[i]?.shape])
+    }
+  })
+
+  it('hold every result of a cell that disagrees with itself, when only outputs are asked for', async () => {
+    const run = createSyntheticRun([syntheticAgent('a')])
+    const execution = (value: number) => ({ checkpoints: [{ step: 0, name: 'y', tensor: f32([value]) }] })
+    run.add({ workload: 'w', backend: 'js', executions: [1, 2, 3].map(execution) })
+    const report = assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
+    expect((await exportArtifacts(report, run.artifacts, join(dir, 'self'), 'outputs')).written).toBe(3)
   })
 
   it('are fewer when only outputs are asked for, and hold what parts', async () => {

@@ -1,58 +1,77 @@
+import { visible, visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
+import { hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
 import { buildMatrix, foldRows, hasRounded, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
-import { collectNotices, noticeHeadings } from './notices.ts'
-import { plannedChanges } from './planned-changes.ts'
-import { visible, visibleLine } from '../../shared/visible.ts'
 import {
   agentNames,
-  agreementRange,
-  agreementText,
-  chanceText,
   checkpointText,
   comparisonTitle,
   conditionText,
   elementText,
-  explanationStrength,
-  explanationText,
   grouped,
   percent,
-  plannedChangeStrength,
-  plannedChangeText,
   plural,
-  rounded,
   seedsOf,
-  stayedText,
   ulpText,
 } from './wording.ts'
 
 /** Conditions of one class that are named. */
 const maxMembers = 24
 
+/** Columns of the table of machines; beyond, only odd machines are named. */
+const maxMachines = 64
+
 /** The report for a repository, an issue or a notebook: CommonMark with tables. */
 export function renderMarkdown(report: Report): string {
   const seeds = seedsOf(report)
+  const { findings } = report
   const title = (comparison: Comparison) => comparisonTitle(comparison, seeds.length > 1)
   const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
+  const details = report.comparisons.flatMap((comparison, index) =>
+    comparison.verdict === 'identical' ? [] : [detail(report, index, title(comparison), cells)],
+  )
   return `${[
-    `# ${escaped(report.sentence)}`,
+    `# ${escaped(findings.sentence)}`,
+    machines(report),
     facts(report, seeds),
-    agreement(report),
+    findings.agreement === null ? '' : escaped(findings.agreement.text),
     notices(report),
     matrix(report, title),
-    '## Where they part, and why',
-    `Tested: ${plannedChangeStrength} ${explanationStrength}`,
-    ...report.comparisons
-      .filter(({ verdict }) => verdict !== 'identical')
-      .map((comparison) => detail(comparison, title(comparison), cells)),
+    details.length > 0 ? '## Where they differ, and why' : '',
+    ...details,
     `## Configuration\n\n${fenced(report.run.plan, 'yaml')}`,
   ]
     .filter((part) => part !== '')
     .join('\n\n')}\n`
 }
 
-function facts({ run, verdict, agents, cells }: Report, seeds: readonly string[]): string {
-  const executions = cells.reduce((sum, { traces }) => sum + traces.length, 0)
+/** Do the machines agree: the line, and which of them has which class. */
+function machines({ findings, comparisons }: Report): string {
+  const { text, machines: all, rows, candidates } = findings.machines
+  if (all.length < 2) return ''
+  const differing = rows.filter(({ letters }) => new Set(letters.filter((letter) => letter !== null)).size > 1)
+  const parts = [`**Machines.** ${escaped(text)}`]
+  if (differing.length > 0 && all.length <= maxMachines) {
+    parts.push(
+      table(
+        ['workload', ...all.map(({ name }) => escaped(name))],
+        differing.map(({ comparison, letters, odd }) => [
+          escaped(comparisonTitle(comparisons[comparison] as Comparison, true)),
+          ...letters.map((letter, i) => (letter === null ? '' : odd.includes(i) ? `**${letter}**` : letter)),
+        ]),
+      ),
+      'Equal letters in a row: equal bits over all conditions that the machines share. Bold: the odd one.',
+    )
+  }
+  if (candidates.length > 1) {
+    parts.push(`Differ between the machines as the bits do:\n\n${candidates.map((one) => `- ${escaped(one.text)}`).join('\n')}`)
+  }
+  return parts.join('\n\n')
+}
+
+function facts({ run, verdict, agents, findings: { counts } }: Report, seeds: readonly string[]): string {
+  const { cells, executions } = counts
   return table(
     ['', ''],
     [
@@ -60,24 +79,19 @@ function facts({ run, verdict, agents, cells }: Report, seeds: readonly string[]
       ['run', `${escaped(run.name)}, \`${escaped(run.id)}\``],
       ['software', escaped(run.software)],
       ['agents', agents.map(({ name }) => escaped(name)).join(', ')],
-      ['cells, executions', `${grouped(cells.length)}, ${grouped(executions)}`],
+      ['cells', `${grouped(cells.compared)} compared of ${grouped(cells.total)}`],
+      ['executions', `${grouped(executions.completed)} completed of ${grouped(executions.planned)}`],
       [seeds.length === 1 ? 'seed' : 'seeds', escaped(seeds.join(', '))],
       ['began, ended', `${escaped(run.createdAt)}, ${escaped(run.endedAt ?? 'not ended')}`],
     ],
   )
 }
 
-function agreement(report: Report): string {
-  const range = agreementRange(report)
-  return range ? escaped(agreementText(range[0])) : ''
-}
-
-function notices(report: Report): string {
-  const found = collectNotices(report)
-  if (found.length === 0) return ''
-  const lines = found.map(
-    ({ kind, subject, message, cells }) =>
-      `- ${noticeHeadings[kind]}, **${escaped(subject)}**: ${escaped(message)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
+function notices({ findings }: Report): string {
+  if (findings.notices.length === 0) return ''
+  const lines = findings.notices.map(
+    ({ heading, subject, text, cells }) =>
+      `- ${heading}, **${escaped(subject)}**: ${escaped(text)}${cells > 1 ? ` (${plural(cells, 'cell')})` : ''}`,
   )
   return `## Must be known\n\n${lines.join('\n')}`
 }
@@ -111,7 +125,9 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
     .join('\n\n')
 }
 
-function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string, ReportCell>): string {
+function detail(report: Report, index: number, title: string, cells: ReadonlyMap<string, ReportCell>): string {
+  const { findings } = report
+  const comparison = report.comparisons[index] as Comparison
   const { reference, inputs } = comparison
   const classes = comparison.classes.map(({ letter, trace, cells: ids }) => [
     letter,
@@ -120,48 +136,49 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
     `\`${trace.slice(0, 16)}…\``,
   ])
   const head = ['class', 'conditions', ...(reference === undefined ? [] : ['from the correctly rounded']), 'trace']
-  const [best] = comparison.explanations
-  const why = best
-    ? `Observed: ${escaped(explanationText(best))}; ${escaped(chanceText(best))}.${best.rivals > 0 ? ` ${plural(best.rivals, 'other set')} of that size ${best.rivals === 1 ? 'explains' : 'explain'} as well.` : ''}`
-    : comparison.verdict === 'divergent'
-      ? `Observed: unexplained${comparison.unexplained === undefined ? '' : `: ${escaped(comparison.unexplained)}`}.`
-      : ''
-  const changes = plannedChanges(comparison, cells)
-  const stayed = stayedText(changes)
-  const tested = [
-    ...changes.filter(({ followed }) => followed > 0).map((change) => plannedChangeText(change)),
-    ...(stayed === '' ? [] : [stayed]),
-  ].map((text) => `- ${escaped(text)}`)
+  const expected = findings.rows[index]?.expected
+  const unstable = findings.self.filter((self) => self.comparison === index)
+  const tested = findings.settings.filter(({ rows }) => rows.includes(index))
+  const observed = findings.causes.filter(({ rows }) => rows.includes(index))
   return [
-    `### ${escaped(title)}: ${comparison.verdict}`,
+    `### ${escaped(title)}: ${comparison.verdict}${expected ? `, ${expected.met ? '' : 'not '}as expected` : ''}`,
     classes.length > 0 ? table(head, classes) : '',
     [reference ? referenceText(reference, cells) : '', inputs ? inputsText(inputs) : '']
       .filter((text) => text !== '')
       .map(escaped)
       .join(' '),
     ...comparison.divergences.map(divergenceText),
-    ...comparison.nondeterministic.map(
-      ({ cell, distinct, executions }) =>
-        `Cell \`${escaped(cell)}\` disagreed with itself: ${distinct} distinct results in ${executions} executions.`,
+    ...unstable.map(({ text, twin }) => escaped(`${text}.${twin ? ` ${twin.text}.` : ''}`)),
+    list(
+      'Tested by the plan:',
+      tested.map(({ text }) => text),
     ),
-    tested.length > 0 ? `Tested by the plan:\n\n${tested.join('\n')}` : '',
-    why,
+    list(
+      'Observed:',
+      observed.map(({ text }) => text),
+    ),
   ]
     .filter((part) => part !== '')
     .join('\n\n')
 }
 
+function list(head: string, texts: readonly string[]): string {
+  return texts.length === 0 ? '' : `${head}\n\n${texts.map((text) => `- ${escaped(text)}`).join('\n')}`
+}
+
 function divergenceText(divergence: Divergence): string {
   const { classes, bits, values, ulp, statistics, missing } = divergence
   const parts = [
-    `${classes.join(' and ')} part at ${checkpointText(divergence)}, ${elementText(divergence.indices, divergence.element)}`,
+    `${classes.join(' and ')} differ at ${checkpointText(divergence)}, ${elementText(divergence.indices, divergence.element)}`,
   ]
   if (bits && values) parts.push(`${bits[0]} (${values[0]}) against ${bits[1]} (${values[1]}), ${ulpText(ulp)}`)
   if (missing) parts.push(`not looked into: ${missing}`)
   if (statistics) {
-    const { unequal, elements, maxUlp, relativeL2 } = statistics
-    const most = maxUlp === null ? '' : `, at most ${grouped(maxUlp)} ULP`
-    const norm = relativeL2 === null ? '' : `, relative L2 ${rounded(relativeL2)}`
+    const { unequal, elements } = statistics
+    const distances = hasDistances(statistics)
+    const most = distances ? `, largest distance ${ulpFigure(statistics)}` : ''
+    const norm = distances ? `, relative L2 ${normFigure(statistics)}` : ''
+    parts.push(kindText(statistics))
     // A scalar is its only element.
     parts.push(
       elements === 1

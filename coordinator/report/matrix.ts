@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Comparison, Report, ReportCell } from './format.ts'
-import { conditionText } from './wording.ts'
+import { agentNames, byNaturalName, conditionText } from './wording.ts'
 
 /** What one workload did under one condition on one agent. */
 export interface Mark {
@@ -15,7 +15,8 @@ export interface Mark {
 
 export const signs = {
   '~': 'nondeterministic: it disagreed with itself',
-  '–': 'unsupported: that backend cannot compute this',
+  '–': 'inapplicable: that backend cannot compute this',
+  '∅': 'absent: something is not there on that machine',
   '✕': 'not completed: crashed, timed out, failed, cancelled or missing',
   '!': 'some of its executions did not complete',
 } as const
@@ -38,28 +39,38 @@ export interface Matrix {
   readonly rows: readonly Row[]
 }
 
+/** What columns are grouped by: a condition with its machines side by side, or a machine with its conditions. */
+export type ColumnOrder = 'condition' | 'machine'
+
 /**
- * Workloads × conditions. Columns go by agent in the report's order, then backend, then by where the plan first names
- * the condition; so two runs of one plan have the same columns.
+ * Workloads × conditions. Machines go by name, conditions by backend and then by where the plan first names them; so two
+ * runs of one plan have the same columns.
  */
-export function buildMatrix(report: Report): Matrix {
+export function buildMatrix(report: Report, order: ColumnOrder = 'condition'): Matrix {
   const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
-  const agentOrder = new Map(report.agents.map(({ id }, i) => [id, i]))
+  const agentOrder = agentsByName(report)
   const backendOrder = new Map<string, number>()
   for (const { condition } of report.cells) {
     if (!backendOrder.has(condition.backend)) backendOrder.set(condition.backend, backendOrder.size)
   }
+  const conditionOrder = new Map<string, number>()
   const columns = new Map<string, Column>()
   for (const cell of report.cells) {
+    const { backend, knobs } = cell.condition
+    const condition = canonicalJson([backend, knobs])
+    if (!conditionOrder.has(condition)) conditionOrder.set(condition, conditionOrder.size)
     const key = columnKey(cell)
     if (!columns.has(key)) columns.set(key, { agent: cell.agent, condition: cell.condition })
   }
-  const rank = ({ agent, condition }: Column) => [agentOrder.get(agent) ?? 0, backendOrder.get(condition.backend) ?? 0]
-  const ordered = [...columns].sort(([, a], [, b]) => {
-    const [x, y] = [rank(a), rank(b)]
-    return (x[0] as number) - (y[0] as number) || (x[1] as number) - (y[1] as number)
-  })
-  const place = new Map(ordered.map(([key], i) => [key, i]))
+  const rank = ({ agent, condition: { backend, knobs, device } }: Column): (number | string)[] => {
+    const machine = [agentOrder.get(agent) ?? 0, device]
+    const condition = [backendOrder.get(backend) ?? 0, conditionOrder.get(canonicalJson([backend, knobs])) ?? 0]
+    return order === 'machine' ? [...machine, ...condition] : [...condition, ...machine]
+  }
+  const ordered = [...columns]
+    .map(([key, column]) => ({ key, column, rank: rank(column) }))
+    .sort((a, b) => compareRanks(a.rank, b.rank))
+  const place = new Map(ordered.map(({ key }, i) => [key, i]))
 
   const rows = report.comparisons.map((comparison, index) => {
     const marks: (Mark | undefined)[] = new Array(ordered.length)
@@ -77,7 +88,8 @@ export function buildMatrix(report: Report): Matrix {
     }
     comparison.classes.forEach(({ letter, cells: members }, i) => members.forEach((id) => put(id, letter, i)))
     comparison.nondeterministic.forEach(({ cell }) => put(cell, '~'))
-    comparison.unsupported.forEach((id) => put(id, '–'))
+    comparison.inapplicable.forEach((id) => put(id, '–'))
+    comparison.absent.forEach((id) => put(id, '∅'))
     const placed = new Map(marks.flatMap((mark) => (mark ? [[mark.cell.id, mark] as const] : [])))
     comparison.incomplete.forEach((id) => {
       const mark = placed.get(id)
@@ -85,7 +97,22 @@ export function buildMatrix(report: Report): Matrix {
     })
     return { comparison, index, marks }
   })
-  return { columns: ordered.map(([, column]) => column), rows }
+  return { columns: ordered.map(({ column }) => column), rows }
+}
+
+function compareRanks(a: readonly (number | string)[], b: readonly (number | string)[]): number {
+  const at = a.findIndex((part, i) => part !== b[i])
+  if (at === -1) return 0
+  return (a[at] as number | string) < (b[at] as number | string) ? -1 : 1
+}
+
+/** Places of agents by name: a reader looks for names, not for keys. */
+function agentsByName(report: Report): Map<string, number> {
+  const names = agentNames(report)
+  const sorted = report.agents.toSorted(
+    (a, b) => byNaturalName(names.get(a.id) ?? '', names.get(b.id) ?? '') || (a.id < b.id ? -1 : 1),
+  )
+  return new Map(sorted.map(({ id }, i) => [id, i]))
 }
 
 function columnKey({ agent, condition: { backend, device, knobs } }: ReportCell): string {

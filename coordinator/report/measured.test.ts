@@ -1,30 +1,49 @@
 import { describe, expect, it } from 'vitest'
-import type { ElementComparison } from './format.ts'
+import type { ElementComparison, Growth } from './format.ts'
 import { distanceText, growthText, inputsText } from './measured.ts'
 
-const statistics = (over: Partial<ElementComparison>): ElementComparison => ({
-  ...{ elements: 4, unequal: 0, signOfZero: 0, nan: 0, maxUlp: '0', relativeL2: 0, histogram: [] },
-  ...over,
-})
+type Point = Growth['points'][number]
+
+const statistics = (over: Partial<ElementComparison>): ElementComparison => {
+  const equal = { elements: 4, unequal: 0, kinds: {}, patterns: [], signOfZero: 0, nan: 0, maxUlp: '0', relativeL2: 0 }
+  return Object.assign(equal, { notMeasured: {}, histogram: [{ bucket: '0', count: 4 }] }, over)
+}
 
 describe('what was measured, in words', () => {
   it('tells a distance from the correctly rounded result, and of many elements how many', () => {
-    expect(distanceText(statistics({ elements: 1, unequal: 1, maxUlp: '3' }))).toBe('3 ULP')
-    expect(distanceText(statistics({ unequal: 1, maxUlp: '12' }))).toBe(
-      'at most 12 ULP, relative L2 0, 25\u202f% unequal',
+    const one = { elements: 1, unequal: 1 }
+    expect(distanceText(statistics({ ...one, maxUlp: '3', kinds: { rounding: 1 } }))).toBe('3 ULP')
+    expect(distanceText(statistics({ unequal: 1, maxUlp: '12', kinds: { larger: 1 } }))).toBe(
+      'at most 12 ULP, relative L2 0, 25\u202f% unequal, more than 8 ULP apart',
     )
-    expect(distanceText(statistics({ elements: 1, unequal: 1, signOfZero: 1 }))).toBe('0 ULP, +0 against −0')
-    expect(distanceText(statistics({ elements: 1, unequal: 1, nan: 1, maxUlp: null }))).toBe('no distance, with NaN')
+    expect(distanceText(statistics({ ...one, signOfZero: 1, kinds: { 'sign-of-zero': 1 } }))).toBe(
+      '0 ULP, sign of zero',
+    )
+    const nan = { ...one, nan: 1, maxUlp: null, kinds: { 'nan-number': 1 } }
+    expect(distanceText(statistics(nan))).toBe('distance not measured, NaN against number')
     expect(distanceText(null)).toBe('its bytes were not kept')
   })
 
   it('tells growth from the first step that differs to the last, and where it is equal again', () => {
-    const point = (step: number, maxUlp: string | null, unequal: number) => ({
-      ...{ step, seq: step, maxUlp, unequal, relativeL2: maxUlp === null ? null : 1e-7 },
-    })
+    const point = (step: number, maxUlp: string | null, unequal: number): Point => {
+      return {
+        step,
+        seq: step,
+        state: 'measured',
+        kinds: {},
+        maxUlp,
+        unequal,
+        relativeL2: maxUlp === null ? null : 1e-7,
+      }
+    }
     const points = [point(1, '0', 0), point(2, '1', 0.5), point(3, '8', 1), point(4, '0', 0)]
     expect(growthText({ name: 'loss', points }, 3)).toBe('loss 1 ULP at step 2, 8 ULP at step 3, equal at step 4')
     expect(growthText({ name: 'loss', points }, 9)).toBe('loss 1 ULP at step 2, 8 ULP at step 3, equal at step 4')
+    const missing: Point = { ...point(3, null, 0), state: 'not-measured', unequal: null }
+    const odd: Point[] = [point(2, '1', 0.5), missing, { ...point(4, '0', 1), state: 'nan' }]
+    expect(growthText({ name: 'w', points: [...odd, { ...point(5, '0', 1), state: 'infinite' }] }, 9)).toBe(
+      'w 1 ULP at step 2, not measured at step 3, NaN at step 4, infinite at step 5',
+    )
     const labels = [point(1, null, 0.25), point(2, null, 1)]
     expect(growthText({ name: 'labels', points: labels }, 2)).toBe('labels 25\u202f% at step 1, 100\u202f% at step 2')
   })

@@ -1,5 +1,6 @@
 import type { Divergence, ElementComparison, Growth, Reference, ReportCell } from './format.ts'
-import { conditionText, grouped, listed, percent, plural, rounded } from './wording.ts'
+import { hasDistances, kindText, normFigure, pointFigure, ulpFigure } from './kind-text.ts'
+import { conditionText, grouped, listed, percent, plural } from './wording.ts'
 
 // What was measured of a comparison, in the words that the forms of the report share.
 
@@ -24,15 +25,19 @@ export function referenceText(reference: Reference, cells: ReadonlyMap<string, R
 /** How far from the correctly rounded result: `2 ULP`, of many elements `at most 2 ULP, relative L2 10⁻⁸, 31 % unequal`. */
 export function distanceText(statistics: ElementComparison | null): string {
   if (statistics === null) return 'its bytes were not kept'
-  const { elements, unequal, maxUlp, relativeL2, signOfZero, nan } = statistics
-  const norm = relativeL2 === null ? '' : `, relative L2 ${rounded(relativeL2)}`
-  const distance = maxUlp === null ? 'no distance' : `${grouped(maxUlp)} ULP`
-  const apart = [
-    elements === 1 ? distance : `at most ${distance}${norm}, ${percent(unequal / elements)} unequal`,
-    ...(signOfZero > 0 ? ['+0 against −0'] : []),
-    ...(nan > 0 ? ['with NaN'] : []),
-  ]
-  return apart.join(', ')
+  const { elements, unequal, maxUlp } = statistics
+  const parts: string[] = []
+  if (hasDistances(statistics)) {
+    parts.push(
+      maxUlp === null ? 'distance not measured' : `${elements === 1 ? '' : 'at most '}${ulpFigure(statistics)}`,
+    )
+    // Of one element the distance says as much, unless the norm is beyond all numbers.
+    if (elements > 1 || statistics.relativeL2 === 'infinite') parts.push(`relative L2 ${normFigure(statistics)}`)
+  }
+  if (elements > 1) parts.push(`${percent(unequal / elements)} unequal`)
+  // Of rounding the distance says enough.
+  if (Object.keys(statistics.kinds).join() !== 'rounding') parts.push(kindText(statistics))
+  return parts.filter((part) => part !== '').join(', ')
 }
 
 /** In the column of a class: it is the reference, or how far from it. */
@@ -61,17 +66,13 @@ export function churnText({ decisions }: Divergence): string {
  * parts of its norm for what has no ULPs.
  */
 export function growthText({ name, points }: Growth, count: number): string {
-  const from = points.findIndex(({ unequal }) => unequal > 0)
+  const from = points.findIndex(({ unequal }) => unequal !== 0)
   const grown = points.slice(Math.max(0, from))
   const last = grown.length - 1
   const picked = [
     ...new Set(Array.from({ length: count }, (_, i) => Math.round((i * last) / Math.max(1, count - 1)))),
   ].map((at) => grown[at] as Growth['points'][number])
-  const places = picked.map(({ step, maxUlp, relativeL2, unequal }) => {
-    const far =
-      maxUlp !== null ? `${grouped(maxUlp)} ULP` : relativeL2 !== null ? rounded(relativeL2) : percent(unequal)
-    return `${unequal === 0 ? 'equal' : far} at step ${grouped(step)}`
-  })
+  const places = picked.map((point) => `${pointFigure(point)} at step ${grouped(point.step)}`)
   return `${name} ${places.join(', ')}`
 }
 

@@ -1,5 +1,4 @@
-import type { Comparison, Divergence, Explanation, Report, ReportCell } from './format.ts'
-import type { PlannedChange } from './planned-changes.ts'
+import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 
 // What the forms of the report say in the same words. Text from agents and plans is passed through as it came: each
 // form makes it visible and escapes it in its own way.
@@ -80,10 +79,27 @@ export function comparisonTitle({ workload, params, seed }: Comparison, withSeed
 }
 
 /** What to call each agent: its name where no other has it, else its name and id. */
-export function agentNames(report: Report): Map<string, string> {
+export function agentNames(report: Pick<Report, 'agents'>): Map<string, string> {
   const counts = new Map<string, number>()
   for (const { name } of report.agents) counts.set(name, (counts.get(name) ?? 0) + 1)
   return new Map(report.agents.map(({ id, name }) => [id, counts.get(name) === 1 ? name : `${name} (${id})`]))
+}
+
+function piecesOf(text: string): string[] {
+  return text.match(/\d+|\D+/g) ?? []
+}
+
+/** `node2` before `node10`; the same on every machine, whatever its language. */
+export function byNaturalName(a: string, b: string): number {
+  const [x, y] = [piecesOf(a), piecesOf(b)]
+  for (let i = 0; i < Math.min(x.length, y.length); i++) {
+    const [left, right] = [x[i] as string, y[i] as string]
+    if (left === right) continue
+    const [m, n] = [Number(left), Number(right)]
+    if (!Number.isNaN(m) && !Number.isNaN(n) && m !== n) return m - n
+    return left < right ? -1 : 1
+  }
+  return x.length - y.length
 }
 
 /** The seeds in use; where there is only one it is said once, not at every comparison. */
@@ -91,7 +107,7 @@ export function seedsOf(report: Report): string[] {
   return [...new Set(report.comparisons.map(({ seed }) => seed))]
 }
 
-export function checkpointText({ checkpoint }: Divergence): string {
+export function checkpointText({ checkpoint }: Pick<Divergence, 'checkpoint'>): string {
   const { name, seq, step, dtype, shape } = checkpoint
   return `${name} (checkpoint ${seq}, step ${step}, ${dtype}[${shape.join(', ')}])`
 }
@@ -105,86 +121,16 @@ export function ulpText(ulp: string | null): string {
   return ulp === null ? 'no ULP distance' : ulp === '1' ? '1 ULP apart' : `${grouped(ulp)} ULP apart`
 }
 
-/** What agreement of k executions shows, and what it does not. */
-export function agreementText(found: NonNullable<Comparison['selfConsistency']>): string {
-  return found.executions === 1
-    ? 'One execution of a cell shows nothing about whether it agrees with itself.'
-    : `No difference in ${found.executions} executions: with 95 % confidence, all other outcomes of that cell together are rarer than ${percent(found.otherOutcomesBelow)} of executions.`
-}
-
-/** The same in a few words, beside each workload. */
-export function agreementShort({ executions, otherOutcomesBelow }: NonNullable<Comparison['selfConsistency']>): string {
-  return executions === 1
-    ? 'Cells ran once: whether they agree with themselves is not known.'
-    : `No difference in ${executions} executions of a cell: with 95 % confidence, other outcomes are rarer than ${percent(otherOutcomesBelow)}.`
-}
-
-/** The least and greatest of executions that stand behind the comparisons' cells. */
-export function agreementRange(
-  report: Report,
-): [NonNullable<Comparison['selfConsistency']>, NonNullable<Comparison['selfConsistency']>] | undefined {
-  const found = report.comparisons
-    .flatMap(({ selfConsistency }) => (selfConsistency ? [selfConsistency] : []))
-    .sort((a, b) => a.executions - b.executions)
-  const [first, last] = [found[0], found.at(-1)]
-  return first && last ? [first, last] : undefined
-}
-
-/** What a set of facts does to the classes: no claim that one causes the other. */
-export function explanationText({ facts, equal }: Explanation): string {
-  const set = listed(facts)
-  const verb = facts.length === 1 ? 'parts' : 'together part'
-  return equal
-    ? `${set} ${verb} the cells exactly as their bits do`
-    : `${set} ${verb} the cells more finely than their bits do: equal facts always gave equal bits, different facts did not always give different ones`
-}
-
-/** How likely chance is to explain as well. */
-export function chanceText({ chance, draws }: Explanation): string {
-  const hits = Math.round(chance * draws)
-  if (hits === 0) {
-    return draws === 0
-      ? 'not weighed against chance'
-      : `none of ${grouped(draws)} random relabellings of the cells was explained as well (by chance in fewer than ${percent(3 / draws)}, with 95 % confidence)`
-  }
-  const weight = chance > 0.5 ? ': by itself no evidence' : chance > 0.05 ? ': by itself weak evidence' : ''
-  return `${percent(chance)} of ${grouped(draws)} random relabellings of the cells would be explained as well${weight}`
-}
-
-/** The same in a few words. */
-export function chanceShort({ chance, draws }: Explanation): string {
-  if (draws === 0) return 'not weighed against chance'
-  if (Math.round(chance * draws) === 0) return `chance does as well in fewer than ${percent(Math.min(1, 3 / draws))}`
-  const weight = chance > 0.5 ? 'no evidence by itself: ' : chance > 0.05 ? 'weak evidence: ' : ''
-  return `${weight}chance does as well in ${percent(chance)}`
+/** What agreement shows, and what it does not, in a few words beside each workload. */
+export function agreementShort({ executions, otherOutcomesBelow: below }: NonNullable<Comparison['selfConsistency']>): string {
+  return below === null
+    ? 'A cell ran once: whether it agrees with itself is not known.'
+    : `A cell's ${executions} executions are equal: with 95 % confidence, its other outcomes are rarer than ${percent(below)}.`
 }
 
 /** A fact's value in a cell that does not have it. */
 export function absentText(fact: string): string {
   return fact.startsWith('knob.') ? 'not set' : 'not recorded'
-}
-
-export const explanationStrength =
-  'Observed: among the cells of this run these facts go along with the classes. A fact that merely differs between machines is not shown to be the cause, and no mechanism was tested.'
-
-export const plannedChangeStrength =
-  'Where the bits followed, that change suffices, on that machine and these inputs, as far as the cells agree with themselves.'
-
-/** One setting changed and all else left alone: an experiment, and what it showed. */
-export function plannedChangeText({ setting, pairs, followed, example }: PlannedChange): string {
-  const where = pairs === 1 ? 'in one pair of cells' : `in ${grouped(pairs)} pairs of cells`
-  const counts =
-    pairs === 1 ? 'the bits followed' : `the bits followed in ${followed === pairs ? 'all' : grouped(followed)}`
-  const [from, to] = (example?.values ?? []).map((value) => (value === undefined ? 'left out' : String(value)))
-  const [a, b] = example?.classes ?? []
-  return `${setting} was changed alone ${where}: ${counts} (${from} gives ${a}, ${to} gives ${b})`
-}
-
-/** The settings that moved nothing, in one sentence; empty where every one moved something. */
-export function stayedText(changes: readonly PlannedChange[]): string {
-  const stayed = changes.filter(({ followed }) => followed === 0)
-  if (stayed.length === 0) return ''
-  return `changed alone, and the bits stayed: ${listed(stayed.map(({ setting, pairs }) => `${setting} (${plural(pairs, 'pair')})`))}`
 }
 
 /** Why a cell has no result. */

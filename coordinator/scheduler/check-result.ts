@@ -8,6 +8,7 @@ import { elementCount, tensorFromBits } from '../../shared/tensor.ts'
 import { parseTrace, type Trace } from '../../shared/trace.ts'
 import type { WorkloadDescription } from '../../workloads/workload.ts'
 import type { CellRecord } from '../records.ts'
+import { checkInputs } from './check-inputs.ts'
 
 export type FindDescription = (workload: string) => WorkloadDescription | undefined
 
@@ -35,8 +36,11 @@ export function checkResult(
     // Text that no record can hold is found here, not when it is written.
     canonicalJson(execution)
     if (execution.outcome.status !== 'completed') {
-      if (execution.trace !== undefined || execution.outputs.length > 0) {
-        throw new BitfleetError('protocol', `the execution ${execution.outcome.status} and yet has a trace or outputs`)
+      if (execution.trace !== undefined || execution.inputs !== undefined || execution.outputs.length > 0) {
+        throw new BitfleetError(
+          'protocol',
+          `the execution ${execution.outcome.status} and yet has a trace, inputs or outputs`,
+        )
       }
       return { execution }
     }
@@ -50,6 +54,7 @@ export function checkResult(
     }
     const description = findDescription(cell.workload)
     if (description) checkSchema(trace, cell, inputs, description)
+    checkInputs(execution.inputs, trace, description)
     for (const output of execution.outputs) checkOutput(output, trace)
     return { execution, traceText }
   } catch (error) {
@@ -128,10 +133,7 @@ function checkSchema(
 ): void {
   if (description.version !== cell.workloadVersion) return
   if (description.schema === undefined) return checkPlaces(trace)
-  const specs = description.schema(
-    description.params.parse(cell.params),
-    new Map(inputs.map(({ digest, dtype, shape }) => [digest, { dtype, shape }])),
-  )
+  const specs = description.schema(description.params.parse(cell.params), inputs)
   const { checkpoints } = trace
   const what = `${description.id} v${description.version}`
   if (specs.length !== checkpoints.length) {

@@ -83,3 +83,25 @@ it('loses no job that waits: all can still be given', () => {
     ),
   )
 })
+
+it('gives the rounds of each agent in a drawn order, and in the same order after a restart', () => {
+  const take = (queue: ReturnType<typeof queueOf>, agent: string) => {
+    const given = []
+    for (let job = queue.next(agent); job; job = queue.next(agent)) given.push(job)
+    return given
+  }
+  const queue = queueOf(2, 40)
+  const jobs = take(queue, 'a-1')
+  expect(jobs.map(({ repetition }) => repetition)).toEqual([...new Array(20).fill(0), ...new Array(20).fill(1)])
+  const [first, second] = [jobs.slice(0, 20), jobs.slice(20)].map((round) => round.map(({ cell }) => cell))
+  expect(second).not.toEqual(first)
+  expect(second?.toSorted()).toEqual(first?.toSorted())
+  // People read the cells in the plan's order.
+  const positions = [...queue.jobs()].map(({ cell }) => cell.position)
+  expect(positions.slice(0, 40)).toEqual(positions.slice(0, 40).toSorted((a, b) => a - b))
+
+  const restarted = queueOf(2, 40)
+  const done = jobs.slice(0, 25)
+  for (const { id } of done) restarted.end(id, 'completed')
+  expect(take(restarted, 'a-1').map(({ id }) => id)).toEqual(jobs.slice(25).map(({ id }) => id))
+})

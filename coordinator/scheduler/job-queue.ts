@@ -1,6 +1,7 @@
 import { cellInputs } from '../../shared/cell.ts'
 import type { Outcome } from '../../shared/execution.ts'
 import type { PlannedJob } from '../../shared/messages.ts'
+import { permutedRounds } from '../../shared/rounds.ts'
 import type { CellRecord, RunRecord } from '../records.ts'
 import type { RunCounts } from './run-events.ts'
 
@@ -56,7 +57,8 @@ export function jobId(run: string, cell: string, repetition: number): string {
 }
 
 /**
- * Repetition 0 of all cells, then 1 of all, …: what drifts on a machine meets all conditions alike.
+ * Each agent gets repetition 0 of all its cells, then 1 of all, and so on, each round in an order of its own
+ * (`permutedRounds`): what drifts on a machine meets all conditions alike.
  *
  * @param earlier processes that gave jobs of this run before. Nobody wrote down which attempts they made, so that these
  *   count on from the most there can have been, and no two executions of a job share a number.
@@ -73,13 +75,7 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], ear
       entries.set(id, { id, cell, repetition, given: before, postponed: 0, state: { state: 'waiting' } })
     }
   }
-  /** For each agent its waiting jobs, the next one last. */
-  const waiting = new Map<string, Entry[]>()
-  for (const entry of [...entries.values()].reverse()) {
-    const list = waiting.get(entry.cell.agent)
-    if (list) list.push(entry)
-    else waiting.set(entry.cell.agent, [entry])
-  }
+  const waiting = waitingJobs(run.id, ordered, entries)
   const ended: Partial<Record<Outcome['status'] | 'missing', number>> = {}
   let runningCount = 0
   let endedCount = 0
@@ -168,6 +164,26 @@ export function createJobQueue(run: RunRecord, cells: readonly CellRecord[], ear
     }),
     jobs: () => entries.values(),
   }
+}
+
+/** For each agent its waiting jobs, the next one last. */
+function waitingJobs(
+  run: string,
+  cells: readonly CellRecord[],
+  entries: ReadonlyMap<string, Entry>,
+): Map<string, Entry[]> {
+  const byAgent = new Map<string, CellRecord[]>()
+  for (const cell of cells) {
+    const own = byAgent.get(cell.agent)
+    if (own) own.push(cell)
+    else byAgent.set(cell.agent, [cell])
+  }
+  return new Map(
+    [...byAgent].map(([agent, own]) => {
+      const turns = permutedRounds(own, run, agent).toReversed()
+      return [agent, turns.map(({ cell, repetition }) => entries.get(jobId(run, cell.id, repetition)) as Entry)]
+    }),
+  )
 }
 
 function jobOf(run: RunRecord, { id, cell, repetition, given }: Entry): PlannedJob {

@@ -3,7 +3,7 @@ import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { AgentRecord, JobInput } from '../../shared/messages.ts'
 import { createTensor } from '../../shared/tensor.ts'
-import { expandPlan, parsePlan } from '../plan/index.ts'
+import { expandPlan, parsePlan, pinArrays, type Plan, type PlanArray, rulesOf } from '../plan/index.ts'
 import type { RunRecord } from '../records.ts'
 import type { Store } from '../store/index.ts'
 
@@ -14,7 +14,7 @@ export interface RunRequest {
   /** In place of the plan's own name. */
   readonly name?: string
   /** Users' arrays that the plan names; their bytes are kept already. */
-  readonly inputs: readonly JobInput[]
+  readonly inputs: readonly PlanArray[]
 }
 
 /**
@@ -23,12 +23,12 @@ export interface RunRequest {
  * @throws `usage` for what is wrong with the plan; `unavailable` where no agent fits; `not-found` for missing bytes
  */
 export async function prepareRun(
-  { plan: text, fileName, name, inputs }: RunRequest,
+  { plan: text, fileName, name, inputs: sent }: RunRequest,
   agents: readonly AgentRecord[],
   store: Store,
 ) {
-  const plan = parsePlan(text, fileName)
-  await checkInputs(plan.inputs, inputs, store)
+  const { plan, inputs } = pinArrays(parsePlan(text, fileName), sent)
+  await checkPayloads(plan, inputs, store)
   const { cells, notes } = expandPlan(plan, agents)
   const taking = new Set(cells.map(({ agent }) => agent))
   const now = new Date()
@@ -40,6 +40,7 @@ export async function prepareRun(
     planText: text,
     planDigest: digestOf(text),
     planNotes: notes,
+    ...rulesOf(plan),
     inputs,
     agents: agents.filter(({ id }) => taking.has(id)),
   }
@@ -52,16 +53,13 @@ function runId(now: Date): string {
   return `${day}-${time}-${randomBytes(3).toString('hex')}`
 }
 
-async function checkInputs(
-  planned: readonly { digest: string; at: string; file: string }[],
-  inputs: readonly JobInput[],
-  store: Store,
-) {
-  for (const { digest, at, file } of planned) {
-    const input = inputs.find((candidate) => candidate.digest === digest)
-    if (!input) throw new BitfleetError('usage', `${at}: dtype and shape of ${file} were not sent along with the plan`)
-    const bytes = await store.getObject(input.digest)
-    if (!bytes) throw new BitfleetError('not-found', `${at}: the bytes of ${file} are not here; upload ${digest} first`)
-    createTensor(input.dtype, input.shape, bytes)
+async function checkPayloads(plan: Plan, inputs: readonly JobInput[], store: Store) {
+  for (const { digest, dtype, shape } of inputs) {
+    const bytes = await store.getObject(digest)
+    if (bytes) createTensor(dtype, shape, bytes)
+    else {
+      const { at, file } = plan.inputs.find((planned) => planned.digest === digest) as Plan['inputs'][number]
+      throw new BitfleetError('not-found', `${at}: the bytes of ${file} are not here; upload ${digest} first`)
+    }
   }
 }

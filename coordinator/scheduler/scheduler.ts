@@ -40,6 +40,12 @@ export interface Scheduler {
   progress(run: string): Promise<RunProgress>
   /** Events after number `after`, until the run has ended. @throws `not-found` */
   follow(run: string, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>
+  /**
+   * A report of what a run that is under way has so far, as if it were cancelled now. The run goes on.
+   *
+   * @throws `not-found`, `conflict` if it has ended
+   */
+  interimReport(run: string): Promise<Report>
   /** The run's bytes, asked of its agents where they are not kept here. @throws `not-found` */
   artifacts(run: string): Promise<Artifacts>
   /**
@@ -374,6 +380,23 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const { run: ended } = await store.loadPlan(id)
       const failure = ended.failure === undefined ? {} : { failure: ended.failure }
       yield { id: 1, type: 'state', state: ended.state, ...failure }
+    },
+    async interimReport(id) {
+      if (!active.has(id)) {
+        const { run } = await store.loadPlan(id)
+        throw new BitfleetError('conflict', `run ${id} has ended already: it is ${run.state}`)
+      }
+      const made = comparing.then(async () => {
+        const data = await store.loadRun(id)
+        const run = { ...data.run, state: 'cancelled', endedAt: new Date().toISOString() } as const
+        const interim = { ...data, run }
+        return await options.buildReport(interim, createRunArtifacts(interim, store, fetchFrom))
+      })
+      comparing = made.then(
+        () => {},
+        () => {},
+      )
+      return await made
     },
     artifacts(id) {
       const known = recent.get(id)

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { digestOf, isDigest, type Digest } from '../../shared/digest.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { parseTrace } from '../../shared/trace.ts'
-import { reportSchema } from '../report/format.ts'
+import { parseReport } from '../report/read-report.ts'
 import { createContentFiles } from './content-files.ts'
 import { journalPath } from './file-store.ts'
 import { type JournalRecord, readJournal } from './journal.ts'
@@ -157,8 +157,11 @@ export async function checkFiles(dir: string): Promise<FilesCheck> {
   for (const [digest, whose] of reports) {
     const path = objects.pathOf(digest)
     if (damaged.has(path)) continue
-    const report = reportSchema.safeParse(JSON.parse(await readFile(path, 'utf8')))
-    if (!report.success) problems.push({ file: path, what: `is ${whose}, and no report`, remedy: remedies.objects })
+    try {
+      parseReport(JSON.parse(await readFile(path, 'utf8')))
+    } catch (error) {
+      problems.push({ file: path, what: `is ${whose}, and ${messageOf(error)}`, remedy: remedies.objects })
+    }
   }
   for (const { manifest, signature, agent } of imports) {
     const [path, signed] = [objects.pathOf(manifest), objects.pathOf(signature)]

@@ -8,7 +8,8 @@ import { makeFolder, syncFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import type { CellRecord, ExecutionRecord, RunRecord } from '../records.ts'
-import { type Report, reportSchema } from '../report/format.ts'
+import type { Report } from '../report/format.ts'
+import { parseReport } from '../report/read-report.ts'
 import { type ContentFiles, createContentFiles } from './content-files.ts'
 import { createIndexWriter, openIndex } from './index-writer.ts'
 import { journalFormat, type JournalBody } from './journal-body.ts'
@@ -285,7 +286,7 @@ async function openLocked(
     async loadReport(run): Promise<Report | undefined> {
       const { report } = await runOf(run)
       const bytes = report && (await objects.get(report))
-      return bytes && reportSchema.parse(JSON.parse(new TextDecoder().decode(bytes)))
+      return bytes && parseReport(JSON.parse(new TextDecoder().decode(bytes)))
     },
 
     append: (entry) => append(entry),

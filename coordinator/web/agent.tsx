@@ -1,4 +1,5 @@
 import { type Identity, includesRole } from '../people/index.ts'
+import { classifyVariable } from '../../shared/environment.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import { plural } from '../report/wording.ts'
 import type { FleetMember } from '../fleet.ts'
@@ -70,6 +71,9 @@ export function AgentPage({
                     </div>
                   ))}
                 </Fact>
+                <Fact name="Environment">
+                  <Environment facts={record.facts} />
+                </Fact>
                 <Fact name="At a time">{plural(record.slots, 'execution')}</Fact>
                 <Fact name="Software">{visibleLine(record.software)}</Fact>
               </>
@@ -101,6 +105,24 @@ function Fact({ name, children }: { name: string; children?: unknown }) {
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
+  )
+}
+
+/** Variables that it was started with and that bear on bits; those that select a code path are said to. */
+export function Environment({ facts }: { facts: Readonly<Record<string, string>> }) {
+  const variables = Object.entries(facts).flatMap(([key, value]) =>
+    key.startsWith('env.') ? [{ name: key.slice('env.'.length), value }] : [],
+  )
+  if (variables.length === 0) return <>no variable that changes what libraries compute</>
+  return (
+    <>
+      {variables.map(({ name, value }) => (
+        <div>
+          <code>{visibleLine(`${name}=${value}`)}</code>
+          {classifyVariable(name, value) === 'code path' ? ' selects a code path: its conditions are overrides' : ''}
+        </div>
+      ))}
+    </>
   )
 }
 

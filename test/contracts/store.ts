@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CellRecord, RunData, RunRecord } from '../../coordinator/records.ts'
-import type { Report } from '../../coordinator/report/format.ts'
+import { withFindings } from '../../coordinator/report/assemble.ts'
+import { type Report, reportSchemaName } from '../../coordinator/report/format.ts'
 import type { Store } from '../../coordinator/store/index.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { arbitraryTensor, hostileTensors } from '../hostile-bits.ts'
@@ -31,11 +32,14 @@ function sampleRun(id: string) {
 
 function reportOf({ run }: RunData): Report {
   const { id, name, createdAt, planText: plan, planDigest } = run
-  return {
-    ...{ schema: 'bitfleet/report@1', sentence: 'Nothing was compared \0.', verdict: 'incomplete' },
-    run: { id, name, state: 'done', createdAt, plan, planDigest, software: 'bitfleet 0.1.0', notes: ['<note>'] },
-    ...{ agents, workloads: [], cells: [], comparisons: [] },
-  }
+  return withFindings({
+    schema: reportSchemaName,
+    run: { id, name, state: 'done', createdAt, plan, planDigest, software: 'bitfleet 0.1.0', notes: ['<note> \0'] },
+    agents,
+    workloads: [],
+    cells: [],
+    comparisons: [],
+  })
 }
 
 async function record(store: Store, { run, cells, executions }: RunData, traces: ReadonlyMap<string, string>) {

@@ -3,34 +3,47 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { bitfleet, cleanUp, folder, start, until } from './bitfleet.ts'
+import { bitfleet, cleanUp, folder, readReport, start, until } from './bitfleet.ts'
 
 afterAll(cleanUp)
 
-const plan = `
+const planOf = (repetitions: number, n = 1000) => `
 name: long
-repetitions: 2000
+repetitions: ${repetitions}
 workloads:
-  - reduce.sum: { dtype: f32, n: 1000 }
-factors: { backend: [js] }
+  - reduce.sum: { dtype: f32, n: ${n} }
+factors: { backend: [js], js.jit: [default, "off"] }
 `
 
 /** `bitfleet local`, and what it says until it ends. */
-function local() {
-  const out = folder()
+function local(plan = planOf(1000), out = folder()) {
   writeFileSync(join(out, 'plan.yaml'), plan)
   const argv = ['local', join(out, 'plan.yaml'), '--out', out, '--exit']
   const child = start(argv)
   let stderr = ''
+  let [awaited, onSaid] = ['', () => {}]
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString()
+    if (awaited !== '' && stderr.includes(awaited)) {
+      awaited = ''
+      onSaid()
+    }
   })
   const closed = once(child, 'close')
   const ended = async () => {
     const [code] = (await closed) as [number | null]
     return { code, stderr }
   }
-  return { out, argv, child, ended, said: (text: string) => stderr.includes(text) }
+  /** Signals it as soon as it says something. */
+  const interruptAt = (text: string, signal: 'SIGINT' | 'SIGTERM') =>
+    new Promise<void>((resolve) => {
+      awaited = text
+      onSaid = () => {
+        child.kill(signal)
+        resolve()
+      }
+    })
+  return { out, argv, child, ended, interruptAt, said: (text: string) => stderr.includes(text) }
 }
 
 function left(out: string): string[] {
@@ -63,5 +76,48 @@ describe('bitfleet local', () => {
     child.kill('SIGKILL')
     await ended()
     await until('no process left', () => left(out).length === 0)
+  })
+
+  it('leaves a report, and goes on with its run when it is started again', async () => {
+    const first = local(planOf(10))
+    const { out, argv } = first
+    await first.interruptAt(' of 20 executions', 'SIGINT')
+    const { code, stderr } = await first.ended()
+    expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('To go on:') })
+    expect(stderr).toContain(`bitfleet ${argv.slice(0, -1).join(' ')}`)
+    expect(left(out)).toEqual([])
+    const interrupted = readReport(out)
+    expect(interrupted).toMatchObject({ verdict: 'incomplete', run: { state: 'cancelled' } })
+    for (const format of ['html', 'md', 'csv']) expect(existsSync(join(out, `report.${format}`))).toBe(true)
+    const made = (report: typeof interrupted) => report.cells.flatMap(({ traces }) => traces).filter(Boolean).length
+    expect(made(interrupted)).toBeLessThan(20)
+
+    // Another plan would work beside it.
+    writeFileSync(join(out, 'other.yaml'), planOf(2, 1001))
+    const other = await bitfleet(['local', join(out, 'other.yaml'), '--out', out, '--exit'])
+    expect(other).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/has an unfinished run of another plan, \S+ \(long\); finish it with/),
+    })
+    expect(left(out)).toEqual([])
+
+    const second = local(planOf(10), out)
+    const end = await second.ended()
+    expect(end).toEqual({ code: 0, stderr: expect.stringContaining(`Going on with run ${interrupted.run.id}`) })
+    const found = Number(/: (\d+) of 20 executions/.exec(end.stderr)?.[1])
+    // What was there is not made again.
+    expect(found).toBeGreaterThanOrEqual(made(interrupted))
+    const whole = readReport(out)
+    expect(whole).toMatchObject({ verdict: 'identical', run: { id: interrupted.run.id, state: 'done' } })
+    expect(made(whole)).toBe(20)
+  })
+
+  it('ends at once when it is interrupted twice, and leaves no process', async () => {
+    const { out, ended, interruptAt } = local()
+    await interruptAt(' of 2000 executions', 'SIGTERM')
+    await interruptAt('Interrupted: comparing', 'SIGINT')
+    expect((await ended()).code).toBe(130)
+    await until('no process left', () => left(out).length === 0)
+    expect(existsSync(join(out, 'report.json'))).toBe(false)
   })
 })

@@ -1,6 +1,7 @@
+import type { ArrayReference } from '../../shared/array-identity.ts'
 import type { DataKind } from '../../shared/random/data-kinds.ts'
 import type { FloatDType } from '../../shared/tensor.ts'
-import { type FindShape, type Operand, type PinnedInput, drawnOperand, givenOperand } from '../operand.ts'
+import { type FindShape, type Operand, drawnOperand, givenOperand } from '../operand.ts'
 import { dataParam, dtypeParam, extentParam, inputParam } from '../params.ts'
 
 /** Parameters of a matrix whose rows are computed on one by one. */
@@ -17,7 +18,7 @@ export interface RowsParams {
   readonly rows?: number | undefined
   readonly n?: number | undefined
   readonly data: DataKind
-  readonly input?: PinnedInput | undefined
+  readonly input?: ArrayReference | undefined
 }
 
 /** [rows, n], drawn from stream `input` or the user's own. */

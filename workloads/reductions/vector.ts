@@ -1,8 +1,9 @@
+import type { ArrayReference } from '../../shared/array-identity.ts'
 import { z } from 'zod'
 import { BitfleetError } from '../../shared/errors.ts'
 import type { DataKind } from '../../shared/random/data-kinds.ts'
 import { type FloatDType, elementCount } from '../../shared/tensor.ts'
-import { type Draw, type FindShape, type Operand, type PinnedInput, drawnOperand, givenOperand } from '../operand.ts'
+import { type Draw, type FindShape, type Operand, drawnOperand, givenOperand } from '../operand.ts'
 import { dataParam, dtypeParam, inputParam, maxElements } from '../params.ts'
 
 /** Parameters of one vector of operands. */
@@ -17,7 +18,7 @@ export interface VectorParams {
   readonly dtype: FloatDType
   readonly n?: number | undefined
   readonly data: DataKind
-  readonly input?: PinnedInput | undefined
+  readonly input?: ArrayReference | undefined
 }
 
 /** Drawn from stream `input`, or the user's own array of any shape. */
@@ -26,7 +27,7 @@ export function vectorOperand({ dtype, n, data, input }: VectorParams, find: Fin
 }
 
 /** A second vector as long as the first: drawn from stream `input-b`, or the user's own. */
-export function secondOperand(first: Operand, data: Draw, input: PinnedInput | undefined, find: FindShape): Operand {
+export function secondOperand(first: Operand, data: Draw, input: ArrayReference | undefined, find: FindShape): Operand {
   if (!input) return drawnOperand('input-b', first.dtype, first.shape, data)
   const second = givenOperand('input-b', first.dtype, input, find)
   if (elementCount(second.shape) !== elementCount(first.shape)) {

@@ -1,3 +1,4 @@
+import type * as tfjs from '@tensorflow/tfjs-core'
 import type { z } from 'zod'
 import { unsupported } from '../kernels.ts'
 import type { SchemedWorkload, WorkloadDescription } from '../workload.ts'
@@ -11,6 +12,16 @@ import { trainOnTfjs } from './tfjs-training.ts'
 export interface TfjsTraining<Params extends TrainingParams> extends Omit<WorkloadDescription<Params>, 'schema'> {
   readonly params: z.ZodType<Params>
   network(params: Params): Network
+}
+
+const filterGradient = 'Conv2DBackpropFilter'
+
+/** Why a filter's gradient is not the library's own kernel, see `convolve` of the network. */
+function sayFilterGradient(backend: string, tf: typeof tfjs): string {
+  const why = tf.getKernel(filterGradient, tf.getBackend())
+    ? `${backend} has ${filterGradient}, and tfjs-wasm does not`
+    : `${backend} has no ${filterGradient}`
+  return `${why}: the filter's gradient is computed by conv2d of transposed inputs on every backend of tfjs`
 }
 
 /** A training in binary32 on the tfjs API. */
@@ -32,6 +43,9 @@ export function createTfjsTraining<Params extends TrainingParams>(
       const recorder = createRecorder(trainingSchema(network, params), context.checkpoint)
       const inputs = createTrainingInputs(network, params, context.seed)
       offerInputs(recorder, network, inputs)
+      if (network.layers.some(({ kind }) => kind === 'convolution')) {
+        context.substituted?.(filterGradient, sayFilterGradient(context.backend, context.tf))
+      }
       trainOnTfjs(context.tf, network, params, inputs, recorder)
       return undefined
     },

@@ -62,11 +62,11 @@ export const onnxruntime: InstalledDriver = {
       const { readBack } = await import('./onnx/read-back.ts')
       const ort = loadRuntime(folder)
       const options = optionsOf(asked)
-      const found = await readBack(ort, options, asked)
+      const found = await readBack(ort, options)
       return {
         version: versionOf(ort),
         kernels: createOnnxKernels(ort, options),
-        effective: () => Promise.resolve({ settings: found.settings, facts: found.facts, notes: [...found.notes] }),
+        effective: () => Promise.resolve({ ...found, notes: [] }),
         close: () => Promise.resolve(),
       }
     },

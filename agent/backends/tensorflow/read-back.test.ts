@@ -16,7 +16,7 @@ const readings: Readings = {
 
 describe('what is in force', () => {
   it('is told by threads that were started, and by what gave each pool its size', () => {
-    const { settings, facts, notes } = settingsOf(readings, { intraOpThreads: 8, maxIsa: 'AVX2' })
+    const { settings, facts, notes } = settingsOf(readings)
     expect(settings).toEqual({
       ...{ intraOpThreads: '8', interOpThreads: '2' },
       ...{ oneDNN: 'true', maxIsa: 'AVX2', deterministicOps: 'false' },
@@ -32,39 +32,37 @@ describe('what is in force', () => {
 
   it('is told by the rule of the pool where no thread has a name, as before TensorFlow 2.19', () => {
     const tensorflow = { ...readings.tensorflow, started: { all: 10, interOp: 0 } }
-    expect(settingsOf({ ...readings, tensorflow }, {}).settings).toMatchObject({
+    expect(settingsOf({ ...readings, tensorflow }).settings).toMatchObject({
       intraOpThreads: '8',
       interOpThreads: '2',
     })
   })
 
-  it('shows a knob without effect as a note', () => {
-    const { notes } = settingsOf(readings, { intraOpThreads: 4, maxIsa: 'AVX512_CORE' })
-    expect(notes.map(({ kind, subject }) => [kind, subject])).toEqual([
-      ['no-effect', 'maxIsa'],
-      ['no-effect', 'intraOpThreads'],
-    ])
-    expect(notes[0]?.message).toContain('AVX2')
-    expect(notes[1]?.message).toContain('size is 8')
+  it('says why a bound of instructions is not the one that was asked for, or is not known', () => {
+    expect(settingsOf(readings).reasons.maxIsa).toContain('makes code for AVX2')
+    const silent = settingsOf({ ...readings, onednn: { implementations: [] } })
+    expect(silent.settings).not.toHaveProperty('maxIsa')
+    expect(silent.reasons.maxIsa).toContain('said nothing')
   })
 
   it('warns where oneDNN was given another number of threads', () => {
     const onednn = { ...readings.onednn, threads: 3 }
-    expect(settingsOf({ ...readings, onednn }, {}).notes).toMatchObject([
+    expect(settingsOf({ ...readings, onednn }).notes).toMatchObject([
       { kind: 'warning', subject: 'intraOpThreads', message: expect.stringMatching(/8 threads.* 3$/) },
     ])
   })
 
   it('says where a build for GPUs computes on processors', () => {
     const tensorflow = { ...readings.tensorflow, build: 'gpu' as const }
-    expect(settingsOf({ ...readings, tensorflow }, {}).notes).toMatchObject([{ kind: 'fallback', subject: 'device' }])
+    expect(settingsOf({ ...readings, tensorflow }).notes).toMatchObject([{ kind: 'fallback', subject: 'device' }])
   })
 
   it('says nothing of what was not read', () => {
     const tensorflow = { version: '2', packageVersion: '4', usesGpu: true, build: 'gpu' } as const
     const bare = { tensorflow, native: {} }
-    expect(settingsOf({ ...bare, onednn: { implementations: [] } }, {})).toEqual({
+    expect(settingsOf({ ...bare, onednn: { implementations: [] } })).toEqual({
       settings: {},
+      reasons: expect.any(Object),
       facts: { 'lib.tensorflow.version': '2', 'lib.tfjs-node.version': '4', 'lib.tensorflow.device': 'gpu' },
       notes: [],
     })

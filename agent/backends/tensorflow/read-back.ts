@@ -1,4 +1,3 @@
-import type { Knobs } from '../../../shared/condition.ts'
 import type { Note } from '../../../shared/execution.ts'
 import type { NativeSettings } from './native-settings.ts'
 import type { OnednnReport } from './onednn.ts'
@@ -17,7 +16,7 @@ export interface Readings {
 }
 
 /** What is in force, from what was read; each setting is left out where nothing tells it. */
-export function settingsOf({ tensorflow, native, onednn }: Readings, asked: Knobs) {
+export function settingsOf({ tensorflow, native, onednn }: Readings) {
   const interOp = interOpPool(tensorflow, native)
   const intraOp = intraOpPool(tensorflow, interOp)
   // Without a count of threads, oneDNN's word for the pool it was given.
@@ -41,7 +40,8 @@ export function settingsOf({ tensorflow, native, onednn }: Readings, asked: Knob
     'pool.tensorflow.inter-op': settings.interOpThreads,
     'pool.tensorflow.inter-op.from': poolOrigin(native.interOpAsked),
   })
-  return { settings, facts, notes: notesOf(settings, asked, { tensorflow, native, onednn }) }
+  const notes = notesOf(settings, { tensorflow, native, onednn })
+  return { settings, reasons: reasonsOf(onednn), facts, notes }
 }
 
 function interOpPool({ started }: Readings['tensorflow'], native: NativeSettings): number | undefined {
@@ -62,28 +62,25 @@ function poolOrigin(asked: number | undefined): string | undefined {
   return asked > 0 ? 'environment' : 'affinity'
 }
 
-function notesOf(settings: Record<string, string>, asked: Knobs, { tensorflow, native, onednn }: Readings): Note[] {
+/** By knob, why it is not as asked, or why nothing tells. */
+function reasonsOf({ instructions }: OnednnReport): Record<string, string> {
+  const unread = 'TensorFlow has no function that tells it'
+  return {
+    maxIsa:
+      instructions === undefined
+        ? 'oneDNN said nothing of the instructions it makes code for: this TensorFlow was not seen to use it'
+        : `oneDNN says that it makes code for ${instructions}`,
+    cudnnDeterministic: unread,
+    cudnnAutotune: unread,
+    tf32Override: unread,
+  }
+}
+
+function notesOf(settings: Record<string, string>, { tensorflow, native, onednn }: Readings): Note[] {
   const notes: Note[] = []
-  const noEffect = (subject: string, message: string) => notes.push({ kind: 'no-effect', subject, message })
   if (tensorflow.build === 'gpu' && !tensorflow.usesGpu) {
     const message = 'this TensorFlow is built for NVIDIA GPUs, found none that it can use, and computes on processors'
     notes.push({ kind: 'fallback', subject: 'device', message })
-  }
-  const isa = asked.maxIsa === undefined ? undefined : String(asked.maxIsa)
-  if (isa !== undefined && onednn.instructions === undefined) {
-    noEffect(
-      'maxIsa',
-      `oneDNN said nothing of the instructions it makes code for: this TensorFlow was not seen to use it`,
-    )
-  } else if (isa !== undefined && onednn.instructions !== isa) {
-    noEffect(
-      'maxIsa',
-      `ONEDNN_MAX_CPU_ISA=${isa}: oneDNN makes code for ${onednn.instructions}, all this processor has`,
-    )
-  }
-  if (asked.intraOpThreads !== undefined && settings.intraOpThreads !== String(asked.intraOpThreads)) {
-    const size = settings.intraOpThreads ?? 'unknown'
-    noEffect('intraOpThreads', `TF_NUM_INTRAOP_THREADS=${asked.intraOpThreads}: the pool's size is ${size}`)
   }
   if (!tensorflow.usesGpu && onednn.threads !== undefined && native.oneDnn === true) {
     const size = settings.intraOpThreads

@@ -3,6 +3,7 @@ import { BitfleetError } from '../../../shared/errors.ts'
 import type { Tensor } from '../../../shared/tensor.ts'
 import { type ElementaryFunction, type Kernels, type Unsupported, unsupported } from '../../../workloads/kernels.ts'
 import { download, upload } from '../../../workloads/training/tfjs-tensor.ts'
+import type { Substitutions } from '../substitutions.ts'
 
 /** What tfjs has of a libm, and the name of the kernel that a backend must have registered for it. */
 const elementary: Partial<Record<ElementaryFunction, string>> = {
@@ -40,9 +41,15 @@ export const tfjsKernelNames = [
  * Bitfleet's kernels as tfjs's own operations in binary32.
  *
  * @param name     as tfjs names the backend: `cpu`, `wasm` or `tensorflow`
+ * @param substitutions told of a kernel that is made of other operations
  * @param hasEmpty whether its reductions of nothing write a result; tfjs-wasm leaves the memory as it was
  */
-export function createTfjsKernels(tf: typeof tfjs, name: string, hasEmpty: boolean): Kernels {
+export function createTfjsKernels(
+  tf: typeof tfjs,
+  name: string,
+  hasEmpty: boolean,
+  substitutions: Substitutions,
+): Kernels {
   const compute = (operands: readonly Tensor[], apply: (...operands: tfjs.Tensor[]) => tfjs.Tensor) => {
     if (tf.getBackend() !== name) {
       throw new BitfleetError('internal', `tfjs: backend ${name} was opened, and ${tf.getBackend()} is in force`)
@@ -69,12 +76,17 @@ export function createTfjsKernels(tf: typeof tfjs, name: string, hasEmpty: boole
     },
     softmax: (x) => compute([x], (a) => tf.softmax(a, -1)),
     // Composed: tfjs has no such kernel, and its fused batch normalisation does not broadcast over rows.
-    layernorm: (x, gain, bias, epsilon) =>
-      compute([x, gain, bias], (a, scale, offset) => {
+    layernorm(x, gain, bias, epsilon) {
+      substitutions.add(
+        'layernorm',
+        'tfjs has no layernorm: it is computed by moments, subtraction, division and addition',
+      )
+      return compute([x, gain, bias], (a, scale, offset) => {
         const { mean, variance } = tf.moments(a, -1, true)
         const normal = tf.div(tf.sub(a, mean), tf.sqrt(tf.add(variance, tf.scalar(epsilon))))
         return tf.add(tf.mul(normal, scale), offset)
-      }),
+      })
+    },
     conv2d: (x, kernel) =>
       compute([x, kernel], (a, b) => tf.conv2d(a as tfjs.Tensor4D, b as tfjs.Tensor4D, 1, 'valid')),
   }

@@ -1,7 +1,8 @@
 import { decodeFloats } from '../../../shared/half.ts'
 import { type FloatDType, asBits, createTensor, dtypeBytes } from '../../../shared/tensor.ts'
-import { isNanBits, ulpDistance, ulpRank } from '../../../shared/ulp.ts'
-import { type Tally, blockElements, combineLanes, lanes, rankCount } from './tally.ts'
+import { ulpDistance, ulpRank } from '../../../shared/ulp.ts'
+import { kindOf } from '../kinds.ts'
+import { type FloatKind, type Tally, blockElements, combineLanes, lanes, noKinds, rankCount } from './tally.ts'
 
 /** The definition of a tally, an element at a time: what the fast kernel is held to, and used where it cannot run. */
 export function tallyPlain(dtype: FloatDType, a: Uint8Array, b: Uint8Array): Tally {
@@ -11,9 +12,9 @@ export function tallyPlain(dtype: FloatDType, a: Uint8Array, b: Uint8Array): Tal
   const [valuesA, valuesB] = [decodeFloats(left), decodeFloats(right)]
   const ranks = new Float64Array(rankCount)
   let unequal = 0
-  let signOfZero = 0
-  let nan = 0
+  const kinds = noKinds()
   let maxUlp = 0n
+  let sum = 0n
   let squares = 0
   let squaredDifferences = 0
   for (let start = 0; start < n; start += blockElements) {
@@ -30,17 +31,16 @@ export function tallyPlain(dtype: FloatDType, a: Uint8Array, b: Uint8Array): Tal
       const q = bitsB[i] as number | bigint
       if (p === q) continue
       unequal++
-      if (isNanBits(dtype, p) || isNanBits(dtype, q)) {
-        nan++
-        continue
-      }
-      const distance = ulpDistance(dtype, p, q) as bigint
-      if (distance === 0n) signOfZero++
-      else ranks[ulpRank(distance)] = (ranks[ulpRank(distance)] as number) + 1
+      kinds[kindOf(dtype, p, q) as FloatKind]++
+      sum += BigInt(p) - BigInt(q)
+      const distance = ulpDistance(dtype, p, q)
+      if (distance === null || distance === 0n) continue
+      ranks[ulpRank(distance)] = (ranks[ulpRank(distance)] as number) + 1
       if (distance > maxUlp) maxUlp = distance
     }
     squares += combineLanes(squareLanes)
     squaredDifferences += combineLanes(differenceLanes)
   }
-  return { unequal, signOfZero, nan, ranks, maxUlp, squares, squaredDifferences }
+  const equalSums = BigInt.asUintN(dtypeBytes[dtype] * 8, sum) === 0n
+  return { unequal, kinds, ranks, maxUlp, squares, squaredDifferences, equalSums }
 }

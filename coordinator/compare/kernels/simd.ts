@@ -3,7 +3,16 @@ import { Worker } from 'node:worker_threads'
 import { entryPoint } from '../../../shared/entry-point.ts'
 import { type FloatDType, dtypeBytes } from '../../../shared/tensor.ts'
 import { type SharedMemory, createControl, loadKernel, slotAddress, slotCount } from './slots.ts'
-import { type TallyFunction, blockElements, combineLanes, lanes, rankCount } from './tally.ts'
+import {
+  type FloatKind,
+  type TallyFunction,
+  blockElements,
+  combineLanes,
+  lanes,
+  noKinds,
+  rankCount,
+  roundingRank,
+} from './tally.ts'
 
 /** Of fewer bytes a second thread would not have begun before the first has ended. */
 const worthThreads = 32 << 20
@@ -52,7 +61,7 @@ export function createSimdTally(threadedBytes: number = worthThreads): TallyFunc
       const elements = view.fill(dtype, a.subarray(at, at + blockBytes), b.subarray(at, at + blockBytes))
       control.offer(slot, dtype, elements)
     }
-    return totals.tally()
+    return totals.tally(dtype)
   }
 }
 
@@ -70,10 +79,14 @@ function startThreads(memory: SharedMemory): Worker[] {
 interface Slot {
   readonly squares: Float64Array
   readonly differences: Float64Array
-  /** Unequal patterns in the first four, NaNs among them in the last. */
-  readonly counts: Int32Array
+  readonly unequal: Int32Array
   readonly largest32: Uint32Array
   readonly largest64: BigUint64Array
+  /** Patterns of a less patterns of b, modulo a power of two. */
+  readonly sum32: Int32Array
+  readonly sum64: BigInt64Array
+  /** Of each of `counted`, then the close ones among them; four lanes each. */
+  readonly kinds: Int32Array
   readonly zeros: Uint32Array
   /** Copies a block of each in; returns how many elements to count, with equal ones up to a multiple of the lanes. */
   fill(dtype: FloatDType, a: Uint8Array, b: Uint8Array): number
@@ -87,10 +100,13 @@ function openSlot({ buffer }: SharedMemory, slot: number): Slot {
   return {
     squares: new Float64Array(buffer, results, lanes),
     differences: new Float64Array(buffer, results + 64, lanes),
-    counts: new Int32Array(buffer, results + 128, 8),
-    largest32: new Uint32Array(buffer, results + 160, 4),
-    largest64: new BigUint64Array(buffer, results + 160, 1),
-    zeros: new Uint32Array(buffer, results + 176, 65 * lanes),
+    unequal: new Int32Array(buffer, results + 128, 4),
+    largest32: new Uint32Array(buffer, results + 144, 4),
+    largest64: new BigUint64Array(buffer, results + 144, 1),
+    sum32: new Int32Array(buffer, results + 160, 4),
+    sum64: new BigInt64Array(buffer, results + 160, 2),
+    kinds: new Int32Array(buffer, results + 192, 9 * 4),
+    zeros: new Uint32Array(buffer, results + 336, 65 * lanes),
     fill(dtype, a, b) {
       const width = dtypeBytes[dtype]
       const elements = Math.ceil(a.length / width / lanes) * lanes
@@ -103,33 +119,80 @@ function openSlot({ buffer }: SharedMemory, slot: number): Slot {
   }
 }
 
+/** The kinds that the kernel counts, in its order. The others follow from the distances. */
+const counted: readonly FloatKind[] = [
+  'nan-sign',
+  'nan-payload',
+  'nan-number',
+  'infinity-sign',
+  'infinity',
+  'subnormal-zero',
+  'zero',
+  'saturation',
+]
+
 function createTotals() {
   const ranks = new Float64Array(rankCount)
-  const total = { unequal: 0, signOfZero: 0, nan: 0, squares: 0, squaredDifferences: 0 }
+  const kinds = noKinds()
+  const total = { unequal: 0, squares: 0, squaredDifferences: 0 }
   let maxUlp = 0n
+  let sum = 0n
   return {
-    add(dtype: FloatDType, { squares, differences, counts, largest32, largest64, zeros }: Slot) {
-      total.squares += combineLanes(squares)
-      total.squaredDifferences += combineLanes(differences)
-      const unequal = sumOf(counts, 0, 4)
+    add(dtype: FloatDType, slot: Slot) {
+      total.squares += combineLanes(slot.squares)
+      total.squaredDifferences += combineLanes(slot.differences)
+      const unequal = sumOf(slot.unequal, 0, 4)
       if (unequal === 0) return
-      const nan = sumOf(counts, 4, 4)
-      let apart = 0
-      // Counted by the leading zeros of the distance less 1: 64 for 1, 63 for 2, 62 for 3 and 4. None is a distance
-      // above 2⁶³, which is rank 65, or in the narrow formats one of 0.
-      for (let rank = 1; rank < (dtype === 'f64' ? rankCount : rankCount - 1); rank++) {
-        const count = sumOf(zeros, (65 - rank) * lanes, lanes)
-        ranks[rank] = (ranks[rank] as number) + count
-        apart += count
-      }
       total.unequal += unequal
-      total.nan += nan
-      total.signOfZero += unequal - nan - apart
-      const most = dtype === 'f64' ? (largest64[0] as bigint) : BigInt(Math.max(...largest32))
+      const apart = addRanks(ranks, dtype, slot.zeros)
+      addKinds(kinds, unequal, apart, slot.kinds)
+      const most = dtype === 'f64' ? (slot.largest64[0] as bigint) : BigInt(Math.max(...slot.largest32))
       if (most > maxUlp) maxUlp = most
+      for (const part of dtype === 'f64' ? slot.sum64 : slot.sum32) sum += BigInt(part)
     },
-    tally: () => ({ ...total, ranks, maxUlp }),
+    // Of fewer bits than 64 the patterns lie in the upper part of 32.
+    tally: (dtype: FloatDType) => {
+      const equalSums = BigInt.asUintN(dtype === 'f64' ? 64 : 32, sum) === 0n
+      return { ...total, kinds, ranks, maxUlp, equalSums }
+    },
   }
+}
+
+/**
+ * Adds a block's counts by leading zeros of the distance less 1: 64 for 1, 63 for 2, 62 for 3 and 4. No leading zeros
+ * are a distance above 2⁶³, which is rank 65, or in the narrow formats one of 0.
+ *
+ * @returns how many pairs have a distance of at least 1, and how many of those at most that of rounding
+ */
+function addRanks(ranks: Float64Array, dtype: FloatDType, zeros: Uint32Array): { near: number; far: number } {
+  let [near, far] = [0, 0]
+  for (let rank = 1; rank < (dtype === 'f64' ? rankCount : rankCount - 1); rank++) {
+    const count = sumOf(zeros, (65 - rank) * lanes, lanes)
+    ranks[rank] = (ranks[rank] as number) + count
+    if (rank <= roundingRank) near += count
+    else far += count
+  }
+  return { near, far }
+}
+
+function addKinds(
+  kinds: Record<FloatKind, number>,
+  unequal: number,
+  { near, far }: { near: number; far: number },
+  counts: Int32Array,
+): void {
+  let nans = 0
+  let others = 0
+  counted.forEach((kind, i) => {
+    const count = sumOf(counts, i * 4, 4)
+    kinds[kind] += count
+    if (kind.startsWith('nan')) nans += count
+    else others += count
+  })
+  const nearOthers = sumOf(counts, counted.length * 4, 4)
+  kinds.rounding += near - nearOthers
+  kinds.larger += far - (others - nearOthers)
+  kinds['sign-of-zero'] += unequal - nans - near - far
 }
 
 function sumOf(counts: Int32Array | Uint32Array, from: number, length: number): number {

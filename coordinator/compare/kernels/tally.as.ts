@@ -4,18 +4,36 @@
 // copies a block of a and one of b into a slot, and reads counts out, which are written anew for every block. A block
 // is first counted as if all its elements were finite, which spares three masks an element. Where one is not, a sum of
 // squares is not finite either, and the block is counted again with care.
+//
+// Most differences are finite and neither zero nor at the limit of the type. So the first count only notes whether a
+// block has another one, and a second count over such blocks tells the kinds apart (kinds.ts defines them).
 
 // Offsets in a slot; slots.ts has them too.
 const A: usize = 0
 const B: usize = 16384 * 8
 const LANES: usize = B * 2 // f64[8] of squares, f64[8] of squared differences
 const UNEQUAL: usize = LANES + 128 // i32[4]
-const NAN: usize = UNEQUAL + 16 // i32[4]
-const LARGEST: usize = NAN + 16 // the largest distance: u32[4] or u64[1]
+const LARGEST: usize = UNEQUAL + 16 // the largest distance: u32[4] or u64[1]
+const SUM: usize = LARGEST + 16 // Σ of patterns of a − patterns of b: i32[4] or i64[2]
+const SPECIAL: usize = SUM + 16 // u64: not 0 if the block has a difference that the second count must see
+const KINDS: usize = SPECIAL + 16 // i32[4] for each of the kinds below
 // u32[65][8] by the leading zeros of distance − 1 in 64 bits; each lane counts for itself, so that no store waits for
 // another's. Without leading zeros: a distance of 0 in the narrow formats, one above 2⁶³ in binary64.
-const ZEROS: usize = LARGEST + 16
+const ZEROS: usize = KINDS + 9 * 16
 const END: usize = ZEROS + 65 * 8 * 4
+
+const NAN_SIGN: usize = KINDS
+const NAN_PAYLOAD: usize = KINDS + 16
+const NAN_NUMBER: usize = KINDS + 32
+const INFINITY_SIGN: usize = KINDS + 48
+const INFINITY_FINITE: usize = KINDS + 64
+const SUBNORMAL_ZERO: usize = KINDS + 80
+const ZERO: usize = KINDS + 96
+const SATURATION: usize = KINDS + 112
+/** Of the five kinds above: pairs as close as those of kind rounding. */
+const NEAR: usize = KINDS + 128
+/** ULPs up to which a difference is of kind rounding; tally.ts has it too. */
+const ROUNDING: i32 = 8
 
 // @ts-ignore: decorator
 @inline
@@ -90,18 +108,32 @@ function loadFour(at: usize, format: i32, second: bool): v128 {
   return i32x4.shl(second ? v128.load16x4_u(at, 8) : v128.load16x4_u(at), 16)
 }
 
+// @ts-ignore: decorator
+@inline
+function infinityOf(format: i32): i32 {
+  return format == 16 ? 0x7c000000 : 0x7f800000
+}
+
+// @ts-ignore: decorator
+@inline
+function largestFiniteOf(format: i32): i32 {
+  return infinityOf(format) - (format == 32 ? 1 : 0x10000)
+}
+
 /** Formats of at most 32 bits: 32 is binary32, 16 binary16, 17 bfloat16. */
 // @ts-ignore: decorator
 @inline
 function narrow(slot: usize, n: i32, format: i32, careful: bool): void {
   memory.fill(slot + LANES, 0, END - LANES)
-  const infinity = i32x4.splat(format == 16 ? 0x7c000000 : 0x7f800000)
+  const infinity = i32x4.splat(infinityOf(format))
   const shift = format == 32 ? 0 : 16
   const step: usize = format == 32 ? 32 : 16
   const end = slot + A + (<usize>n >> 3) * step
+  const one = i32x4.splat(1)
+  let special = i32x4.splat(0), sum = i32x4.splat(0)
   let s0 = f64x2.splat(0), s1 = f64x2.splat(0), s2 = f64x2.splat(0), s3 = f64x2.splat(0)
   let d0 = f64x2.splat(0), d1 = f64x2.splat(0), d2 = f64x2.splat(0), d3 = f64x2.splat(0)
-  let largest = i32x4.splat(0), unequal = i32x4.splat(0), nan = i32x4.splat(0)
+  let largest = i32x4.splat(0), unequal = i32x4.splat(0)
   for (let a = slot + A, b = slot + B; a < end; a += step, b += step) {
     const x0 = loadFour(a, format, false)
     const x1 = loadFour(a, format, true)
@@ -141,16 +173,22 @@ function narrow(slot: usize, n: i32, format: i32, careful: bool): void {
       const nan1 = v128.or(i32x4.gt_s(magnitude(x1), infinity), i32x4.gt_s(magnitude(y1), infinity))
       e0 = v128.andnot(e0, nan0)
       e1 = v128.andnot(e1, nan1)
-      nan = i32x4.sub(i32x4.sub(nan, v128.and(nan0, unequal0)), v128.and(nan1, unequal1))
     }
+    // One less than a magnitude is, unsigned, largest for zero: one comparison finds both ends.
+    const ends0 = i32x4.max_u(i32x4.sub(magnitude(x0), one), i32x4.sub(magnitude(y0), one))
+    const ends1 = i32x4.max_u(i32x4.sub(magnitude(x1), one), i32x4.sub(magnitude(y1), one))
+    special = i32x4.max_u(i32x4.max_u(special, v128.and(ends0, unequal0)), v128.and(ends1, unequal1))
+    sum = i32x4.add(sum, i32x4.add(i32x4.sub(x0, y0), i32x4.sub(x1, y1)))
     unequal = i32x4.sub(i32x4.sub(unequal, unequal0), unequal1)
     largest = i32x4.max_u(i32x4.max_u(largest, e0), e1)
     countFour(slot, e0, 0)
     countFour(slot, e1, 4)
   }
   v128.store(slot, unequal, UNEQUAL)
-  v128.store(slot, nan, NAN)
   v128.store(slot, largest, LARGEST)
+  v128.store(slot, sum, SUM)
+  const limit = i32x4.splat(largestFiniteOf(format) - 1)
+  store<u64>(slot, v128.any_true(i32x4.ge_u(special, limit)) ? 1 : 0, SPECIAL)
   storeLanes(slot + LANES, s0, s1, s2, s3)
   storeLanes(slot + LANES + 64, d0, d1, d2, d3)
 }
@@ -164,6 +202,55 @@ function storeLanes(at: usize, l0: v128, l1: v128, l2: v128, l3: v128): void {
   v128.store(at, l3, 48)
 }
 
+// @ts-ignore: decorator
+@inline
+function addMask(slot: usize, offset: usize, mask: v128): void {
+  v128.store(slot + offset, i32x4.sub(v128.load(slot + offset), mask))
+}
+
+/** The second count of a block: pairs of each kind that needs a look at zeros, limits, infinities and NaNs. */
+// @ts-ignore: decorator
+@inline
+function narrowKinds(slot: usize, n: i32, format: i32): void {
+  if (load<u64>(slot, SPECIAL) == 0) return
+  const infinity = i32x4.splat(infinityOf(format))
+  const largestFinite = i32x4.splat(largestFiniteOf(format))
+  const leastNormal = i32x4.splat(format == 16 ? 0x04000000 : 0x00800000)
+  const zero = i32x4.splat(0)
+  const shift = format == 32 ? 0 : 16
+  const step: usize = format == 32 ? 16 : 8
+  const end = slot + A + (<usize>n >> 2) * step
+  for (let a = slot + A, b = slot + B; a < end; a += step, b += step) {
+    const x = loadFour(a, format, false)
+    const y = loadFour(b, format, false)
+    const unequal = i32x4.ne(x, y)
+    if (!v128.any_true(unequal)) continue
+    const small = i32x4.min_s(magnitude(x), magnitude(y))
+    const large = i32x4.max_s(magnitude(x), magnitude(y))
+    const nan = v128.and(unequal, i32x4.gt_s(large, infinity))
+    const bothNan = v128.and(nan, i32x4.gt_s(small, infinity))
+    const same = i32x4.eq(small, large)
+    addMask(slot, NAN_SIGN, v128.and(bothNan, same))
+    addMask(slot, NAN_PAYLOAD, v128.andnot(bothNan, same))
+    addMask(slot, NAN_NUMBER, v128.andnot(nan, bothNan))
+    const infinite = v128.and(unequal, i32x4.eq(large, infinity))
+    const bothInfinite = v128.and(infinite, same)
+    const overflow = v128.and(infinite, i32x4.eq(small, largestFinite))
+    addMask(slot, INFINITY_SIGN, bothInfinite)
+    addMask(slot, INFINITY_FINITE, v128.andnot(v128.andnot(infinite, bothInfinite), overflow))
+    const finite = v128.and(unequal, i32x4.lt_s(large, infinity))
+    const oneZero = v128.andnot(v128.and(finite, i32x4.eq(small, zero)), same)
+    const subnormal = v128.and(oneZero, i32x4.lt_s(large, leastNormal))
+    addMask(slot, SUBNORMAL_ZERO, subnormal)
+    addMask(slot, ZERO, v128.andnot(oneZero, subnormal))
+    const near = i32x4.le_u(distance(x, y, shift), i32x4.splat(ROUNDING))
+    const atLimit = v128.andnot(v128.and(finite, i32x4.eq(large, largestFinite)), v128.or(same, oneZero))
+    const saturated = v128.andnot(atLimit, near)
+    addMask(slot, SATURATION, v128.or(overflow, saturated))
+    addMask(slot, NEAR, v128.and(v128.or(infinite, oneZero), near))
+  }
+}
+
 /** Whether a sum of squares met an infinity or a NaN. */
 function metNonFinite(slot: usize): bool {
   let sum: f64 = 0
@@ -175,17 +262,21 @@ function metNonFinite(slot: usize): bool {
 function tallyF32(slot: usize, n: i32): void {
   narrow(slot, n, 32, false)
   if (metNonFinite(slot)) narrow(slot, n, 32, true)
+  narrowKinds(slot, n, 32)
 }
 function tallyF16(slot: usize, n: i32): void {
   // Rebiased, its infinities are finite in binary32 and would not be met.
   narrow(slot, n, 16, true)
+  narrowKinds(slot, n, 16)
 }
 function tallyBf16(slot: usize, n: i32): void {
   narrow(slot, n, 17, false)
   if (metNonFinite(slot)) narrow(slot, n, 17, true)
+  narrowKinds(slot, n, 17)
 }
 
 const INFINITY64: i64 = 0x7ff0000000000000
+const LEAST_NORMAL64: i64 = 0x0010000000000000
 const MAGNITUDE64: i64 = 0x7fffffffffffffff
 
 // @ts-ignore: decorator
@@ -195,18 +286,61 @@ function order64(x: i64): i64 {
   return ((x & MAGNITUDE64) ^ sign) - sign
 }
 
-function countOne(slot: usize, a: i64, b: i64, lane: usize): void {
-  if (a == b) return
-  store<i32>(slot, load<i32>(slot, UNEQUAL) + 1, UNEQUAL)
-  if ((a & MAGNITUDE64) > INFINITY64 || (b & MAGNITUDE64) > INFINITY64) {
-    store<i32>(slot, load<i32>(slot, NAN) + 1, NAN)
-    return
-  }
+function distance64(a: i64, b: i64): u64 {
   const orderA = order64(a)
   const orderB = order64(b)
-  const d = <u64>(orderA > orderB ? orderA - orderB : orderB - orderA)
+  return <u64>(orderA > orderB ? orderA - orderB : orderB - orderA)
+}
+
+function addOne(slot: usize, offset: usize): void {
+  store<i32>(slot + offset, load<i32>(slot + offset) + 1)
+}
+
+function countOne(slot: usize, a: i64, b: i64, lane: usize): void {
+  if (a == b) return
+  addOne(slot, UNEQUAL)
+  const x = a & MAGNITUDE64
+  const y = b & MAGNITUDE64
+  const ends = max<u64>(<u64>(x - 1), <u64>(y - 1))
+  if (ends >= <u64>(INFINITY64 - 2)) store<u64>(slot, 1, SPECIAL)
+  if (x > INFINITY64 || y > INFINITY64) return
+  const d = distance64(a, b)
   if (d > load<u64>(slot, LARGEST)) store<u64>(slot, d, LARGEST)
   if (d != 0) countZeros(slot, d, lane)
+}
+
+/** As narrowKinds, an element at a time. */
+function kindsF64(slot: usize, n: i32): void {
+  if (load<u64>(slot, SPECIAL) == 0) return
+  const end = slot + A + (<usize>n << 3)
+  for (let at = slot + A; at < end; at += 8) {
+    const a = load<i64>(at)
+    const b = load<i64>(at, B)
+    if (a != b) kindOfOne(slot, a, b)
+  }
+}
+
+function kindOfOne(slot: usize, a: i64, b: i64): void {
+  const small = min<i64>(a & MAGNITUDE64, b & MAGNITUDE64)
+  const large = max<i64>(a & MAGNITUDE64, b & MAGNITUDE64)
+  const largestFinite = INFINITY64 - 1
+  if (large > INFINITY64) {
+    addOne(slot, small <= INFINITY64 ? NAN_NUMBER : small == large ? NAN_SIGN : NAN_PAYLOAD)
+    return
+  }
+  const near = distance64(a, b) <= <u64>ROUNDING
+  if (large == INFINITY64) {
+    addOne(slot, small == INFINITY64 ? INFINITY_SIGN : small == largestFinite ? SATURATION : INFINITY_FINITE)
+  } else if (small == 0) {
+    if (large == 0) return
+    addOne(slot, large < LEAST_NORMAL64 ? SUBNORMAL_ZERO : ZERO)
+  } else if (large == largestFinite && small < large && !near) {
+    addOne(slot, SATURATION)
+    return
+  } else {
+    return
+  }
+  if (near) addOne(slot, NEAR)
 }
 
 /** Two elements; the sum of squares comes back, that of differences is added in memory. */
@@ -222,6 +356,7 @@ function twoWide(slot: usize, a: usize, b: usize, sum: v128, lane: usize): v128 
   if (v128.any_true(v128.xor(x, y))) {
     const at = slot + LANES + 64 + (lane << 3)
     v128.store(at, plusSquare(v128.load(at), f64x2.sub(v, v128.and(y, finite))))
+    v128.store(slot, i64x2.add(v128.load(slot, SUM), i64x2.sub(x, y)), SUM)
     countOne(slot, i64x2.extract_lane(x, 0), i64x2.extract_lane(y, 0), lane)
     countOne(slot, i64x2.extract_lane(x, 1), i64x2.extract_lane(y, 1), lane + 1)
   }
@@ -239,6 +374,7 @@ function tallyF64(slot: usize, n: i32): void {
     s3 = twoWide(slot, a, b, s3, 6)
   }
   storeLanes(slot + LANES, s0, s1, s2, s3)
+  kindsF64(slot, n)
 }
 
 export { tallyF32 as f32, tallyF64 as f64, tallyF16 as f16, tallyBf16 as bf16 }

@@ -17,8 +17,9 @@ function both(dtype: FloatDType, a: Uint8Array, b: Uint8Array): { fast: string; 
   return { fast: line(tallySimd(dtype, a, b)), plain: line(tallyPlain(dtype, a, b)) }
 }
 
-function line({ unequal, signOfZero, nan, ranks, maxUlp, squares, squaredDifferences }: Tally): string {
-  return [unequal, signOfZero, nan, ...ranks, maxUlp, squares, squaredDifferences].join(' ')
+function line({ unequal, kinds, ranks, maxUlp, squares, squaredDifferences, equalSums }: Tally): string {
+  const counts = Object.entries(kinds).map(([kind, count]) => `${kind}=${count}`)
+  return [unequal, ...counts, ...ranks, maxUlp, squares, squaredDifferences, equalSums].join(' ')
 }
 
 test('fast and plain agree on every pair of hostile patterns', () => {

@@ -1,7 +1,8 @@
 import { isFloat } from '../../../shared/tensor.ts'
 import type { Comparison, Divergence, ElementComparison } from '../format.ts'
 import { visibleLine } from '../../../shared/visible.ts'
-import { elementText, grouped, percent, plural, rounded, ulpText } from '../wording.ts'
+import { hasDistances, kindText, normFigure, ulpFigure } from '../kind-text.ts'
+import { elementText, grouped, percent, plural, ulpText } from '../wording.ts'
 import { Bits } from './bits.tsx'
 import { Growth } from './growth.tsx'
 import { Histogram } from './histogram.tsx'
@@ -100,14 +101,15 @@ function Digests({ digests, names }: { digests: Divergence['digests']; names: Na
 
 /** The tensor as a whole, in figures. */
 function Statistics({ statistics }: { statistics: ElementComparison }) {
-  const { elements, unequal, maxUlp, relativeL2, nan, signOfZero } = statistics
+  const { elements, unequal } = statistics
+  const distances = hasDistances(statistics)
   const figures: [string, string][] = []
   if (elements > 1)
     figures.push(['Unequal elements', `${grouped(unequal)} of ${grouped(elements)} (${percent(unequal / elements)})`])
-  if (elements > 1 && maxUlp !== null) figures.push(['Largest distance', `${grouped(maxUlp)} ULP`])
-  if (relativeL2 !== null) figures.push(['Relative L2', rounded(relativeL2)])
-  if (nan > 0) figures.push(['Unequal with a NaN', grouped(nan)])
-  if (signOfZero > 0) figures.push(['+0 against −0', grouped(signOfZero)])
+  const kind = kindText(statistics)
+  if (kind !== '') figures.push(['Kind of difference', kind])
+  if (elements > 1 && distances) figures.push(['Largest distance', ulpFigure(statistics)])
+  if (distances) figures.push(['Relative L2', normFigure(statistics)])
   return (
     <dl class="facts">
       {figures.map(([term, text]) => (
@@ -161,16 +163,18 @@ function Outputs({ divergence, id, comparison }: { divergence: Divergence; id: s
             </tr>
           </thead>
           <tbody>
-            {outputs.map(({ name, digests, statistics }) => (
+            {outputs.map(({ name, digests, statistics, missing }) => (
               <tr>
                 <th scope="row">
                   <code>{visibleLine(name)}</code>
                 </th>
                 <td class="number">
-                  {statistics ? `${grouped(statistics.unequal)} of ${grouped(statistics.elements)}` : 'not kept'}
+                  {statistics
+                    ? `${grouped(statistics.unequal)} of ${grouped(statistics.elements)}`
+                    : (missing ?? 'not kept')}
                 </td>
-                <td class="number">{statistics?.maxUlp == null ? '' : grouped(statistics.maxUlp)}</td>
-                <td class="number">{statistics?.relativeL2 == null ? '' : rounded(statistics.relativeL2)}</td>
+                <td class="number">{statistics && hasDistances(statistics) ? ulpFigure(statistics) : ''}</td>
+                <td class="number">{statistics && hasDistances(statistics) ? normFigure(statistics) : ''}</td>
                 <td>
                   <code class="digest">{digests[0]}</code>
                   <br />

@@ -1,6 +1,7 @@
 import { scaleLinear, scaleLog } from 'd3-scale'
 import type { Growth as GrowthOfTensor } from '../format.ts'
 import { visibleLine } from '../../../shared/visible.ts'
+import { normFigure, pointFigure } from '../kind-text.ts'
 import { grouped, percent, plural, rounded, superscript } from '../wording.ts'
 import { fixed } from './histogram.tsx'
 
@@ -21,7 +22,12 @@ const measures: readonly Measure[] = [
     text: (value) => (value < 1e6 ? grouped(value) : rounded(value)),
     scale: 'log',
   },
-  { title: 'Relative L2', value: ({ relativeL2 }) => relativeL2, text: rounded, scale: 'log' },
+  {
+    title: 'Relative L2',
+    value: ({ relativeL2 }) => (relativeL2 === 'infinite' ? null : relativeL2),
+    text: rounded,
+    scale: 'log',
+  },
   { title: 'Unequal elements', value: ({ unequal }) => unequal, text: percent, scale: 'share' },
 ]
 
@@ -202,9 +208,11 @@ function GrowthTable({ rows, id }: { rows: readonly GrowthOfTensor[]; id: string
                   <code>{visibleLine(name)}</code>
                 </th>
                 <td class="number">{grouped(point.step)}</td>
-                <td class="number">{point.maxUlp === null ? '' : grouped(point.maxUlp)}</td>
-                <td class="number">{point.relativeL2 === null ? '' : rounded(point.relativeL2)}</td>
-                <td class="number">{percent(point.unequal)}</td>
+                <td class="number">
+                  {point.maxUlp !== null ? grouped(point.maxUlp) : point.state === 'measured' ? '' : pointFigure(point)}
+                </td>
+                <td class="number">{point.relativeL2 === null ? '' : normFigure(point)}</td>
+                <td class="number">{point.unequal === null ? 'not measured' : percent(point.unequal)}</td>
               </tr>
             ))}
           </tbody>
@@ -219,9 +227,10 @@ function GrowthTable({ rows, id }: { rows: readonly GrowthOfTensor[]; id: string
 
 function lastText({ points }: GrowthOfTensor): string {
   const last = points.at(-1) as Point
-  return last.unequal === 0
-    ? `equal at step ${grouped(last.step)}`
-    : `${percent(last.unequal)} unequal at step ${grouped(last.step)}`
+  const step = `at step ${grouped(last.step)}`
+  if (last.unequal === null) return `not measured ${step}`
+  if (last.state === 'nan' || last.state === 'infinite') return `${pointFigure(last)} ${step}`
+  return last.unequal === 0 ? `equal ${step}` : `${percent(last.unequal)} unequal ${step}`
 }
 
 /** Powers of ten around all positive values, so that rows can be compared; undefined where nothing has the measure. */

@@ -2,6 +2,7 @@ import type { Report } from '../format.ts'
 import { Configuration } from './configuration.tsx'
 import { Document, documentText } from './document.tsx'
 import { FactsSection } from './facts.tsx'
+import { MachinesSection } from './machines.tsx'
 import { MatrixSection } from './matrix.tsx'
 import { Notices } from './notices.tsx'
 import { Overview, Summary } from './overview.tsx'
@@ -28,22 +29,23 @@ export function renderHtml(report: Report): string {
 export function ReportBody({ report }: { report: Report }) {
   const view = createView(report)
   const numbered = report.comparisons.map((comparison, index) => ({ comparison, index }))
-  const parting = numbered.filter(({ comparison }) => comparison.verdict !== 'identical')
+  const differing = numbered.filter(({ comparison }) => comparison.verdict !== 'identical')
   const identical = numbered.filter(({ comparison }) => comparison.verdict === 'identical')
   return (
     <>
       <Summary report={report} />
+      <MachinesSection view={view} />
       <Notices view={view} />
       <MatrixSection view={view} />
       <Overview view={view} />
       <section id="workloads" aria-labelledby="workloads-title">
         <div class="wide">
           <h2 id="workloads-title">Workload by workload</h2>
-          {parting.map(({ comparison, index }) => (
+          {differing.map(({ comparison, index }) => (
             <WorkloadSection view={view} comparison={comparison} index={index} />
           ))}
           {identical.length > 0 ? (
-            <details class="fold" open={parting.length === 0}>
+            <details class="fold" open={differing.length === 0}>
               <summary>
                 {identical.length} identical {identical.length === 1 ? 'workload' : 'workloads'}
               </summary>

@@ -1,3 +1,4 @@
+import type { Verdict } from '../format.ts'
 import { classColour } from './palette.ts'
 
 /** A class's letter on its colour. */
@@ -6,11 +7,17 @@ export function Letter({ letter, index }: { letter: string; index: number | unde
 }
 
 /** A sign stands in for each verdict's colour. */
-const verdictSigns = { identical: '=', divergent: '≠', nondeterministic: '~', incomplete: '…' } as const
+const verdictSigns: Record<Verdict, string> = {
+  identical: '=',
+  divergent: '≠',
+  nondeterministic: '~',
+  incomplete: '…',
+  'nothing compared': '∅',
+}
 
-export function VerdictBadge({ verdict }: { verdict: keyof typeof verdictSigns }) {
+export function VerdictBadge({ verdict }: { verdict: Verdict }) {
   return (
-    <span class={`verdict ${verdict}`}>
+    <span class={`verdict ${verdict.replace(' ', '-')}`}>
       <span aria-hidden="true">{verdictSigns[verdict]}</span> {verdict}
     </span>
   )

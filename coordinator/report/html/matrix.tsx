@@ -1,5 +1,6 @@
 import {
   type Column,
+  type ColumnOrder,
   type Fold,
   type Mark,
   type Matrix,
@@ -10,7 +11,7 @@ import {
   usedSigns,
 } from '../matrix.ts'
 import { visibleLine } from '../../../shared/visible.ts'
-import { grouped, knobsText, paramsText, plural } from '../wording.ts'
+import { conditionText, grouped, knobsText, paramsText, plural } from '../wording.ts'
 import { classColour, paletteSize } from './palette.ts'
 import type { View } from './view.ts'
 
@@ -22,9 +23,8 @@ const maxRows = 1000
 
 /** Workloads × conditions, coloured and lettered by class. */
 export function MatrixSection({ view }: { view: View }) {
-  const matrix = buildMatrix(view.report)
-  const folds = foldRows(matrix.rows)
-  const wide = matrix.columns.length > maxColumns || matrix.columns.length * folds.length > maxCells
+  const orders: ColumnOrder[] = view.severalAgents ? ['condition', 'machine'] : ['machine']
+  const folds = foldRows(buildMatrix(view.report).rows)
   return (
     <section aria-labelledby="matrix-title">
       <div class="wide">
@@ -34,15 +34,47 @@ export function MatrixSection({ view }: { view: View }) {
           order of the plan; they say nothing of who is right.
         </p>
         <Legend folds={folds} />
-        <div class={`scroll matrix ${wide ? 'strips' : ''}`} tabindex={0} role="group" aria-labelledby="matrix-title">
-          {wide ? (
-            <StripTable view={view} matrix={matrix} folds={folds} />
-          ) : (
-            <LetterTable view={view} matrix={matrix} folds={folds} />
-          )}
-        </div>
+        {orders.length > 1 ? <OrderSwitch /> : null}
+        {orders.map((order) => (
+          <OrderedMatrix view={view} order={order} only={orders.length === 1} />
+        ))}
       </div>
     </section>
+  )
+}
+
+/** Radio buttons that the style sheet looks at: no script. */
+function OrderSwitch() {
+  return (
+    <fieldset class="order">
+      <legend>Columns</legend>
+      {(['condition', 'machine'] as const).map((order) => (
+        <label>
+          <input type="radio" name="order" id={`order-${order}`} value={order} checked={order === 'condition'} />
+          <span>{order === 'condition' ? 'by condition, machines side by side' : 'by machine'}</span>
+        </label>
+      ))}
+    </fieldset>
+  )
+}
+
+function OrderedMatrix({ view, order, only }: { view: View; order: ColumnOrder; only: boolean }) {
+  const matrix = buildMatrix(view.report, order)
+  const folds = foldRows(matrix.rows)
+  const wide = matrix.columns.length > maxColumns || matrix.columns.length * folds.length > maxCells
+  return (
+    <div
+      class={`scroll matrix ${wide ? 'strips' : ''} ${only ? '' : `by-${order}`}`}
+      tabindex={0}
+      role="group"
+      aria-labelledby="matrix-title"
+    >
+      {wide ? (
+        <StripTable view={view} matrix={matrix} folds={folds} />
+      ) : (
+        <LetterTable view={view} matrix={matrix} folds={folds} order={order} />
+      )}
+    </div>
   )
 }
 
@@ -80,21 +112,22 @@ interface TableProps {
   readonly folds: readonly Fold[]
 }
 
-function LetterTable({ view, matrix: { columns }, folds }: TableProps) {
-  const runs = backendRuns(columns)
+function LetterTable({ view, matrix: { columns }, folds, order }: TableProps & { order: ColumnOrder }) {
+  const byCondition = order === 'condition'
+  const runs = byCondition ? conditionRuns(columns) : backendRuns(columns)
   const edges = new Set(runs.map(([, start]) => start))
   const edge = (i: number) => (i > 0 && edges.has(i) ? ' edge' : '')
-  // A backend with too few columns to hold its name gives it to each of them.
-  const narrow = ([{ condition }, , length]: (typeof runs)[number]) => condition.backend.length * 8 + 8 > length * 29
+  const groupName = ({ condition }: Column) => (byCondition ? conditionText(condition) : condition.backend)
+  // A group with too few columns to hold its name gives it to each of them.
+  const narrow = ([first, , length]: (typeof runs)[number]) => groupName(first).length * 8 + 8 > length * 29
   const named = new Set(runs.filter(narrow).flatMap(([, start, length]) => Array.from({ length }, (_, i) => start + i)))
   const columnHead = (i: number) => {
-    const { condition } = columns[i] as Column
+    const column = columns[i] as Column
     return (
       <th scope="col" class={`knobs${edge(i)}`} {...(named.has(i) ? { rowspan: 2 } : {})}>
         <span>
-          {named.has(i) ? <b>{visibleLine(condition.backend)} </b> : null}
-          {visibleLine(knobsText(condition)) || (named.has(i) ? '' : 'as it comes')}
-          {condition.label === 'native' ? null : <i> {condition.label}</i>}
+          {named.has(i) ? <b>{visibleLine(groupName(column))} </b> : null}
+          {byCondition ? visibleLine(machineName(view, column)) : knobsOf(column, named.has(i))}
         </span>
       </th>
     )
@@ -102,7 +135,7 @@ function LetterTable({ view, matrix: { columns }, folds }: TableProps) {
   return (
     <table class="letters">
       <thead>
-        {view.severalAgents ? (
+        {view.severalAgents && !byCondition ? (
           <tr>
             <Corner rows={3} />
             {runsOf(columns, (a, b) => a.agent === b.agent).map(([{ agent }, start, length]) => (
@@ -113,13 +146,13 @@ function LetterTable({ view, matrix: { columns }, folds }: TableProps) {
           </tr>
         ) : null}
         <tr>
-          {view.severalAgents ? null : <Corner rows={2} />}
+          {view.severalAgents && !byCondition ? null : <Corner rows={2} />}
           {runs.map((run) =>
             narrow(run) ? (
               Array.from({ length: run[2] }, (_, i) => columnHead(run[1] + i))
             ) : (
               <th scope="colgroup" colspan={run[2]} class={`backend${edge(run[1])}`}>
-                {visibleLine(run[0].condition.backend)}
+                {visibleLine(groupName(run[0]))}
               </th>
             ),
           )}
@@ -141,6 +174,20 @@ function LetterTable({ view, matrix: { columns }, folds }: TableProps) {
       </tbody>
     </table>
   )
+}
+
+function knobsOf({ condition }: Column, named: boolean) {
+  return (
+    <>
+      {visibleLine(knobsText(condition)) || (named ? '' : 'as it comes')}
+      {condition.label === 'native' ? null : <i> {condition.label}</i>}
+    </>
+  )
+}
+
+function machineName(view: View, { agent, condition }: Column): string {
+  const name = view.names.get(agent) ?? agent
+  return condition.device === 'cpu' ? name : `${name}/${condition.device}`
 }
 
 function Corner({ rows }: { rows: number }) {
@@ -253,8 +300,14 @@ function backendRuns(columns: readonly Column[]) {
   return runsOf(columns, (a, b) => a.agent === b.agent && a.condition.backend === b.condition.backend)
 }
 
+function conditionRuns(columns: readonly Column[]) {
+  const key = ({ condition: { backend, knobs } }: Column) => JSON.stringify([backend, knobs])
+  return runsOf(columns, (a, b) => key(a) === key(b))
+}
+
 function signClass(sign: string): string {
-  return sign.startsWith('~') ? 'nondeterministic' : sign === '–' ? 'unsupported' : 'failed'
+  if (sign.startsWith('~')) return 'nondeterministic'
+  return sign === '–' ? 'inapplicable' : sign === '∅' ? 'lacking' : 'failed'
 }
 
 function markClass(mark: Mark | undefined): string {

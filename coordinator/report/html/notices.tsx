@@ -1,15 +1,14 @@
-import { type Notice, collectNotices, noticeHeadings } from '../notices.ts'
+import type { Notice } from '../format.ts'
 import { visibleLine, visibleLog } from '../../../shared/visible.ts'
 import { conditionText, plural } from '../wording.ts'
 import type { View } from './view.ts'
 
-/** What must not be silent. Unsupported cells are expected in most plans and are folded. */
+/** What a reader must know. Inapplicable cells are expected in most plans and are folded. */
 export function Notices({ view }: { view: View }) {
-  const notices = collectNotices(view.report)
+  const { notices, counts } = view.report.findings
   if (notices.length === 0) return null
-  const grave = notices.filter(({ kind }) => kind !== 'unsupported')
-  const unsupported = notices.filter(({ kind }) => kind === 'unsupported')
-  const count = unsupported.reduce((sum, { cells }) => sum + cells, 0)
+  const grave = notices.filter(({ kind }) => kind !== 'inapplicable')
+  const inapplicable = notices.filter(({ kind }) => kind === 'inapplicable')
   return (
     <section aria-labelledby="notices-title">
       <div class="wide">
@@ -21,11 +20,11 @@ export function Notices({ view }: { view: View }) {
             ))}
           </ul>
         ) : null}
-        {unsupported.length > 0 ? (
+        {inapplicable.length > 0 ? (
           <details class="aside">
-            <summary>{plural(count, 'unsupported cell')}, and why</summary>
+            <summary>{plural(counts.cells.inapplicable, 'combination')} that cannot be computed, and why</summary>
             <ul class="notices">
-              {unsupported.map((notice) => (
+              {inapplicable.map((notice) => (
                 <Item notice={notice} view={view} />
               ))}
             </ul>
@@ -37,14 +36,15 @@ export function Notices({ view }: { view: View }) {
 }
 
 function Item({ notice, view }: { notice: Notice; view: View }) {
-  const { kind, subject, message, cells, examples } = notice
+  const { kind, heading, subject, text, cells } = notice
+  const examples = notice.examples.flatMap((id) => view.cells.get(id) ?? [])
   const stderr = examples.find((cell) => cell.status !== 'completed' && cell.stderr)?.stderr
   return (
     <li class={`notice ${kind}`}>
-      <b class="kind">{noticeHeadings[kind]}</b>
+      <b class="kind">{heading}</b>
       <div>
         <p>
-          <code>{visibleLine(subject)}</code>: {visibleLine(message)}
+          <code>{visibleLine(subject)}</code>: {visibleLine(text)}
         </p>
         {stderr ? (
           <figure class="log">

@@ -1,43 +1,22 @@
-import type { Comparison, Report } from '../format.ts'
-import { plannedChanges } from '../planned-changes.ts'
 import { visibleLine } from '../../../shared/visible.ts'
-import {
-  agreementRange,
-  agreementText,
-  chanceShort,
-  duration,
-  grouped,
-  listed,
-  paramsText,
-  percent,
-  plural,
-  seedsOf,
-  ulpText,
-} from '../wording.ts'
+import type { Comparison, Report } from '../format.ts'
+import { duration, grouped, listed, paramsText, plural, seedsOf, ulpText } from '../wording.ts'
 import { Letter, VerdictBadge } from './letter.tsx'
 import type { View } from './view.ts'
 
-/** The sentence first, then what was run. */
+/** Do the machines agree, then the sentence, then what was run. */
 export function Summary({ report }: { report: Report }) {
-  const { run, agents, cells } = report
-  const executions = cells.reduce((sum, { traces }) => sum + traces.length, 0)
-  const completed = cells.reduce((sum, { traces }) => sum + traces.filter((trace) => trace !== null).length, 0)
-  const unsupported = cells.reduce((sum, { status, traces }) => sum + (status === 'unsupported' ? traces.length : 0), 0)
+  const { run, agents, findings } = report
+  const { cells, executions, rows } = findings.counts
   const seeds = seedsOf(report)
+  const several = findings.machines.machines.length > 1
   const elapsed = run.endedAt === undefined ? undefined : Date.parse(run.endedAt) - Date.parse(run.createdAt)
   const facts: [string, string][] = [
     ['Plan', run.name],
     ['Agents', agents.length <= 3 ? listed(agents.map(({ name }) => name)) : grouped(agents.length)],
-    ['Workloads', grouped(report.comparisons.length)],
-    ['Cells', grouped(cells.length)],
-    [
-      'Executions',
-      completed === executions
-        ? grouped(executions)
-        : completed + unsupported === executions
-          ? `${grouped(completed)}, and ${grouped(unsupported)} unsupported`
-          : `${grouped(completed)} of ${grouped(executions)} completed`,
-    ],
+    ['Workloads', `${grouped(rows.compared)} compared of ${grouped(rows.total)}`],
+    ['Cells', `${grouped(cells.compared)} compared of ${grouped(cells.total)}`],
+    ['Executions', `${grouped(executions.completed)} completed of ${grouped(executions.planned)}`],
     [seeds.length === 1 ? 'Seed' : 'Seeds', seeds.length <= 6 ? seeds.join(', ') : `${seeds.length} seeds`],
     ['Duration', elapsed === undefined || Number.isNaN(elapsed) ? run.state : duration(elapsed)],
     ['Began', run.createdAt],
@@ -48,7 +27,8 @@ export function Summary({ report }: { report: Report }) {
     <section class="summary" aria-labelledby="sentence">
       <div class="wide">
         <VerdictBadge verdict={report.verdict} />
-        <h1 id="sentence">{visibleLine(report.sentence)}</h1>
+        {several ? <p class="machines-line">{visibleLine(findings.machines.text)}</p> : null}
+        <h1 id="sentence">{visibleLine(findings.sentence)}</h1>
         <dl class="facts">
           {facts.map(([term, text]) => (
             <div>
@@ -63,25 +43,16 @@ export function Summary({ report }: { report: Report }) {
   )
 }
 
-function Agreement({ report }: { report: Report }) {
-  const range = agreementRange(report)
-  if (!range) return null
-  const [least, most] = range
+function Agreement({ report: { findings } }: { report: Report }) {
+  if (findings.agreement === null) return null
+  const { least, most, text } = findings.agreement
   return (
     <details class="aside">
       <summary>
-        What agreement of{' '}
-        {least.executions === most.executions
-          ? plural(least.executions, 'execution')
-          : `${least.executions} to ${most.executions} executions`}{' '}
-        of a cell shows, and what it does not
+        What agreement of {least === most ? plural(least, 'execution') : `${least} to ${most} executions`} of a cell
+        shows, and what it does not
       </summary>
-      <p>
-        {agreementText(least)}
-        {least.executions === most.executions
-          ? null
-          : ` Where cells ran ${most.executions} times, rarer than ${percent(most.otherOutcomesBelow)}.`}
-      </p>
+      <p>{text}</p>
       <p>
         Equal bits mean equal bits for these inputs and these settings. They do not show that other inputs would agree,
         nor that the result is accurate. Letters of classes follow the order of the plan: no class is the right one, and
@@ -100,7 +71,7 @@ export function Overview({ view }: { view: View }) {
   return (
     <section aria-labelledby="overview-title">
       <div class="wide">
-        <h2 id="overview-title">Where they part, and why</h2>
+        <h2 id="overview-title">Where they differ, and why</h2>
         <div class="scroll" tabindex={0} role="group" aria-labelledby="overview-title">
           <table class="list overview">
             <thead>
@@ -108,9 +79,9 @@ export function Overview({ view }: { view: View }) {
                 <th scope="col">Workload</th>
                 <th scope="col">Verdict</th>
                 <th scope="col">Classes</th>
-                <th scope="col">First part at</th>
+                <th scope="col">First differ at</th>
                 <th scope="col">Distance there</th>
-                <th scope="col">Changed alone, bits followed</th>
+                <th scope="col">Changed alone: the bits followed</th>
                 <th scope="col">Goes along with</th>
               </tr>
             </thead>
@@ -135,19 +106,18 @@ export function Overview({ view }: { view: View }) {
                   </td>
                   <Place comparison={comparison} />
                   <td>
-                    {plannedChanges(comparison, view.cells)
-                      .filter(({ followed }) => followed > 0)
-                      .map(({ setting, pairs, followed }) => (
-                        <div>
-                          <code>{visibleLine(setting)}</code>
-                          <span class="quiet">
-                            {' '}
-                            {grouped(followed)} of {plural(pairs, 'pair')}
-                          </span>
-                        </div>
-                      ))}
+                    {settingsThatCount(view, index).map(({ setting, trials, followed, strength }) => (
+                      <div>
+                        <code>{visibleLine(setting)}</code>
+                        <span class="quiet">
+                          {' '}
+                          in {grouped(followed)} of {plural(trials, 'trial')}
+                          {strength === 'seen' ? ' (seen, too few executions)' : ''}
+                        </span>
+                      </div>
+                    ))}
                   </td>
-                  <td>{whyInShort(comparison)}</td>
+                  <td>{whyInShort(view, index)}</td>
                 </tr>
               ))}
             </tbody>
@@ -174,25 +144,22 @@ function Place({ comparison }: { comparison: Comparison }) {
   )
 }
 
-function whyInShort(comparison: Comparison) {
-  const [best] = comparison.explanations
-  if (best) {
-    if (best.chance > 0.5) return <span class="quiet">nothing beyond chance</span>
-    return (
-      <>
-        {best.facts.map((fact, i) => (
-          <>
-            {i > 0 ? ' and ' : ''}
-            <code>{visibleLine(fact)}</code>
-          </>
-        ))}
-        <span class="quiet">
-          {best.rivals > 0 ? ` or ${plural(best.rivals, 'rival')}` : ''}
-          {best.chance > 0.05 ? ` (${chanceShort(best)})` : ''}
-        </span>
-      </>
-    )
-  }
-  if (comparison.verdict === 'nondeterministic') return 'differs from run to run'
-  return comparison.classes.length > 1 ? <em>unexplained</em> : ''
+function settingsThatCount(view: View, index: number) {
+  return view.report.findings.settings.filter(({ rows, outcome }) => outcome === 'followed' && rows.includes(index))
+}
+
+function whyInShort(view: View, index: number) {
+  const [cause] = view.report.findings.causes.filter(({ rows }) => rows.includes(index))
+  if (cause === undefined) return ''
+  return (
+    <>
+      {cause.facts.map((names, i) => (
+        <>
+          {i > 0 ? ' and ' : ''}
+          <code>{visibleLine(names[0] ?? '')}</code>
+          {names.length > 1 ? <span class="quiet"> or {plural(names.length - 1, 'other fact')}</span> : null}
+        </>
+      ))}
+    </>
+  )
 }

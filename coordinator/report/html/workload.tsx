@@ -24,6 +24,7 @@ const maxAgents = 8
 export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
   const { workload, workloadVersion, params, seed, verdict, divergences, nondeterministic, selfConsistency } =
     comparison
+  const expected = view.report.findings.rows[index]?.expected
   const described = view.report.workloads.find(({ id }) => id === workload)
   return (
     <article class="workload" id={`w${index}`} aria-labelledby={`w${index}-title`}>
@@ -32,13 +33,14 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
           {visibleLine(workload)} <span class="params">{visibleLine(paramsText(params))}</span>
         </h3>
         <VerdictBadge verdict={verdict} />
+        {expected ? <span class="quiet">{expected.met ? 'as expected' : 'not as expected'}</span> : null}
       </header>
       <p class="quiet">
         {described ? `${visibleLine(described.title)}. ` : ''}
         Version {workloadVersion}, seed {visibleLine(seed)}.{' '}
         {selfConsistency ? agreementShort(selfConsistency) : 'No cell completed and agreed with itself.'}
       </p>
-      {comparison.inputsEqual ? null : (
+      {comparison.inputsEqual !== false ? null : (
         <p class="caution">
           <b>The inputs differ between the classes.</b> What follows compares different inputs, not different
           arithmetic.
@@ -54,18 +56,18 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
           <Classes view={view} comparison={comparison} />
           <WithoutClass view={view} comparison={comparison} />
         </div>
-        <Explanations view={view} comparison={comparison} />
+        <Explanations view={view} comparison={comparison} index={index} />
       </div>
       {nondeterministic.slice(0, maxNondeterministic).map((self, i) => (
         <section class="divergence">
           <h4>
-            <b class="letter nondeterministic">~</b> {conditionOf(view, self.cell)} disagreed with itself:{' '}
-            {grouped(self.distinct)} distinct results in {grouped(self.executions)} executions
+            <b class="letter nondeterministic">~</b> {visibleLine(selfText(view, index, self.cell))}
           </h4>
+          {twinText(view, index, self.cell)}
           {self.divergence ? (
             <DivergenceDetail divergence={self.divergence} id={`w${index}-s${i}`} names={self.divergence.classes} />
           ) : (
-            <p class="quiet">Where they part is not known: the bytes of its executions were not kept.</p>
+            <p class="quiet">Where they differ is not known: the traces of its executions were not kept.</p>
           )}
         </section>
       ))}
@@ -92,6 +94,16 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
       ) : null}
     </article>
   )
+}
+
+function selfText(view: View, index: number, cell: string): string {
+  return view.report.findings.self.find((self) => self.comparison === index && self.cell === cell)?.text ?? cell
+}
+
+/** How a cell that repeats differs from this one. */
+function twinText(view: View, index: number, cell: string) {
+  const twin = view.report.findings.self.find((self) => self.comparison === index && self.cell === cell)?.twin
+  return twin ? <p>{visibleLine(twin.text)}.</p> : null
 }
 
 function conditionOf(view: View, id: string): string {
@@ -191,11 +203,13 @@ function WithoutClass({ view, comparison }: { view: View; comparison: Comparison
       </li>
     ))
   }
-  if (comparison.incomplete.length + comparison.unsupported.length === 0) return null
+  const { incomplete, absent, inapplicable } = comparison
+  if (incomplete.length + absent.length + inapplicable.length === 0) return null
   return (
     <ul class="plain without">
-      {line(comparison.incomplete, '✕', 'failed')}
-      {line(comparison.unsupported, '–', 'unsupported')}
+      {line(incomplete, '✕', 'failed')}
+      {line(absent, '∅', 'lacking')}
+      {line(inapplicable, '–', 'inapplicable')}
     </ul>
   )
 }

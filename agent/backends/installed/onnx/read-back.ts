@@ -1,8 +1,6 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Knobs } from '../../../../shared/condition.ts'
-import type { Note } from '../../../../shared/execution.ts'
 import { encodeModel } from './model.ts'
 import { operatorsOf } from './operators.ts'
 import type { OnnxRuntime, SessionOptions } from './runtime.ts'
@@ -12,8 +10,8 @@ import type { OnnxRuntime, SessionOptions } from './runtime.ts'
 
 export interface ReadBack {
   readonly settings: Readonly<Record<string, string>>
+  readonly reasons: Readonly<Record<string, string>>
   readonly facts: Readonly<Record<string, string>>
-  readonly notes: readonly Note[]
 }
 
 const one = encodeModel({
@@ -42,11 +40,11 @@ const layered = encodeModel({
   outputs: [{ name: 'y', rank: 4 }],
 })
 
-/** What is in force of what a condition asked for. @param options the same that kernels are computed with */
-export async function readBack(ort: OnnxRuntime, options: SessionOptions, asked: Knobs): Promise<ReadBack> {
+/** What is in force. @param options the same that kernels are computed with */
+export async function readBack(ort: OnnxRuntime, options: SessionOptions): Promise<ReadBack> {
   const settings: Record<string, string> = {}
   const facts: Record<string, string> = {}
-  const notes: Note[] = []
+  const reasons: Record<string, string> = {}
   // The first session of a process may bring threads of its own that stay.
   await threadsOf(ort, { ...options, intraOpNumThreads: 1, executionMode: 'sequential' })
 
@@ -60,15 +58,15 @@ export async function readBack(ort: OnnxRuntime, options: SessionOptions, asked:
       const inter = await threadsOf(ort, { ...options, intraOpNumThreads: 1 })
       if (inter !== undefined) settings.interOpThreads = String(inter + 1)
       facts['pool.onnxruntime.inter'] = settings.interOpThreads ?? 'unknown'
-    } else if (asked.interOpThreads !== undefined) {
-      const message =
-        'interOpThreads did nothing: operators run one after the other, in no pool; set executionMode: parallel'
-      notes.push({ kind: 'no-effect', subject: 'interOpThreads', message })
+    } else {
+      settings.interOpThreads = 'none'
+      reasons.interOpThreads = 'operators run one after another, in no pool; set executionMode: parallel'
     }
   }
   const level = await readLevel(ort, options)
   if (level !== undefined) settings.graphOptimization = level
-  return { settings, facts, notes }
+  else reasons.graphOptimization = 'on this processor the runtime does not show which level it took'
+  return { settings, reasons, facts }
 }
 
 /** How many threads a session has besides the one that calls it; undefined where the system does not tell. */

@@ -6,6 +6,7 @@ import sys
 from typing import NamedTuple
 
 from .backends import find_backend
+from .backends.common import substitutions
 from .errors import BitfleetError, Unsupported
 from .kernel_workloads import kernel_workloads
 from .observe import floating_point_facts, mapped_libraries, process_facts
@@ -27,25 +28,35 @@ class Context(NamedTuple):
 
 
 class Inputs:
-    """The user's own arrays, by the digest that a plan pins them with."""
+    """The user's own arrays. What they are is dtype, shape and digest together (see shared/array-identity.ts)."""
 
     def __init__(self, inputs):
-        self._inputs = {given["digest"]: given for given in inputs}
+        self._inputs = inputs
 
-    def _find(self, digest):
-        if digest not in self._inputs:
-            raise BitfleetError("not-found", f"the array {digest} was not given with the plan")
-        return self._inputs[digest]
+    def _find(self, reference):
+        def refers_to(array):
+            same = reference["digest"] == array["digest"]
+            return same and all(reference.get(key, array[key]) == array[key] for key in ("dtype", "shape"))
 
-    def shape(self, digest):
-        found = self._find(digest)
+        found = {(array["dtype"], tuple(array["shape"])): array for array in self._inputs if refers_to(array)}
+        if not found:
+            raise BitfleetError("not-found", f"the array {reference['digest']} was not given with the plan")
+        if len(found) > 1:
+            what = " and ".join(f"{dtype}{list(shape)}" for dtype, shape in found)
+            message = f"{reference['file']} may be {what}, which have the same bytes; give its dtype and shape"
+            raise BitfleetError("usage", f"{message} beside its digest")
+        return next(iter(found.values()))
+
+    def shape(self, reference):
+        found = self._find(reference)
         return found["dtype"], tuple(found["shape"])
 
-    def read(self, digest):
-        with open(self._find(digest)["file"], "rb") as file:
+    def read(self, reference):
+        found = self._find(reference)
+        with open(found["file"], "rb") as file:
             data = file.read()
-        if digest_of(data) != digest:
-            raise BitfleetError("digest-mismatch", f"input {digest} has other bytes on this agent")
+        if digest_of(data) != found["digest"]:
+            raise BitfleetError("digest-mismatch", f"input {found['digest']} has other bytes on this agent")
         return data
 
 
@@ -93,5 +104,6 @@ def _flushing(backend):
 
 
 def _tell_effective(backend, facts, **more):
-    settings, own, notes = backend.effective()
-    write_event({"type": "effective", "settings": settings, "facts": {**facts, **own}, "notes": notes, **more})
+    settings, own, reasons = backend.effective()
+    said = {"settings": settings, "reasons": reasons, "facts": {**facts, **own}, "notes": list(substitutions.values())}
+    write_event({"type": "effective", **said, **more})

@@ -17,7 +17,7 @@ class Operand(NamedTuple):
     dtype: str
     shape: tuple
     draw: object
-    digest: str = ""
+    reference: object = None
 
 
 def _drawn(name, dtype, shape, data):
@@ -26,13 +26,13 @@ def _drawn(name, dtype, shape, data):
 
 
 def _given(name, dtype, pinned, inputs, rank=None):
-    found = inputs.shape(pinned["digest"])
+    found = inputs.shape(pinned)
     # numpy has no bfloat16: its patterns come as u16.
     if found[0] != dtype and (dtype, found[0]) != ("bf16", "u16"):
         raise BitfleetError("usage", f"{pinned['file']} holds {found[0]} and dtype is {dtype}; give the array's own")
     if rank is not None and len(found[1]) != rank:
         raise BitfleetError("usage", f"{pinned['file']} has shape {list(found[1])} and {name} must have {rank} axes")
-    return Operand(name, dtype, found[1], None, pinned["digest"])
+    return Operand(name, dtype, found[1], None, pinned)
 
 
 def _first(params, inputs, rank, shape, data=None):
@@ -178,7 +178,7 @@ class KernelWorkload:
             if operand.draw:
                 tensor = operand.draw(operand.dtype, operand.shape, Stream(context.seed, operand.name))
             else:
-                tensor = create_tensor(operand.dtype, operand.shape, context.inputs.read(operand.digest))
+                tensor = create_tensor(operand.dtype, operand.shape, context.inputs.read(operand.reference))
             context.recorder.checkpoint(0, operand.name, tensor)
             tensors.append(tensor._replace(shape=_flat(tensor.shape)) if self._flat else tensor)
         result = self._call(kernel, tensors, params)

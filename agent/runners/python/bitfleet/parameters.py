@@ -43,9 +43,10 @@ def _check_domain(value):
 
 
 def _check_input(value):
-    fits = isinstance(value, dict) and set(value) == {"file", "digest"}
+    required, optional = {"file", "digest"}, {"dtype", "shape"}
+    fits = isinstance(value, dict) and required <= set(value) <= required | optional
     fits = fits and re.fullmatch("sha256:[0-9a-f]{64}", str(value["digest"]))
-    return None if fits else "must be { file, digest }"
+    return None if fits else "must be { file, digest }, or { file, digest, dtype, shape }"
 
 
 domain = Param(_check_domain)

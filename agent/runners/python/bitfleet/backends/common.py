@@ -16,7 +16,7 @@ class Opened(NamedTuple):
     version: str
     #: Functions of tensors to a tensor, by the names of workloads/kernels.ts; one may raise `Unsupported`.
     kernels: dict
-    #: () to (settings, facts, notes).
+    #: () to an `Effective`.
     effective: object
     #: Product of two tensors, element by element: for looking at how the library's own threads compute.
     multiply: object
@@ -24,8 +24,28 @@ class Opened(NamedTuple):
     engine: object = None
 
 
-def no_effect(subject, message):
-    return {"kind": "no-effect", "subject": subject, "message": message}
+class Effective(NamedTuple):
+    """What is in force, read back from the library; `settings` are named as the knobs they answer."""
+
+    settings: dict
+    facts: dict
+    #: By knob: why the library has another value than it was asked for, or why it does not tell.
+    reasons: dict
+
+
+#: Kernels that this process computed in another way, because its library lacks them: notes of kind `fallback`, by kernel.
+substitutions = {}
+
+
+def substituted(library, kernel, operations, compute):
+    """A kernel made of other operations; it is noted once it is used."""
+
+    def noting(*operands):
+        message = f"{library} has no {kernel}: it is computed by {operations}"
+        substitutions[kernel] = {"kind": "fallback", "subject": kernel, "message": message}
+        return compute(*operands)
+
+    return noting
 
 
 def text_of(value):

@@ -8,7 +8,7 @@ import tempfile
 from ..elementary import domains
 from ..errors import Unsupported
 from ..tensors import Tensor
-from .common import Opened, aligned_copy, no_effect, text_of
+from .common import Effective, Opened, aligned_copy, substituted, text_of
 from .jax_training import create_jax_engine
 
 #: Knobs that are flags of XLA, which are read from one variable when it starts.
@@ -19,7 +19,7 @@ _flags = {
     "optimizationLevel": "xla_backend_optimization_level",
 }
 #: Where a flag stands that XLA does not write, because it is at its default.
-_defaults = {"fastMath": "false", "multiThreadEigen": "true", "optimizationLevel": "3"}
+_defaults = {"fastMath": "false", "multiThreadEigen": "true", "maxIsa": "none", "optimizationLevel": "3"}
 
 _dtypes = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16", "i32": "int32"}
 #: XLA writes the flags in force beside the module of this name, and of no other.
@@ -52,7 +52,7 @@ def open_backend(asked):
     def effective():
         # What is found by compiling something is asked when the workload is done, not before.
         told.append(len(told))
-        return _read_back(jax, asked, jit, dump if len(told) > 1 else None)
+        return _read_back(jax, jit, dump if len(told) > 1 else None)
 
     kernels, multiply = _create_kernels(jax, compiled, upload, download)
     return Opened("jax", jax.__version__, kernels, effective, multiply, engine)
@@ -118,13 +118,13 @@ def _create_kernels(jax, compiled, upload, download):
         "gemm": compute(lambda a, b: jnp.dot(a, b)),
         "elementary": elementary,
         "softmax": compute(lambda x: jax.nn.softmax(x, -1)),
-        "layernorm": compute(layernorm),
+        "layernorm": substituted("jax", "layernorm", "mean, var, sqrt, multiplication and addition", compute(layernorm)),
         "conv2d": compute(conv2d),
     }
     return found, compute(lambda x, y: x * y)
 
 
-def _read_back(jax, asked, jit, dump):
+def _read_back(jax, jit, dump):
     import jaxlib
     import numpy
 
@@ -135,18 +135,17 @@ def _read_back(jax, asked, jit, dump):
         "lib.numpy.version": numpy.__version__,
         "lib.jax.platform": jax.default_backend(),
     }
-    notes = []
-    if "threads" in asked:
-        fact = f"NPROC={text_of(asked['threads'])} was given to XLA, which does not tell the size of its pools"
-        notes.append(no_effect("threads", fact))
+    reasons = {"threads": "NPROC was given to XLA, which does not tell the size of its pools"}
     if dump is None:
-        return settings, facts, notes
+        return Effective(settings, facts, reasons)
     in_force, complete = _flags_in_force(jax, dump)
     for name, flag in _flags.items():
         if flag in in_force:
             settings[name] = in_force[flag]
         elif complete and name in _defaults:
             settings[name] = _defaults[name]
+        else:
+            reasons[name] = "this version of XLA does not tell it"
     facts.update(
         {
             f"lib.xla.{flag}": value
@@ -154,7 +153,7 @@ def _read_back(jax, asked, jit, dump):
             if not flag.startswith(("xla_dump", "xla_detailed"))
         }
     )
-    return settings, facts, notes
+    return Effective(settings, facts, reasons)
 
 
 def _flags_in_force(jax, dump):

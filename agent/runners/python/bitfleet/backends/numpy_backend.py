@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from ..errors import Unsupported
-from .common import Opened, aligned_buffer, aligned_copy, byte_length, like, no_effect, text_of
+from .common import Effective, Opened, aligned_buffer, aligned_copy, byte_length, like, substituted
 from .openblas import read_openblas
 
 
@@ -17,13 +17,17 @@ def detect():
     return numpy.__version__
 
 
-def open_backend(asked):
+#: What hides instructions from NumPy, set by a knob or before the agent started.
+_hiding = ("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES")
+
+
+def open_backend(_asked):
     # By another process, before this one has threads.
-    native = _features_unhidden() if "disableCpuFeatures" in asked else None
+    native = _features_unhidden() if any(os.environ.get(name) for name in _hiding) else None
     import numpy
 
     kernels, multiply = _create_kernels(numpy)
-    return Opened("numpy", numpy.__version__, kernels, lambda: _read_back(numpy, asked, native), multiply)
+    return Opened("numpy", numpy.__version__, kernels, lambda: _read_back(numpy, native), multiply)
 
 
 #: NumPy has no bfloat16.
@@ -91,9 +95,9 @@ def _create_kernels(np):
         "gemv": lambda a, x: product(a, x, a.shape[:1]),
         "gemm": lambda a, b: product(a, b, (a.shape[0], b.shape[1])),
         "elementary": elementary,
-        "softmax": softmax,
-        "layernorm": layernorm,
-        "conv2d": conv2d,
+        "softmax": substituted("numpy", "softmax", "exp, sum and division", softmax),
+        "layernorm": substituted("numpy", "layernorm", "mean, var, sqrt, multiplication and addition", layernorm),
+        "conv2d": substituted("numpy", "conv2d", "one matrix product over copied windows (im2col)", conv2d),
     }
     return found, lambda x, y: download(x, np.multiply(upload(x), upload(y)))
 
@@ -104,10 +108,10 @@ def _internals(np):
     return core._multiarray_umath
 
 
-def _read_back(np, asked, native):
+def _read_back(np, native):
     umath = _internals(np)
     features, dispatch = umath.__cpu_features__, list(umath.__cpu_dispatch__)
-    settings, facts, notes = read_openblas(asked)
+    settings, facts, reasons = read_openblas()
     on = [name for name in dispatch if features.get(name)]
     facts.update(
         {
@@ -117,28 +121,28 @@ def _read_back(np, asked, native):
             **_build_facts(np),
         }
     )
-    wanted = asked.get("disableCpuFeatures")
-    if wanted is None:
-        settings["disableCpuFeatures"] = " ".join(name for name in dispatch if not features.get(name)) or "none"
-        return settings, facts, notes
-    names = text_of(wanted).split()
-    had = lambda name: native is None or native.get(name, False)
-    hidden = [name for name in names if had(name) and features.get(name) is False]
-    settings["disableCpuFeatures"] = " ".join(hidden) or "none"
-    for name in names:
-        if name in hidden:
-            continue
-        if name not in features:
-            why = "it is not among those this build knows"
-        elif not had(name):
-            why = "this processor does not have it"
-        elif name in umath.__cpu_baseline__:
-            why = "this build takes it for granted"
-        else:
-            why = "this build chooses no loop by it"
-        fact = f"NPY_DISABLE_CPU_FEATURES={text_of(wanted)}: NumPy {np.__version__} did not hide {name}: {why}"
-        notes.append(no_effect("disableCpuFeatures", fact))
-    return settings, facts, notes
+    wanted = os.environ.get("NPY_DISABLE_CPU_FEATURES", "").replace(",", " ").split()
+    if native is None and wanted:
+        reasons["disableCpuFeatures"] = "NumPy did not tell what it finds if nothing is hidden"
+        return Effective(settings, facts, reasons)
+    hidden = [name for name, has in (native or {}).items() if has and not features.get(name)]
+    # In the order that was asked for: what else went with it shows in the dispatch.
+    settings["disableCpuFeatures"] = " ".join([name for name in wanted if name in hidden] or hidden) or "none"
+    left = [name for name in wanted if name not in hidden]
+    if left:
+        why = lambda name: f"did not hide {name}: {_why_not_hidden(umath, native, name)}"
+        reasons["disableCpuFeatures"] = f"NumPy {np.__version__} {'; '.join(map(why, left))}"
+    return Effective(settings, facts, reasons)
+
+
+def _why_not_hidden(umath, native, name):
+    if name not in umath.__cpu_features__:
+        return "it is not among those this build knows"
+    if not native.get(name, False):
+        return "this processor does not have it"
+    if name in umath.__cpu_baseline__:
+        return "this build takes it for granted"
+    return "this build chooses no loop by it"
 
 
 def _features_unhidden():
@@ -148,7 +152,7 @@ sys.path[:] = {sys.path!r}
 import numpy as np
 umath = (getattr(np, "_core", None) or np.core)._multiarray_umath
 json.dump({{name: bool(has) for name, has in umath.__cpu_features__.items()}}, sys.stdout)"""
-    variables = {name: value for name, value in os.environ.items() if name != "NPY_DISABLE_CPU_FEATURES"}
+    variables = {name: value for name, value in os.environ.items() if name not in _hiding}
     command = [sys.executable, "-I", "-S", "-B", "-c", script]
     answer = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60)
     return json.loads(answer.stdout) if answer.returncode == 0 else None

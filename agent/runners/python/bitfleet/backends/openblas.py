@@ -4,7 +4,6 @@ import ctypes
 import os
 
 from ..observe import mapped_libraries
-from .common import no_effect, text_of
 
 
 class OpenBlas:
@@ -40,29 +39,20 @@ def find_openblas():
     return None
 
 
-def read_openblas(asked):
-    """Settings, facts and notes of it, as the backend `openblas` tells them."""
+def read_openblas():
+    """Settings, facts and reasons of it, as the backend `openblas` tells them."""
     library = find_openblas()
     if library is None:
-        return {}, {"lib.openblas.version": "none"}, []
+        unread = "no OpenBLAS is loaded that could tell it"
+        return {}, {"lib.openblas.version": "none"}, {"coreType": unread, "threads": unread}
     config = library.text("openblas_get_config").split()
     core = library.text("openblas_get_corename")
     threads = str(library.number("openblas_get_num_threads"))
     version = config[1] if config[:1] == ["OpenBLAS"] and len(config) > 1 else "unknown"
     options = [word for word in config[0 if version == "unknown" else 2 :] if word != core]
     parallel = ("sequential", "pthread", "openmp")[library.number("openblas_get_parallel")]
-    notes = []
-    wanted = asked.get("coreType")
-    # Names are compared without case, as OpenBLAS reads them.
-    if wanted is not None and text_of(wanted).lower() != core.lower():
-        dynamic = "DYNAMIC_ARCH" in options
-        why = "this build has no such core type" if dynamic else "it was built for one processor (no DYNAMIC_ARCH)"
-        fact = f"OPENBLAS_CORETYPE={text_of(wanted)} had no effect: {why}; OpenBLAS {version} chose {core}"
-        notes.append(no_effect("coreType", fact))
-    wanted = asked.get("threads")
-    if wanted is not None and text_of(wanted) != threads:
-        fact = f"OpenBLAS runs {threads} (its processors or its build allow no more)"
-        notes.append(no_effect("threads", f"OPENBLAS_NUM_THREADS={text_of(wanted)} did not take: {fact}"))
+    dynamic = "DYNAMIC_ARCH" in options
+    why = "has no such core type here" if dynamic else "was built for one processor (no DYNAMIC_ARCH)"
     facts = {
         "lib.openblas.version": version,
         "lib.openblas.options": " ".join(options),
@@ -71,4 +61,5 @@ def read_openblas(asked):
         "lib.openblas.integers": str(library.integer_bits),
         "pool.openblas": threads,
     }
-    return {"coreType": core, "threads": threads}, facts, notes
+    reasons = {"coreType": f"OpenBLAS {version} {why}", "threads": "its processors or its build allow no more"}
+    return {"coreType": core, "threads": threads}, facts, reasons

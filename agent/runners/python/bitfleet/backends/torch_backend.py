@@ -8,7 +8,7 @@ import tempfile
 from ..elementary import domains
 from ..errors import Unsupported
 from ..tensors import Tensor
-from .common import Opened, aligned_copy, no_effect, text_of
+from .common import Effective, Opened, aligned_copy
 from .torch_training import create_torch_engine
 
 _dtypes = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16", "i32": "int32"}
@@ -39,7 +39,7 @@ def open_backend(asked):
     def effective():
         # What is found by computing something is asked when the workload is done, not before.
         told.append(len(told))
-        return _read_back(torch, asked, last=len(told) > 1)
+        return _read_back(torch, last=len(told) > 1)
 
     engine = lambda network, params: create_torch_engine(torch, network, params, upload, download)
     upload, download = _movers(torch)
@@ -108,17 +108,21 @@ def _create_kernels(torch, upload, download):
     return found, compute(torch.mul)
 
 
-def _read_back(torch, asked, last):
+def _read_back(torch, last):
     on = lambda value: "on" if value else "off"
-    capability = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else "unknown"
+    capability = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else None
     settings = {
         "threads": str(torch.get_num_threads()),
         "interopThreads": str(torch.get_num_interop_threads()),
         "deterministic": on(torch.are_deterministic_algorithms_enabled()),
-        "cpuCapability": "default" if capability in ("DEFAULT", "NO AVX") else capability.lower(),
         "mkldnn": on(torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()),
         "matmulPrecision": torch.get_float32_matmul_precision(),
     }
+    reasons = {}
+    if capability is None:
+        reasons["cpuCapability"] = f"PyTorch {torch.__version__} has no function that tells it"
+    else:
+        settings["cpuCapability"] = "default" if capability in ("DEFAULT", "NO AVX") else capability.lower()
     config = torch.__config__.show()
     facts = {
         "lib.pytorch.version": torch.__version__,
@@ -130,20 +134,19 @@ def _read_back(torch, asked, last):
         "pool.pytorch.interop": settings["interopThreads"],
     }
     branch = _mkl_branch(torch)
-    if branch is not None:
+    if branch is None:
+        reasons["mklCbwr"] = "this PyTorch has no MKL that can be asked"
+    else:
         settings["mklCbwr"] = branch
+        reasons["mklCbwr"] = f"MKL says that it is at {branch}"
     if last:
         said = _hear(lambda: _ask_onednn(torch))
-        settings["onednnMaxIsa"] = _isa_name(_first(r"info,cpu,isa:(.*)", said))
-        facts["lib.pytorch.onednn.isa"] = settings["onednnMaxIsa"]
+        isa = _first(r"info,cpu,isa:(.*)", said)
+        if isa:
+            settings["onednnMaxIsa"] = facts["lib.pytorch.onednn.isa"] = _isas.get(isa, isa)
+        reasons["onednnMaxIsa"] = f"oneDNN makes code for {isa}" if isa else "oneDNN said nothing of its instructions"
         facts["lib.pytorch.mkl.processor"] = _first(r"64 architecture (.*?) (?:enabled )?processors,", said)
-    notes = []
-    for name in ("mklCbwr",) if "mklCbwr" in asked else ():
-        wanted = text_of(asked[name])
-        if settings.get(name) != wanted:
-            fact = f"MKL_CBWR={wanted} had no effect: MKL is at {settings.get(name, 'a branch it does not tell')}"
-            notes.append(no_effect(name, fact))
-    return settings, {key: value for key, value in facts.items() if value}, notes
+    return Effective(settings, {key: value for key, value in facts.items() if value}, reasons)
 
 
 def _first(pattern, text):
@@ -198,11 +201,7 @@ def _hear(act):
         return file.read().decode("utf-8", "replace")
 
 
-def _isa_name(words):
-    """oneDNN's words as the variable has them: `Intel AVX-512 with Intel DL Boost` is AVX512_CORE_VNNI."""
-    return _isas.get(words, words) or "unknown"
-
-
+#: oneDNN's words as the variable has them: `Intel AVX-512 with Intel DL Boost` is AVX512_CORE_VNNI.
 #: oneDNN, src/cpu/x64/cpu_isa_traits.cpp, `get_isa_info`.
 _isas = {
     "Intel SSE4.1": "SSE41",

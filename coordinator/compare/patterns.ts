@@ -1,0 +1,44 @@
+import type { DifferencePattern } from '../report/format.ts'
+import { type Tensor, asBits } from '../../shared/tensor.ts'
+
+/** More differing elements than this are not sorted: the coordinator must not stand still for one tensor. */
+export const mostSorted = 1 << 22
+const leastMasked = 8
+const maskedShare = 0.1
+
+/**
+ * What all differing elements show together.
+ *
+ * @param zeroes how many pairs of them are zero on one side only
+ * @param equalSums false if the patterns of a and b have different sums, so that none is a permutation of the other
+ */
+export function patternsOf(
+  a: Tensor,
+  b: Tensor,
+  unequal: number,
+  zeroes: number,
+  equalSums: boolean,
+): DifferencePattern[] {
+  const found: DifferencePattern[] = []
+  // Of two values only, an equal number of each is no sign of an order.
+  if (equalSums && a.dtype !== 'bool' && unequal <= mostSorted && isPermutation(a, b, unequal))
+    found.push('permutation')
+  if (zeroes >= leastMasked && zeroes >= maskedShare * unequal) found.push('mask')
+  return found
+}
+
+/** Whether the differing elements of both sides are the same bit patterns, each as often. */
+function isPermutation(a: Tensor, b: Tensor, unequal: number): boolean {
+  const [left, right] = [asBits(a), asBits(b)]
+  const make = () => new (left.constructor as new (length: number) => typeof left)(unequal)
+  const [p, q] = [make(), make()]
+  for (let i = 0, k = 0; i < left.length; i++) {
+    if (left[i] === right[i]) continue
+    p[k] = left[i] as never
+    q[k] = right[i] as never
+    k++
+  }
+  p.sort()
+  q.sort()
+  return p.every((pattern: number | bigint, i: number) => pattern === q[i])
+}

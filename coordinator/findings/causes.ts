@@ -1,0 +1,169 @@
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import type { Facts } from '../../shared/facts.ts'
+import { explainMachines, type MachineExplanation, type ObservedSet } from '../explain/explain-machines.ts'
+import type { FactSet } from '../explain/minimal-facts.ts'
+import { reasonText } from '../explain/reasons.ts'
+import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
+import type { CauseFinding, ReportCore } from '../report/format.ts'
+import { listed, percent, plural } from '../report/wording.ts'
+import { type MachineRow, machineRows } from './machines.ts'
+import { type MachineName, machinesOf } from './machine-names.ts'
+import type { Silence } from './silence.ts'
+
+/** Inseparable facts and rules that are named. */
+const namedAtMost = 6
+
+/**
+ * Facts that go along with the bits: over machines, with a chance and its judgement; and over the cells of each row,
+ * without either, since cells of one machine are no independent machines.
+ */
+export function findCauses(core: ReportCore, silence: Silence): CauseFinding[] {
+  return [...machineCauses(core, silence), ...cellCauses(core)]
+}
+
+function machineCauses(core: ReportCore, silence: Silence): CauseFinding[] {
+  const machines = machinesOf(core)
+  const rows = machineRows(core, machines, silence).filter(({ vectors }) => new Set(vectors).size > 1)
+  if (rows.length === 0) return []
+  const factsOf = machineFacts(core, machines)
+  const explained = explainMachines(
+    rows.map((row) => ({
+      row: String(row.comparison),
+      machines: row.machines.map((machine, i) => ({
+        id: machines[machine]?.name ?? '',
+        facts: factsOf(row, i),
+        outcome: row.vectors[i] as string,
+      })),
+    })),
+  )
+  const found = explained.flatMap(causesOfRow)
+  const merged = new Map<string, CauseFinding>()
+  for (const cause of found) {
+    const key = `${cause.of} ${cause.text}`
+    const known = merged.get(key)
+    merged.set(key, known ? { ...known, rows: [...known.rows, ...cause.rows] } : cause)
+  }
+  return [...merged.values()]
+}
+
+/**
+ * The facts of a machine in a row: its agent's, and what its executions there agree on under every condition. Equal facts
+ * are one object, so that rows are compared fast.
+ */
+function machineFacts(core: ReportCore, machines: readonly MachineName[]): (row: MachineRow, at: number) => Facts {
+  const agentFacts = agentFactsById(core.agents)
+  const known = new Map<string, Facts>()
+  return ({ conditions, machines: places }, at) => {
+    const agent = machines[places[at] as number]?.agent ?? ''
+    const cells = conditions.flatMap((condition) => condition.cells[at] ?? [])
+    const key = canonicalJson([agent, cells.map(({ facts, condition, varying }) => [facts, condition.effective, varying])])
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const all = cells.map((cell) => unitFacts(agentFacts.get(agent) ?? {}, cell))
+    const [first = {}, ...others] = all
+    // What two conditions of one machine disagree on is no fact of the machine; what only one of them has, is.
+    const facts: Record<string, string> = { ...first }
+    const dropped = new Set<string>()
+    for (const other of others) {
+      for (const [name, value] of Object.entries(other)) {
+        if (facts[name] === undefined && !dropped.has(name)) facts[name] = value
+        else if (facts[name] !== value) {
+          dropped.add(name)
+          delete facts[name]
+        }
+      }
+    }
+    known.set(key, facts)
+    return facts
+  }
+}
+
+function causesOfRow(explained: MachineExplanation): CauseFinding[] {
+  const { row, machines, explanations, unexplained, decisionList } = explained
+  const rows = [Number(row)]
+  const best = explanations.find(({ headlined }) => headlined) ?? explanations[0]
+  const causes: CauseFinding[] = []
+  if (best !== undefined) {
+    causes.push({
+      of: 'machines',
+      rows,
+      facts: namesOf(best),
+      headlined: best.headlined,
+      chance: best.adjusted,
+      reasons: best.reasons.map((reason) => reasonText(reason)),
+      text: setText(best, machines),
+    })
+  } else if (unexplained !== undefined) {
+    const text = `over ${plural(machines, 'machine')}: unexplained: ${unexplained}`
+    causes.push({ of: 'machines', rows, facts: [], headlined: false, chance: null, reasons: [unexplained], text })
+  }
+  if (decisionList.rules.length > 0 && (best === undefined || best.facts.length > 1)) {
+    const rules = decisionList.rules.slice(0, namedAtMost).map(({ if: equalities, class: outcome }, i) => {
+      const said = equalities.map(({ fact, value }) => (value === null ? `${fact} is missing` : `${fact} = ${value}`))
+      return said.length === 0 ? `else ${outcome}` : `${i === 0 ? 'if' : 'else if'} ${said.join(' and ')} then ${outcome}`
+    })
+    const more = decisionList.rules.length > namedAtMost ? '; …' : ''
+    const chance =
+      decisionList.chance === null
+        ? 'no chance can be given'
+        : `a list as short is found by chance in ${percent(decisionList.chance)}`
+    causes.push({
+      of: 'machines',
+      rows,
+      facts: [...new Set(decisionList.rules.flatMap((rule) => rule.if.map(({ fact }) => fact)))].map((fact) => [fact]),
+      headlined: false,
+      chance: decisionList.chance,
+      reasons: ['a list of rules is never named as the cause'],
+      text: `shortest rules found: ${rules.join('; ')}${more} (${chance})`,
+    })
+  }
+  return causes
+}
+
+function setText(set: ObservedSet, machines: number): string {
+  const facts = factsText(set)
+  const how = set.equal ? 'just as' : 'more finely than'
+  if (set.headlined) {
+    const twins = Object.values(set.twins).flat().map(([a, b]) => `${a} and ${b}`)
+    return `${facts} groups the ${plural(machines, 'machine')} ${how} their bits do; chance does as well in ${percent(set.adjusted ?? 1)}; ${listed(twins.slice(0, 2))} differ in nothing else recorded`
+  }
+  const others = set.alike === 0 ? 'no other fact does' : `${plural(set.alike, 'other fact')} ${set.alike === 1 ? 'does' : 'do'} so`
+  const why = set.reasons.map((reason) => reasonText(reason))
+  return `the bits go along with ${facts}${set.equal ? '' : ', which groups the machines more finely'}; ${others}; not named as the cause: ${why.join('; ')}`
+}
+
+/** Over cells of one row: named, and never as the cause. */
+function cellCauses({ comparisons }: ReportCore): CauseFinding[] {
+  return comparisons.flatMap((comparison, index): CauseFinding[] => {
+    if (comparison.classes.length < 2) return []
+    const [best] = comparison.explanations
+    const finding = { of: 'cells' as const, rows: [index], headlined: false, chance: null }
+    if (best !== undefined) {
+      const text = `over the cells, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}; this alone shows no cause`
+      return [{ ...finding, facts: namesOf(best), reasons: ['cells of one machine are not independent'], text }]
+    }
+    // Other inputs are the reason already.
+    if (comparison.inputsEqual === false || comparison.unexplained === undefined) return []
+    const text = `over the cells: unexplained: ${comparison.unexplained}`
+    return [{ ...finding, facts: [], reasons: [comparison.unexplained], text }]
+  })
+}
+
+function rivalsText({ rivals, facts }: FactSet): string {
+  return rivals === 0 ? '' : `; ${plural(rivals, 'other set')} of ${plural(facts.length, 'fact')} ${rivals === 1 ? 'does' : 'do'} so, too`
+}
+
+/** Each fact with those that cannot be told from it, the most useful first. */
+function namesOf({ facts, inseparable }: FactSet): string[][] {
+  return facts.map((fact) => [fact, ...(inseparable[fact] ?? [])])
+}
+
+function factsText(set: FactSet): string {
+  return listed(
+    namesOf(set).map(([fact, ...others]) => {
+      if (others.length === 0) return fact as string
+      const more = others.length > namedAtMost ? [`${others.length - namedAtMost} more`] : []
+      return `${fact} (not to be told from ${listed([...others.slice(0, namedAtMost), ...more])})`
+    }),
+  )
+}

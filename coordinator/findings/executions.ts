@@ -1,0 +1,17 @@
+import type { ReportCell } from '../report/format.ts'
+import { plural } from '../report/wording.ts'
+
+/** The least number of completed executions of some cells; 0 if there are none. */
+export function leastExecutions(cells: readonly Pick<ReportCell, 'traces'>[]): number {
+  if (cells.length === 0) return 0
+  return cells.reduce(
+    (least, { traces }) => Math.min(least, traces.filter((trace) => trace !== null).length),
+    Infinity,
+  )
+}
+
+/** Marks a difference that was seen and not claimed. */
+export function tooFewText(executions: number, needs: number): string {
+  const more = needs > executions ? `: ${plural(executions, 'execution')} of a cell, a claim needs ${needs}` : ''
+  return `Seen, too few executions to be claimed${more}.`
+}

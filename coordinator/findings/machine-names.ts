@@ -1,0 +1,30 @@
+import type { ReportCell, ReportCore } from '../report/format.ts'
+import { agentNames, byNaturalName } from '../report/wording.ts'
+
+/** What computes and is compared as one machine: an agent's processor, or one of its cards. */
+export interface MachineName {
+  readonly id: string
+  readonly agent: string
+  /** `gpu0`; undefined for the processor. */
+  readonly device: string | undefined
+  readonly name: string
+}
+
+/** The id of the machine that a cell ran on: its agent's, or `AGENT/gpu3`, since each card is a machine of its own. */
+export function machineOf({ agent, condition: { device } }: ReportCell): string {
+  return device === 'cpu' ? agent : `${agent}/${device}`
+}
+
+/** The machines that cells were planned for, in the order of their names. */
+export function machinesOf(core: Pick<ReportCore, 'agents' | 'cells'>): MachineName[] {
+  const names = agentNames(core)
+  const found = new Map<string, MachineName>()
+  for (const cell of core.cells) {
+    const id = machineOf(cell)
+    if (cell.lack === 'inapplicable' || found.has(id)) continue
+    const device = cell.condition.device === 'cpu' ? undefined : cell.condition.device
+    const name = names.get(cell.agent) ?? cell.agent
+    found.set(id, { id, agent: cell.agent, device, name: device === undefined ? name : `${name}/${device}` })
+  }
+  return [...found.values()].sort((a, b) => byNaturalName(a.name, b.name) || (a.id < b.id ? -1 : 1))
+}

@@ -1,0 +1,106 @@
+import type { CauseFinding, Comparison, Counts, ReportCore, RowFinding, SettingFinding } from '../report/format.ts'
+import { grouped, listed, plural } from '../report/wording.ts'
+import { hasGaps } from './verdict.ts'
+
+const namedAtMost = 4
+/** Commas stand between workloads. */
+const settingsAtMost = 2
+
+interface Claims {
+  readonly counts: Counts
+  readonly rows: readonly RowFinding[]
+  readonly settings: readonly SettingFinding[]
+  readonly causes: readonly CauseFinding[]
+  /** Rows all of whose differences the claimed settings account for. */
+  readonly accounted: ReadonlySet<number>
+}
+
+/**
+ * The verdict in one sentence: "9 of 12 workloads are identical over 24 conditions on 1 machine; 3 differ: reduce.sum by
+ * js.order, …". It counts what was compared. A workload with its parameters and seed counts as one.
+ */
+export function verdictSentence(core: ReportCore, claims: Claims): string {
+  const { rows, counts } = claims
+  if (rows.length === 0) return 'Nothing was compared: the plan has no cells'
+  const at = (i: number) => core.comparisons[i] as Comparison
+  const having = (holds: (comparison: Comparison, row: RowFinding) => boolean) =>
+    rows.flatMap((row, i) => (holds(at(i), row) ? [i] : []))
+  const name = (i: number) => at(i).workload
+  const differ = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual !== false)
+  const inputs = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual === false)
+  const expected = having(({ nondeterministic }, row) => nondeterministic.length > 0 && asExpected(row))
+  const unstable = having(({ nondeterministic }, row) => nondeterministic.length > 0 && !asExpected(row))
+  const incomplete = having((comparison) => hasGaps(comparison, core.run))
+  const alone = having(
+    ({ compared, nondeterministic }, { comparison }) =>
+      compared.length < 2 && nondeterministic.length === 0 && !incomplete.includes(comparison),
+  )
+  const clauses = [
+    clause(differ, ['differs', 'differ'], (i) => differsBy(i, name(i), claims)),
+    clause(inputs, ['computed on different inputs', 'computed on different inputs'], name),
+    clause(unstable, ['differs from run to run', 'differ from run to run'], name),
+    clause(expected, ['differs from run to run as expected', 'differ from run to run as expected'], name),
+    clause(incomplete, ['is incomplete', 'are incomplete'], name),
+    clause(alone, ['was not compared', 'were not compared'], (i) => `${name(i)} (${aloneText(at(i))})`),
+  ]
+  return [headOf(counts), ...clauses.filter((text) => text !== '')].join('; ')
+}
+
+function headOf({ rows, conditions, machines }: Counts): string {
+  if (rows.compared === 0) return 'Nothing was compared with another cell'
+  const where = `over ${plural(conditions, 'condition')} on ${plural(machines, 'machine')}`
+  const noun = rows.total > rows.compared ? 'compared workload' : 'workload'
+  if (rows.identical === rows.compared) {
+    return rows.compared === 1
+      ? `1 ${noun} is identical ${where}`
+      : `All ${grouped(rows.compared)} ${noun}s are identical ${where}`
+  }
+  if (rows.identical === 0) {
+    return rows.compared === 1
+      ? `1 ${noun} is not identical ${where}`
+      : `None of ${grouped(rows.compared)} ${noun}s is identical ${where}`
+  }
+  const verb = rows.identical === 1 ? 'is' : 'are'
+  return `${grouped(rows.identical)} of ${plural(rows.compared, noun)} ${verb} identical ${where}`
+}
+
+function asExpected({ expected }: RowFinding): boolean {
+  return expected?.expect === 'nondeterministic' && expected.met
+}
+
+function aloneText({ classes, absent, inapplicable }: Comparison): string {
+  if (classes.length > 0) return '1 cell'
+  if (absent.length > 0) return 'absent'
+  return inapplicable.length > 0 ? 'inapplicable' : 'no cell'
+}
+
+function clause(
+  indices: readonly number[],
+  [one, many]: readonly [string, string],
+  describe: (index: number) => string,
+): string {
+  if (indices.length === 0) return ''
+  const names = [...new Set(indices.map(describe))]
+  const named = names.slice(0, namedAtMost).join(', ')
+  const more = names.length > namedAtMost ? `, and ${names.length - namedAtMost} more` : ''
+  return `${grouped(indices.length)} ${indices.length === 1 ? one : many}: ${named}${more}`
+}
+
+/**
+ * Named by the settings that the plan changed alone and the bits followed; "among others" if they leave differences
+ * open. Too few executions read "seen with", not "by". Without a setting, by the facts that are headlined.
+ */
+function differsBy(index: number, workload: string, { settings, causes, accounted }: Claims): string {
+  const own = settings.filter(({ rows, outcome }) => outcome === 'followed' && rows.includes(index))
+  const claimed = own.filter(({ strength }) => strength === 'claimed').map(({ setting }) => setting)
+  if (claimed.length > 0) return `${workload} by ${settingsText(claimed)}${accounted.has(index) ? '' : ' among others'}`
+  if (own.length > 0) return `${workload}, seen with ${settingsText(own.map(({ setting }) => setting))}`
+  const cause = causes.find(({ rows, headlined }) => headlined && rows.includes(index))
+  return cause === undefined ? workload : `${workload} by ${listed(cause.facts.map((names) => names.join(' or ')))}`
+}
+
+/** Knobs of several versions by the name they share, and no more of them than can be read. */
+function settingsText(settings: readonly string[]): string {
+  const names = [...new Set(settings.map((setting) => setting.replace(/@.*(?=\.[^.]+$)/, '')))]
+  return names.length > settingsAtMost ? `${names[0]} and ${names.length - 1} more settings` : listed(names)
+}

@@ -1,0 +1,162 @@
+import type { Comparison, ReportCore, SettingFinding } from '../report/format.ts'
+import { grouped, listed, plural } from '../report/wording.ts'
+import { countTrialPairs } from '../plan/trial-pairs.ts'
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import { accountsForAll } from './accounts.ts'
+import { type ClaimRule, createClaimRule } from './claim.ts'
+import { settingStates } from './effective.ts'
+import { tooFewText } from './executions.ts'
+import { type KnobStatement, stateKnobs } from './knob-statements.ts'
+import { findSilence, type Silence } from './silence.ts'
+import type { Level, TrialCell } from './trial-cell.ts'
+import { judgeSettings, type SettingResult } from './trials.ts'
+
+/** What the plan tested, and what the rest of the findings needs of it. */
+export interface TestedSettings {
+  readonly settings: SettingFinding[]
+  /** Places of the rows all of whose differences the claimed settings account for. */
+  readonly accounted: ReadonlySet<number>
+  readonly silence: Silence
+  readonly rule: ClaimRule
+  /** What became of each knob. */
+  readonly statements: readonly KnobStatement[]
+}
+
+/**
+ * What the settings that the plan changes alone do to the bits. Rows whose inputs differ take no part: there the bits may
+ * differ whatever a setting does.
+ */
+export function findSettings(core: ReportCore): TestedSettings {
+  const cells = trialCells(core)
+  const silence = findSilence(cells)
+  const pairs = countTrialPairs(core.cells.filter(({ lack }) => lack !== 'inapplicable'))
+  const otherInputs = new Set(core.comparisons.filter(({ inputsEqual }) => inputsEqual !== true).map(rowOf))
+  const usable = cells.filter(({ row }) => !otherInputs.has(row))
+  const results = judgeSettings(usable, silence, pairs)
+  const places = placesByRow(core)
+  const letters = lettersOf(core)
+  const settings = results.map((result): SettingFinding => {
+    const { setting, row, bits, trials, followed, executions } = result
+    return {
+      setting,
+      rows: places.get(row) ?? [],
+      outcome: bits === 'followed' || bits === 'stayed' ? bits : 'not tested',
+      strength: bits === 'followed' ? result.strength : executions > 1 ? 'claimed' : 'seen',
+      trials,
+      followed,
+      executions: Number.isFinite(executions) ? executions : 0,
+      needs: bits === 'followed' ? result.needs : createClaimRule(pairs).needed,
+      text: textOf(result, letters),
+    }
+  })
+  return {
+    settings,
+    accounted: accountedRows(core, usable, settings, silence),
+    silence,
+    rule: createClaimRule(Math.max(pairs, results.length)),
+    statements: stateKnobs(cells, silence, results),
+  }
+}
+
+function rowOf({ workload, workloadVersion, params }: Pick<Comparison, 'workload' | 'workloadVersion' | 'params'>): string {
+  return canonicalJson([workload, workloadVersion, params])
+}
+
+function placesByRow({ comparisons }: ReportCore): Map<string, number[]> {
+  const places = new Map<string, number[]>()
+  comparisons.forEach((comparison, i) => {
+    const row = rowOf(comparison)
+    places.set(row, [...(places.get(row) ?? []), i])
+  })
+  return places
+}
+
+function trialCells({ cells }: ReportCore): TrialCell[] {
+  return cells.flatMap((cell): TrialCell[] => {
+    const { id, agent, workload, workloadVersion, seed, condition, facts } = cell
+    const traces = cell.traces.filter((trace) => trace !== null)
+    if (traces.length === 0) return []
+    const { backend, device, knobs, effective, version, label } = condition
+    return [
+      {
+        id,
+        agent,
+        workload: `${workload}@${workloadVersion}`,
+        row: rowOf(cell),
+        seed,
+        condition: { backend, device, knobs },
+        version,
+        emulator: label === 'emulated' ? (facts.emulator ?? 'emulated') : '',
+        effective,
+        states: settingStates(cell),
+        traces,
+      },
+    ]
+  })
+}
+
+/** The letter of each cell that is in a class. */
+function lettersOf({ comparisons }: ReportCore): Map<string, string> {
+  return new Map(
+    comparisons.flatMap(({ classes }) => classes.flatMap(({ letter, cells }) => cells.map((id) => [id, letter] as const))),
+  )
+}
+
+function accountedRows(
+  core: ReportCore,
+  cells: readonly TrialCell[],
+  settings: readonly SettingFinding[],
+  silence: Silence,
+): Set<number> {
+  const byComparison = new Map<string, TrialCell[]>()
+  for (const cell of cells) {
+    const key = canonicalJson([cell.row, cell.seed])
+    byComparison.set(key, [...(byComparison.get(key) ?? []), cell])
+  }
+  return new Set(
+    core.comparisons.flatMap((comparison, i) => {
+      const claimed = settings.filter(
+        ({ rows, outcome, strength }) => outcome === 'followed' && strength === 'claimed' && rows.includes(i),
+      )
+      const own = byComparison.get(canonicalJson([rowOf(comparison), comparison.seed])) ?? []
+      if (comparison.classes.length < 2 || claimed.length === 0) return []
+      return accountsForAll(own, new Set(claimed.map(({ setting }) => setting)), silence) ? [i] : []
+    }),
+  )
+}
+
+function textOf(result: SettingResult, letters: ReadonlyMap<string, string>): string {
+  const { setting, trials, followed, stayed, unclear, silenced, executions } = result
+  const head = `${setting} was changed alone in ${plural(trials, 'trial')}`
+  const silent = silenced === 0 ? '' : `; ${plural(silenced, 'trial')} ${silenced === 1 ? 'is' : 'are'} no evidence, because a cell disagrees with itself`
+  switch (result.bits) {
+    case 'followed': {
+      const counts = trials === 1 ? 'the bits followed' : `the bits followed in ${followed === trials ? 'all' : grouped(followed)}`
+      const marked = result.strength === 'claimed' ? '' : ` ${tooFewText(executions, result.needs).replace(/\.$/, '')}`
+      return `${head}: ${counts} (${exampleText(result, letters)})${silent}${marked === '' ? '' : `.${marked}`}`
+    }
+    case 'stayed':
+      return `${head}: the bits stayed${stayed === trials ? '' : ` in ${grouped(stayed)}`}${unclear === 0 ? '' : `; ${plural(unclear, 'trial')} cannot be told`}${silent}`
+    case 'unclear':
+      return `${head}: cells with the same value in force have different bits, so what this setting does cannot be told${silent}`
+    case 'silenced':
+      return `${head}: no evidence, because cells disagree with themselves`
+  }
+}
+
+/** `sequential gives A, reverse gives B`. */
+function exampleText({ example }: SettingResult, letters: ReadonlyMap<string, string>): string {
+  const shown = new Map<string, string[]>()
+  for (const level of example.levels) {
+    const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))]
+    for (const letter of own) shown.set(letter, [...(shown.get(letter) ?? []), levelText(level)])
+  }
+  const said = [...shown].map(([letter, levels]) => `${listed(levels.slice(0, 3))}${levels.length > 3 ? ` and ${levels.length - 3} more` : ''} ${levels.length === 1 ? 'gives' : 'give'} ${letter}`)
+  return `${said.slice(0, 4).join(', ')}${said.length > 4 ? `, and ${said.length - 4} more classes` : ''}`
+}
+
+function levelText({ asked, value, state }: Level): string {
+  if (state === 'left out') return value === undefined ? 'left out' : `left out (${value})`
+  if (state === 'replaced') return `${String(asked)} (replaced by ${value})`
+  return String(asked)
+}

@@ -1,0 +1,81 @@
+import type { Comparison, ReportCell, ReportCore, SelfDifference, SelfFinding } from '../report/format.ts'
+import { agentNames, checkpointText, conditionText, elementText, grouped, plural } from '../report/wording.ts'
+
+/** Where each cell that disagreed with itself does so, and how the nearest cell that agrees with itself differs from it. */
+export function findUnstable(core: ReportCore): SelfFinding[] {
+  const cells = new Map(core.cells.map((cell) => [cell.id, cell]))
+  const names = agentNames(core)
+  const several = core.agents.length > 1
+  const title = (cell: ReportCell) =>
+    `${conditionText(cell.condition)}${several ? ` on ${names.get(cell.agent) ?? cell.agent}` : ''}`
+  return core.comparisons.flatMap((comparison, index) =>
+    comparison.nondeterministic.flatMap((self): SelfFinding[] => {
+      const cell = cells.get(self.cell)
+      if (cell === undefined) return []
+      const finding = { comparison: index, cell: self.cell, executions: self.executions, distinct: self.distinct }
+      const text = `${title(cell)} gave ${grouped(self.distinct)} distinct results in ${plural(self.executions, 'execution')}${placeText(self.first)}`
+      const twin = twinOf(cell, comparison, cells)
+      if (twin === undefined) return [{ ...finding, text }]
+      const { differences } = twin
+      const how = differences.length === 1 ? 'only in' : 'in'
+      const said = `${title(twin.cell)} agrees with itself in ${plural(executionsOf(twin.cell), 'execution')}; it differs ${how} ${differences.join(', ')}`
+      return [{ ...finding, text, twin: { cell: twin.cell.id, differences, text: said } }]
+    }),
+  )
+}
+
+const maxBits = 4
+
+/** The first checkpoint and element that are not the same in all results, with the different bits. */
+function placeText(first: SelfDifference | null): string {
+  if (first === null) return '; where they differ is not known, because the traces were not kept'
+  const place = `; they first differ at ${checkpointText(first)}`
+  if (first.element === null || first.bits === null) return `${place}${first.missing === undefined ? '' : ` (${first.missing})`}`
+  const bits = first.bits.slice(0, maxBits).join(', ')
+  const more = first.bits.length > maxBits ? ` and ${first.bits.length - maxBits} more` : ''
+  const share =
+    first.varying === null || first.elements === null || first.elements < 2
+      ? ''
+      : `; ${grouped(first.varying)} of ${grouped(first.elements)} elements vary`
+  return `${place}, ${elementText(first.indices, first.element)}: ${bits}${more}${share}`
+}
+
+function executionsOf({ traces }: ReportCell): number {
+  return traces.filter((trace) => trace !== null).length
+}
+
+/** At most so many differences make a twin. */
+const maxDifferences = 2
+
+/** Of the cells of a row that agreed with themselves in at least two executions, the one with the fewest differences. */
+function twinOf(
+  cell: ReportCell,
+  { classes }: Comparison,
+  cells: ReadonlyMap<string, ReportCell>,
+): { cell: ReportCell; differences: string[] } | undefined {
+  let best: { cell: ReportCell; differences: string[] } | undefined
+  for (const id of classes.flatMap((one) => one.cells)) {
+    const other = cells.get(id)
+    if (other === undefined || executionsOf(other) < 2) continue
+    const differences = differencesOf(cell, other)
+    if (differences.length > maxDifferences) continue
+    if (best === undefined || differences.length < best.differences.length) best = { cell: other, differences }
+  }
+  return best
+}
+
+function differencesOf(a: ReportCell, b: ReportCell): string[] {
+  const found: string[] = []
+  const [x, y] = [a.condition, b.condition]
+  if (a.agent !== b.agent) found.push('the machine')
+  if (x.device !== y.device) found.push(`device (${x.device}, ${y.device})`)
+  if (x.backend !== y.backend) {
+    found.push(`backend (${x.backend}, ${y.backend})`)
+    return found
+  }
+  for (const name of new Set([...Object.keys(x.knobs), ...Object.keys(y.knobs)])) {
+    const [left, right] = [x.knobs[name], y.knobs[name]]
+    if (left !== right) found.push(`${x.backend}.${name} (${left ?? 'left out'}, ${right ?? 'left out'})`)
+  }
+  return found
+}
