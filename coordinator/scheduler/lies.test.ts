@@ -28,9 +28,9 @@ const withSchema: WorkloadDescription = {
   ...{ id: 'row-sum', version: 3, title: '', summary: '' },
   params: z.object({ name: z.string().default('sum') }),
   schema(params, inputs): CheckpointSpec[] {
-    const array = inputs?.get(input.digest) as { dtype: 'f32'; shape: number[] }
+    const { dtype, shape } = inputs?.find(({ digest }) => digest === input.digest) as JobInput
     return [
-      { step: 0, name: 'input', ...array, role: 'input' },
+      { step: 0, name: 'input', dtype, shape, role: 'input' },
       { step: 1, name: (params as { name: string }).name, dtype: 'f32', shape: [], role: 'output' },
     ]
   },
@@ -174,6 +174,12 @@ describe('a completed execution', () => {
       /output "sum" is said to be sha256:.*, its checkpoint in the trace is sha256:/,
     ],
     [
+      'names the inputs of a workload whose schema names them',
+      (honest) => saying(honest, { inputs: [0] }),
+      'protocol',
+      /names its inputs, which the schema of row-sum does/,
+    ],
+    [
       'has a false second output',
       (honest) => {
         const [output] = honest.execution.outputs as [Output]
@@ -232,10 +238,11 @@ describe('an execution that did not complete', () => {
 
   it.each<[string, Partial<Execution>]>([
     ['a trace', { trace }],
+    ['inputs', { inputs: [0] }],
     ['outputs', { outputs }],
   ])('and yet has %s is a failure', (_, more) => {
     expect(judge(saying(honest, more), withSchema).execution).toMatchObject({
-      outcome: failure('protocol', /unsupported and yet has a trace or outputs/),
+      outcome: failure('protocol', /unsupported and yet has a trace, inputs or outputs/),
       outputs: [],
     })
   })
@@ -304,7 +311,10 @@ describe('checkpoints', () => {
 
 describe('a failure that a lie became', () => {
   it('keeps what the agent said of its surroundings', () => {
-    const said = { label: 'override', facts: { a: '1' }, effective: { b: '2' }, version: '9', log: 'words' } as const
+    const said: Partial<Execution> = {
+      ...{ label: 'override', facts: { a: '1' }, effective: { b: '2' }, version: '9', log: 'words' },
+      ...{ settings: { b: { state: 'in force' } }, ambient: { OPENBLAS_CORETYPE: 'Haswell' } },
+    }
     const note = { kind: 'warning', subject: 'x', message: 'y' } as const
     const resources = { wallMs: 5, cpuMs: 4 }
     const lied = saying(resultOf(honestPlaces), { ...said, notes: [note], resources, trace: '0'.repeat(64) })
