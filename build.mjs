@@ -18,9 +18,6 @@ import { fileURLToPath } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const folders = ['shared', 'workloads', 'agent', 'coordinator']
-/** Programs beside the product: benchmarks, and the experiments that could refute a claim; and what they are made of. */
-const tools = ['test/bench', 'test/controls']
-const toolParts = ['test/synthetic-run.ts']
 const assets = new Set(['.sql', '.css', '.gz', '.wasm', '.json', '.npy', '.yaml', '.csv', '.py'])
 const scripts = ['coordinator/compare/kernels/build.mjs', 'coordinator/store/empty-database/build.mjs']
 /** Made by the scripts, beside the sources, where tests from source open them too. */
@@ -93,9 +90,10 @@ function run(root, ...argv) {
 /** Everything that decides what is built, as sorted paths below root. */
 function inputsOf(root) {
   const derived = new Set([...generated, ...notes])
-  const sources = [...folders, ...tools].flatMap((folder) => filesBelow(root, folder)).filter(isInput)
+  const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.build.json'), 'utf8'))
+  const sources = include.flatMap((path) => (extname(path) === '' ? filesBelow(root, path) : [path])).filter(isInput)
   const settings = ['build.mjs', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
-  return ['main.ts', ...settings, ...toolParts, ...sources.filter((path) => !derived.has(path))].sort(byName)
+  return [...settings, ...sources.filter((path) => !derived.has(path))].sort(byName)
 }
 
 function isInput(path) {
@@ -153,7 +151,7 @@ function refuseStrangers(outputs, sources) {
   for (const path of outputs) {
     const stem = path.replace(/\.js$/, '')
     if (path.endsWith('.js') && !sources.has(`${stem}.ts`) && !sources.has(`${stem}.tsx`)) {
-      throw new Error(`dist/${path} comes from a source that inputsOf in build.mjs does not list`)
+      throw new Error(`dist/${path} comes from a source that tsconfig.build.json does not include`)
     }
   }
 }

@@ -1,4 +1,7 @@
 import { defineConfig } from 'vitest/config'
+import { clearAmbient } from './test/ambient.ts'
+
+clearAmbient(process.env)
 
 const layers = ['shared', 'workloads', 'agent', 'coordinator']
 

@@ -9,6 +9,7 @@ export type VariableKind = 'code path' | 'threads' | 'devices' | 'libraries'
 /** Variables that select a code path, and what each does. */
 export const codePathVariables: Readonly<Record<string, string>> = {
   OPENBLAS_CORETYPE: 'OpenBLAS takes the kernels of the processor that it names',
+  OPENBLAS_L2_SIZE: 'OpenBLAS sizes its blocks for a cache of this size, which may change sums',
   BLIS_ARCH_TYPE: 'BLIS takes the kernels of the processor with this number',
   BLIS_MODEL_TYPE: 'BLIS takes the block sizes of another model of processor',
   NPY_DISABLE_CPU_FEATURES: 'NumPy does not use these instructions',

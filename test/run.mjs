@@ -1,10 +1,11 @@
-// Runs every suite and closes with what could not run here and why, and one line of totals.
+// Runs every suite and closes with what each cost, what could not run here and why, and one line of totals.
 // `npm test -- unit e2e` runs only those. With CI=true a missing part that could have been installed fails.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { childSeconds } from './cpu-time.mjs'
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
 const scratch = mkdtempSync(join(tmpdir(), 'bitfleet-test-'))
@@ -15,34 +16,39 @@ const environment = {
   NO_COLOR: process.env.NO_COLOR ?? (process.stdout.isTTY ? '' : '1'),
 }
 
-const totals = { passed: 0, failed: 0, skipped: 0 }
+const totals = { passed: 0, failed: 0, skipped: 0, cpuSeconds: 0 }
 const rows = []
 
 /** A check that is one command: passes with exit code 0. */
 function command(name, argv) {
   console.log(`\n── ${name}`)
-  const { status } = spawnSync(process.execPath, argv, { stdio: 'inherit', env: environment })
-  count(name, { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 })
+  const { status, cpuSeconds } = timed(name, argv)
+  count(name, { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0, cpuSeconds })
+}
+
+/**
+ * Runs a command of Node's in a shell, which knows afterwards how long processors worked for it: user and system time
+ * of all processes below it that ended and were waited for.
+ */
+function timed(name, argv) {
+  const file = join(scratch, `${name}.times`)
+  const script = '"$@"; code=$?; times >"$0"; exit $code'
+  const { status } = spawnSync('sh', ['-c', script, file, process.execPath, ...argv], {
+    stdio: 'inherit',
+    env: environment,
+  })
+  return { status, cpuSeconds: existsSync(file) ? childSeconds(readFileSync(file, 'utf8')) : undefined }
 }
 
 /** A vitest project; its own JSON report is counted, and a crash without one is a failure. */
 function suite(name) {
   console.log(`\n── ${name}`)
   const file = join(scratch, `${name}.json`)
-  const { status } = spawnSync(
-    process.execPath,
-    [
-      'node_modules/vitest/vitest.mjs',
-      'run',
-      '--project',
-      name,
-      '--reporter=default',
-      '--reporter=json',
-      `--outputFile.json=${file}`,
-    ],
-    { stdio: 'inherit', env: environment },
-  )
-  const result = { passed: 0, failed: 0, skipped: 0 }
+  const { status, cpuSeconds } = timed(name, [
+    ...['node_modules/vitest/vitest.mjs', 'run', '--project', name],
+    ...['--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
+  ])
+  const result = { passed: 0, failed: 0, skipped: 0, cpuSeconds }
   if (existsSync(file)) {
     const report = JSON.parse(readFileSync(file, 'utf8'))
     result.passed = report.numPassedTests
@@ -58,7 +64,7 @@ function suite(name) {
 
 function count(name, result) {
   rows.push([name, result])
-  for (const key of Object.keys(totals)) totals[key] += result[key]
+  for (const key of Object.keys(totals)) totals[key] += result[key] ?? 0
 }
 
 const suites = {
@@ -81,11 +87,11 @@ for (const name of chosen) {
 for (const [name, run] of Object.entries(suites)) if (chosen.length === 0 || chosen.includes(name)) run()
 
 console.log('\n── suites')
-for (const [name, { passed, failed, skipped }] of rows) {
-  console.log(
-    `${name.padEnd(10)} ${String(passed).padStart(6)} passed ${String(failed).padStart(5)} failed ${String(skipped).padStart(5)} skipped`,
-  )
+for (const [name, { passed, failed, skipped, cpuSeconds }] of rows) {
+  const counts = `${String(passed).padStart(6)} passed ${String(failed).padStart(5)} failed ${String(skipped).padStart(5)} skipped`
+  console.log(`${name.padEnd(10)} ${counts} ${(cpuSeconds?.toFixed(1) ?? 'unknown').padStart(8)} s CPU`)
 }
+console.log(`all together ${totals.cpuSeconds.toFixed(1)} s CPU, ${(totals.cpuSeconds / 60).toFixed(1)} min`)
 const skips = existsSync(skipsFile)
   ? [
       ...new Map(

@@ -17,6 +17,7 @@ const rounding: KnownVariable = { source: 'IF.rounding' }
 const known: readonly (readonly [string, KnownVariable])[] = [
   ['ATEN_CPU_CAPABILITY', processor],
   ['OPENBLAS_CORETYPE', processor],
+  ['OPENBLAS_L2_SIZE', processor],
   ['BLIS_ARCH_TYPE', processor],
   ['BLIS_MODEL_TYPE', processor],
   ['ONEDNN_MAX_CPU_ISA', processor],

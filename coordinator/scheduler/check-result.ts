@@ -69,6 +69,8 @@ export function failedExecution(code: ErrorCode, message: string, said?: Executi
     outcome: { status: 'failed', code, message: message.toWellFormed(), stderr: '' },
     label: said?.label ?? 'native',
     effective: said?.effective ?? {},
+    settings: said?.settings,
+    ambient: said?.ambient,
     facts: said?.facts ?? {},
     notes: said?.notes ?? [],
     ...(said?.version === undefined ? {} : { version: said.version }),
