@@ -289,6 +289,56 @@ it('describes itself, errors and all', async () => {
   expect(document.paths['/api/health']).toMatchObject({ get: { security: [] } })
 })
 
+describe('an id in a path', () => {
+  /** Every path of the API that takes something, and its methods. */
+  const routesWithIds = async () => {
+    const document = (await (await open().request('/api/openapi.json')).json()) as { paths: Record<string, object> }
+    return Object.entries(document.paths)
+      .filter(([path]) => path.includes('{'))
+      .flatMap(([path, methods]) => Object.keys(methods).map((method) => ({ path, method: method.toUpperCase() })))
+  }
+
+  it.each([
+    ['%00', /address/],
+    ['a%00b', /address/],
+    ['%0a', /address/],
+    ['a%1b[2J', /address/],
+    ['%E2%80%AE', /address/],
+    ['%ff', /address/],
+    ['%ED%A0%80', /address/],
+    ['%zz', /address/],
+    ['a%20b', /:/],
+    ['%C3%A9', /:/],
+    ['%27%20or%201=1', /:/],
+    ['a'.repeat(129), /:/],
+    ['..%2f..%2fcoordinator.key', /:/],
+  ])('that is %j is refused everywhere', async (hostile, message) => {
+    const { request } = open()
+    const routes = await routesWithIds()
+    expect(routes.length).toBeGreaterThan(15)
+    for (const { path, method } of routes) {
+      const response = await request(path.replaceAll(/\{\w+\}/g, hostile), {
+        method,
+        ...(method === 'GET' ? {} : { body: '{}', headers: { 'Content-Type': 'application/json' } }),
+      })
+      const { error } = (await response.json()) as { error: { code: string; message: string } }
+      expect([method, path, response.status, error]).toEqual([
+        method,
+        path,
+        400,
+        { code: 'usage', message: expect.stringMatching(message) as string },
+      ])
+    }
+  })
+
+  it('that nobody has is not found', async () => {
+    const { request } = open()
+    for (const path of ['/api/runs/nobody', '/api/runs/20260102-030405-0a1b2c/report.json']) {
+      expect((await request(path)).status).toBe(404)
+    }
+  })
+})
+
 it('says nothing of its insides when it breaks', async () => {
   const broken = {
     ...bench.start(),
