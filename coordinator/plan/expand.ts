@@ -49,7 +49,7 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
     }
   }
   const cells = withRepetitions([...drafts.values()], chosen, notes)
-  noteWhatIsAlone(cells, notes)
+  noteWhatIsAlone(plan, cells, notes)
   return { cells, notes: [...notes] }
 }
 
@@ -76,21 +76,26 @@ function withRepetitions(
   return drafts.map(({ repetitions = otherwise, ...draft }) => ({ ...draft, repetitions }))
 }
 
-/** Seeds make rows, and only the cells of one row are compared: a row of one cell shows nothing. */
-function noteWhatIsAlone(cells: readonly CellRecord[], notes: Set<string>): void {
-  const largest = new Map<string, { workload: string; cells: number }>()
+/**
+ * Seeds make rows, and only the cells of one row are compared: a row of one cell shows nothing, unless the plan says
+ * what its executions should do.
+ */
+function noteWhatIsAlone({ workloads }: Plan, cells: readonly CellRecord[], notes: Set<string>): void {
+  const rowOf = (id: string, params: CellRecord['params']) => canonicalJson([id, params])
   const sizes = new Map<string, number>()
+  const largest = new Map<string, number>()
   for (const { workload, params, seed } of cells) {
-    const key = canonicalJson([workload, params, seed])
-    const size = (sizes.get(key) ?? 0) + 1
-    sizes.set(key, size)
-    const row = canonicalJson([workload, params])
-    largest.set(row, { workload, cells: Math.max(size, largest.get(row)?.cells ?? 0) })
+    const row = rowOf(workload, params)
+    const size = (sizes.get(`${row} ${seed}`) ?? 0) + 1
+    sizes.set(`${row} ${seed}`, size)
+    largest.set(row, Math.max(size, largest.get(row) ?? 0))
   }
-  for (const { workload, cells: size } of largest.values()) {
-    if (size > 1) continue
+  const expected = new Set(workloads.filter(({ expect }) => expect).map(({ id, params }) => rowOf(id, params)))
+  for (const { id, params, at } of workloads) {
+    const row = rowOf(id, params)
+    if (largest.get(row) !== 1 || expected.has(row)) continue
     notes.add(
-      `${workload} has one cell for each seed, so nothing is compared: it needs a second condition or a second agent`,
+      `${at}: ${id} has one cell for each seed, so nothing is compared: add a second condition or a second agent`,
     )
   }
 }
