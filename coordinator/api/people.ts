@@ -98,7 +98,7 @@ export function addPeopleRoutes(app: OpenAPIHono, { people }: Services): void {
     ...{ method: 'delete', path: '/api/people/{name}', middleware: admin },
     summary: 'Remove a person, with their sessions and API tokens',
     request: { params: nameParams },
-    responses: answers({ 204: { description: 'removed' } }, 401, 403, 404, 409),
+    responses: answers({ 204: { description: 'removed' } }, 400, 401, 403, 404, 409),
   })
   app.openapi(remove, async (c) => {
     await people.remove(c.req.valid('param').name, identityOf(c).by)
@@ -125,7 +125,7 @@ export function addPeopleRoutes(app: OpenAPIHono, { people }: Services): void {
   const revoke = createRoute({
     ...{ method: 'delete', path: '/api/api-tokens/{id}', summary: 'Revoke an API token', middleware: admin },
     request: { params: tokenParams },
-    responses: answers({ 204: { description: 'revoked' } }, 401, 403, 404),
+    responses: answers({ 204: { description: 'revoked' } }, 400, 401, 403, 404),
   })
   app.openapi(revoke, async (c) => {
     await people.revokeToken(c.req.valid('param').id, identityOf(c).by)

@@ -261,6 +261,11 @@ describe('expanding a plan', () => {
       expect(repetitionsOf(wide(103, 'repetitions: 2\n')).notes).toEqual([])
     })
 
+    it('count the machines of other bundles', () => {
+      const one = plan('  backend: [js]\n')
+      expect(expandPlan(one, [agent('a')], true)).toMatchObject({ cells: [{ repetitions: 3 }], notes: [] })
+    })
+
     it('of an entry go before those that are left out', () => {
       const entries =
         '  - reduce.sum: { n: 1 }\n    repetitions: 9\n  - reduce.sum: { n: 1 }\n  - reduce.sum: { n: 2 }\n'

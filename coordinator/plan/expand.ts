@@ -19,10 +19,15 @@ type DraftCell = Omit<CellRecord, 'repetitions'> & { readonly repetitions: numbe
  * Every workload × seed × condition × agent of a plan, in the plan's order. A factor applies to a backend where it
  * sets one of that backend's knobs; conditions that come out equal are one.
  *
+ * @param joined the results will be joined with those of other machines, which are not among the agents
  * @returns cells, and what a reader of the report must know of how the plan was read
  * @throws `usage` for a backend, knob or value that does not exist; `unavailable` if no agent has the labels
  */
-export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells: CellRecord[]; notes: string[] } {
+export function expandPlan(
+  plan: Plan,
+  agents: readonly AgentRecord[],
+  joined = false,
+): { cells: CellRecord[]; notes: string[] } {
   const chosen = chooseAgents(plan, agents)
   const described = chosen.flatMap(({ backends }) => backends)
   const notes = new Set<string>()
@@ -48,8 +53,8 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
       notes.add(`${workload.id} runs once a cell: one execution cannot show whether a cell agrees with itself`)
     }
   }
-  const cells = withRepetitions([...drafts.values()], chosen, notes)
-  noteWhatIsAlone(plan, cells, notes)
+  const cells = withRepetitions([...drafts.values()], chosen, joined, notes)
+  if (!joined) noteWhatIsAlone(plan, cells, notes)
   return { cells, notes: [...notes] }
 }
 
@@ -57,6 +62,7 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
 function withRepetitions(
   drafts: readonly DraftCell[],
   agents: readonly AgentRecord[],
+  joined: boolean,
   notes: Set<string>,
 ): CellRecord[] {
   const emulators = new Map(
@@ -66,7 +72,7 @@ function withRepetitions(
     ...draft,
     emulator: emulators.get(canonicalJson([draft.agent, draft.condition.backend])),
   }))
-  const { repetitions: otherwise, needed } = defaultRepetitions(counted)
+  const { repetitions: otherwise, needed } = defaultRepetitions(counted, joined)
   if (needed > otherwise && drafts.some(({ repetitions }) => repetitions === undefined)) {
     notes.add(
       `each cell runs ${mostDefaultRepetitions} times, since the plan does not say how often; ` +

@@ -387,6 +387,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         throw new BitfleetError('conflict', `run ${id} has ended already: it is ${run.state}`)
       }
       const made = comparing.then(async () => {
+        // It may have ended while this waited for its turn.
+        const report = active.has(id) ? undefined : await store.loadReport(id)
+        if (report) return report
         const data = await store.loadRun(id)
         const run = { ...data.run, state: 'cancelled', endedAt: new Date().toISOString() } as const
         const interim = { ...data, run }
