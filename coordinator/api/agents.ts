@@ -42,7 +42,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
     ...{ method: 'post', path: '/api/agents/{id}/approve', summary: 'Let an agent that waits take work' },
     middleware: [admin, small] as const,
     request: { params: agentParams },
-    responses: answers({ 200: json(agentSchema, 'the agent') }, 401, 403, 404, 409),
+    responses: answers({ 200: json(agentSchema, 'the agent') }, 400, 401, 403, 404, 409),
   })
   app.openapi(approve, async (c) => {
     const { id } = c.req.valid('param')
@@ -54,7 +54,7 @@ export function addAgentRoutes(app: OpenAPIHono, { fleet }: Services): void {
     ...{ method: 'post', path: '/api/agents/{id}/unlock', summary: 'Take an agent that was locked as it comes next' },
     middleware: [admin, small] as const,
     request: { params: agentParams },
-    responses: answers({ 200: json(agentSchema, 'the agent') }, 401, 403, 404, 409),
+    responses: answers({ 200: json(agentSchema, 'the agent') }, 400, 401, 403, 404, 409),
   })
   app.openapi(unlock, async (c) => {
     const { id } = c.req.valid('param')

@@ -7,6 +7,7 @@ import { digestOf } from '../../shared/digest.ts'
 import { parseNpy } from '../../shared/npy.ts'
 import { parseEventStream, type ServerEvent } from '../client/event-stream.ts'
 import { createFleet } from '../fleet.ts'
+import type { Report } from '../report/format.ts'
 import type { Scheduler } from '../scheduler/index.ts'
 import { type ApiOptions, createApi } from './index.ts'
 
@@ -267,6 +268,29 @@ describe('events', () => {
   })
 })
 
+describe('an interim report', () => {
+  it('covers what a run has so far, and the run goes on', async () => {
+    const { request, scheduler } = open()
+    const agent = await bench.connect(scheduler, agentRecord('a-1'))
+    const { id } = await scheduler.submit({ plan: planOf(2), inputs: [] })
+    const first = (await agent.next('job')).job
+    await agent.answer(first, honest(first))
+    await agent.next('acknowledged')
+    const response = await request(`/api/runs/${id}/interim-report.json`)
+    const report = (await response.json()) as Report
+    expect(report).toMatchObject({ verdict: 'incomplete', run: { id, state: 'cancelled' } })
+    expect(report.cells.flatMap(({ traces }) => traces).filter(Boolean)).toHaveLength(1)
+    expect((await scheduler.progress(id)).run.state).toBe('running')
+    expect(await bench.store.loadReport(id)).toBeUndefined()
+
+    agent.work(honest)
+    await bench.finish(scheduler, id)
+    const late = await request(`/api/runs/${id}/interim-report.json`)
+    expect([late.status, await codeOf(late)]).toEqual([409, 'conflict'])
+    expect((await request('/api/runs/nobody/interim-report.json')).status).toBe(404)
+  })
+})
+
 it('describes itself, errors and all', async () => {
   const document = (await (await open().request('/api/openapi.json')).json()) as {
     openapi: string
@@ -287,6 +311,61 @@ it('describes itself, errors and all', async () => {
   expect(document.paths['/api/runs']).toMatchObject({ post: { responses: { 401: {}, 413: {} } } })
   expect(document).toMatchObject({ security: [{ api: [] }, { session: [] }] })
   expect(document.paths['/api/health']).toMatchObject({ get: { security: [] } })
+})
+
+describe('an id in a path', () => {
+  /** Every path of the API that takes something, and its methods. */
+  const routesWithIds = async () => {
+    const document = (await (await open().request('/api/openapi.json')).json()) as { paths: Record<string, object> }
+    return Object.entries(document.paths)
+      .filter(([path]) => path.includes('{'))
+      .flatMap(([path, methods]) =>
+        Object.entries(methods as Record<string, { responses: object }>).map(([method, { responses }]) => ({
+          ...{ path, method: method.toUpperCase(), responses },
+        })),
+      )
+  }
+
+  it.each([
+    ['%00', /address/],
+    ['a%00b', /address/],
+    ['%0a', /address/],
+    ['a%1b[2J', /address/],
+    ['%E2%80%AE', /address/],
+    ['%ff', /address/],
+    ['%ED%A0%80', /address/],
+    ['%zz', /address/],
+    ['a%20b', /:/],
+    ['%C3%A9', /:/],
+    ['%27%20or%201=1', /:/],
+    ['a'.repeat(129), /:/],
+    ['..%2f..%2fcoordinator.key', /:/],
+  ])('that is %j is refused everywhere', async (hostile, message) => {
+    const { request } = open()
+    const routes = await routesWithIds()
+    expect(routes.length).toBeGreaterThan(15)
+    for (const { responses } of routes) expect(responses).toHaveProperty('400')
+    for (const { path, method } of routes) {
+      const response = await request(path.replaceAll(/\{\w+\}/g, hostile), {
+        method,
+        ...(method === 'GET' ? {} : { body: '{}', headers: { 'Content-Type': 'application/json' } }),
+      })
+      const { error } = (await response.json()) as { error: { code: string; message: string } }
+      expect([method, path, response.status, error]).toEqual([
+        method,
+        path,
+        400,
+        { code: 'usage', message: expect.stringMatching(message) as string },
+      ])
+    }
+  })
+
+  it('that nobody has is not found', async () => {
+    const { request } = open()
+    for (const path of ['/api/runs/nobody', '/api/runs/20260102-030405-0a1b2c/report.json']) {
+      expect((await request(path)).status).toBe(404)
+    }
+  })
 })
 
 it('says nothing of its insides when it breaks', async () => {

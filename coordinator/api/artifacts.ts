@@ -32,7 +32,7 @@ export function addArtifactRoutes(app: OpenAPIHono, { store, scheduler }: Servic
   const get = createRoute({
     ...{ method: 'get', path: '/api/artifacts/{digest}', summary: 'Bytes kept here' },
     request: { params: digestParams },
-    responses: answers({ 200: { description: 'the bytes', content: bytes } }, 404),
+    responses: answers({ 200: { description: 'the bytes', content: bytes } }, 400, 404),
   })
   app.openapi(get, async (c) => {
     const digest = c.req.valid('param').digest as Digest
@@ -83,6 +83,7 @@ export function addArtifactRoutes(app: OpenAPIHono, { store, scheduler }: Servic
     request: { params: traceParams },
     responses: answers(
       { 200: { description: 'checkpoints, one a line', content: { 'application/jsonl': { schema: z.string() } } } },
+      400,
       404,
     ),
   })

@@ -8,6 +8,7 @@ import { answerError } from './errors.ts'
 import { type GuardOptions, guard, securityHeaders } from './guards.ts'
 import { addImportRoutes } from './imports.ts'
 import { addPeopleRoutes } from './people.ts'
+import { checkUrl } from './request-url.ts'
 import { addRunRoutes } from './runs.ts'
 import { healthSchema } from './schemas.ts'
 
@@ -29,6 +30,7 @@ export function createApi(services: Services, options: ApiOptions): OpenAPIHono 
   })
   app.use(securityHeaders())
   app.use(guard(options, services.people))
+  app.use('/api/*', checkUrl('api'))
   app.onError((error, c) => answerError(error, c, log))
   app.notFound((c) => c.json({ error: { code: 'not-found', message: `there is nothing at ${c.req.path}` } }, 404))
 

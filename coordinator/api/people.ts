@@ -6,6 +6,7 @@ import { answers, json } from './answers.ts'
 import { body, small } from './bodies.ts'
 import { identityOf, requireRole } from './guards.ts'
 import { localPath } from './local-path.ts'
+import { tokenParams } from './schemas.ts'
 
 const role = z.enum(roles)
 const personSchema = z
@@ -43,8 +44,12 @@ const linkSchema = z
   .object({ path: z.string().openapi({ example: '/sign-in/…' }), expiresAt: z.string() })
   .openapi('SignInLink')
 
-const nameParams = z.object({ name: z.string().openapi({ param: { name: 'name', in: 'path' } }) })
-const idParams = z.object({ id: z.string().openapi({ param: { name: 'id', in: 'path' } }) })
+const nameParams = z.object({
+  name: z
+    .string()
+    .refine((name) => personNameSchema.safeParse(name).success, 'no person can have this name')
+    .openapi({ param: { name: 'name', in: 'path' } }),
+})
 
 const admin = requireRole('admin')
 /** People, API tokens and sign-in links; all but who one is oneself are for admins. */
@@ -93,7 +98,7 @@ export function addPeopleRoutes(app: OpenAPIHono, { people }: Services): void {
     ...{ method: 'delete', path: '/api/people/{name}', middleware: admin },
     summary: 'Remove a person, with their sessions and API tokens',
     request: { params: nameParams },
-    responses: answers({ 204: { description: 'removed' } }, 401, 403, 404, 409),
+    responses: answers({ 204: { description: 'removed' } }, 400, 401, 403, 404, 409),
   })
   app.openapi(remove, async (c) => {
     await people.remove(c.req.valid('param').name, identityOf(c).by)
@@ -119,8 +124,8 @@ export function addPeopleRoutes(app: OpenAPIHono, { people }: Services): void {
 
   const revoke = createRoute({
     ...{ method: 'delete', path: '/api/api-tokens/{id}', summary: 'Revoke an API token', middleware: admin },
-    request: { params: idParams },
-    responses: answers({ 204: { description: 'revoked' } }, 401, 403, 404),
+    request: { params: tokenParams },
+    responses: answers({ 204: { description: 'revoked' } }, 400, 401, 403, 404),
   })
   app.openapi(revoke, async (c) => {
     await people.revokeToken(c.req.valid('param').id, identityOf(c).by)

@@ -47,7 +47,7 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
   const get = createRoute({
     ...{ method: 'get', path: '/api/runs/{id}', summary: 'How far a run is' },
     request: { params: runParams },
-    responses: answers({ 200: json(progressSchema, 'state, counts, and every cell') }, 404),
+    responses: answers({ 200: json(progressSchema, 'state, counts, and every cell') }, 400, 404),
   })
   app.openapi(get, async (c) => c.json(describe(await scheduler.progress(c.req.valid('param').id)), 200))
 
@@ -55,7 +55,7 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
     ...{ method: 'post', path: '/api/runs/{id}/cancel', summary: 'End a run early; what completed is compared' },
     middleware: requireRole('operator'),
     request: { params: runParams },
-    responses: answers({ 202: json(progressSchema, 'the run, ending') }, 401, 403, 404, 409),
+    responses: answers({ 202: json(progressSchema, 'the run, ending') }, 400, 401, 403, 404, 409),
   })
   app.openapi(cancel, async (c) => {
     const { id } = c.req.valid('param')
@@ -71,6 +71,7 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
     request: { params: runParams },
     responses: answers(
       { 200: { description: 'events', content: { 'text/event-stream': { schema: z.string() } } } },
+      400,
       404,
       503,
     ),
@@ -123,6 +124,7 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
     request: { params: runParams },
     responses: answers(
       { 200: { description: 'the report', content: { [mediaTypes.json]: { schema: z.string() } } } },
+      400,
       401,
       403,
       404,
@@ -140,6 +142,7 @@ export function addRunRoutes(app: OpenAPIHono, { store, scheduler }: Services, h
       request: { params: runParams },
       responses: answers(
         { 200: { description: 'the report', content: { [mediaTypes[format]]: { schema: z.string() } } } },
+        400,
         404,
         409,
       ),

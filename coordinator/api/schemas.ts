@@ -48,11 +48,12 @@ export const agentSchema = z
   })
   .openapi('Agent')
 
+/** An id in a path: no id of anything has other characters. */
+const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+const id = z.string().regex(idPattern, 'an id is letters, digits and . _ - inside, at most 128 of them')
+
 export const agentParams = z.object({
-  id: z
-    .string()
-    .max(128)
-    .openapi({ param: { name: 'id', in: 'path' }, example: 'a-0123456789abcdef' }),
+  id: id.openapi({ param: { name: 'id', in: 'path' }, example: 'a-0123456789abcdef' }),
 })
 
 const dayMs = 86_400_000
@@ -149,11 +150,10 @@ export const progressSchema = z
   })
   .openapi('RunProgress')
 
+export const tokenParams = z.object({ id: id.openapi({ param: { name: 'id', in: 'path' } }) })
+
 export const runParams = z.object({
-  id: z
-    .string()
-    .max(200)
-    .openapi({ param: { name: 'id', in: 'path' }, example: '20260102-030405-0a1b2c' }),
+  id: id.openapi({ param: { name: 'id', in: 'path' }, example: '20260102-030405-0a1b2c' }),
 })
 
 export const digestParams = z.object({ digest: digest.openapi({ param: { name: 'digest', in: 'path' } }) })

@@ -184,7 +184,9 @@ async function awaitReport(
     watching.abort()
     await ended.catch(() => {})
     process.stderr.write('Interrupted: comparing what was computed (Ctrl-C again ends at once) …\n')
-    return { report: await Promise.race([client.getInterimReport(run), ...died]), interrupted }
+    const report = await Promise.race([client.getInterimReport(run), ...died])
+    // It may have ended in between.
+    return { report, interrupted: report.run.state !== 'done' }
   } finally {
     watching.abort()
   }

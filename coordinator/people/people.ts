@@ -244,7 +244,7 @@ export function createPeople(options: PeopleOptions): People {
       const waitMs = entering.take([person.name])
       if (waitMs > 0) {
         const seconds = Math.ceil(waitMs / 1000)
-        throw new BitfleetError('limit', `${person.name} signed in very often; in ${seconds} s it can be done again`)
+        throw new BitfleetError('limit', `too many sign-ins of ${person.name}; try again in ${seconds} s`)
       }
       await append({ kind: 'signed-in', by: `person:${person.name}`, address, how: 'password' })
       return sessions.begin({ kind: 'person', name: person.name })

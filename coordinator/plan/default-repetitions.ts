@@ -5,7 +5,10 @@ import { type CountedCell, countTrialPairs } from './trial-pairs.ts'
 export const mostDefaultRepetitions = 6
 
 /** Repetitions where the plan leaves them out: the least that its own trials need, at most six. */
-export function defaultRepetitions(cells: readonly CountedCell[]): { repetitions: number; needed: number } {
-  const needed = executionsNeeded(countTrialPairs(cells))
+export function defaultRepetitions(
+  cells: readonly CountedCell[],
+  joined: boolean,
+): { repetitions: number; needed: number } {
+  const needed = executionsNeeded(countTrialPairs(cells, joined))
   return { repetitions: Math.min(needed, mostDefaultRepetitions), needed }
 }

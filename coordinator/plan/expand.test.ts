@@ -261,6 +261,11 @@ describe('expanding a plan', () => {
       expect(repetitionsOf(wide(103, 'repetitions: 2\n')).notes).toEqual([])
     })
 
+    it('count the machines of other bundles', () => {
+      const one = plan('  backend: [js]\n')
+      expect(expandPlan(one, [agent('a')], true)).toMatchObject({ cells: [{ repetitions: 3 }], notes: [] })
+    })
+
     it('of an entry go before those that are left out', () => {
       const entries =
         '  - reduce.sum: { n: 1 }\n    repetitions: 9\n  - reduce.sum: { n: 1 }\n  - reduce.sum: { n: 2 }\n'
@@ -291,9 +296,20 @@ describe('expanding a plan', () => {
         )
       const { cells, notes } = expandPlan(seeds('js'), [agent('a')])
       expect(cells.map(({ seed }) => seed)).toEqual(['1', '2', '3'])
-      expect(notes).toEqual([expect.stringMatching(/^train\.mlp has one cell for each seed, so nothing is compared/)])
+      expect(notes).toEqual([
+        expect.stringMatching(/^plan:3: train\.mlp has one cell for each seed, so nothing is compared/),
+      ])
       expect(expandPlan(seeds('js, tfjs-wasm'), [agent('a')]).notes).toEqual([])
       expect(expandPlan(seeds('js'), [agent('a'), agent('b')]).notes).toEqual([])
+    })
+
+    it('notes nothing of a row of which the plan says what its executions do', () => {
+      const racing = (more: string) =>
+        parsePlan(
+          `name: t\nrepetitions: 9\nworkloads:\n  - reduce.sum: { n: 9 }\n${more}factors:\n  backend: [js]\n  js.order: ["atomic:4"]\n`,
+        )
+      expect(expandPlan(racing('    expect: nondeterministic\n'), [agent('a')]).notes).toEqual([])
+      expect(expandPlan(racing(''), [agent('a')]).notes).toHaveLength(1)
     })
 
     it('notes that a backend which cannot run here runs on no agent', () => {

@@ -19,10 +19,15 @@ type DraftCell = Omit<CellRecord, 'repetitions'> & { readonly repetitions: numbe
  * Every workload × seed × condition × agent of a plan, in the plan's order. A factor applies to a backend where it
  * sets one of that backend's knobs; conditions that come out equal are one.
  *
+ * @param joined the results will be joined with those of other machines, which are not among the agents
  * @returns cells, and what a reader of the report must know of how the plan was read
  * @throws `usage` for a backend, knob or value that does not exist; `unavailable` if no agent has the labels
  */
-export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells: CellRecord[]; notes: string[] } {
+export function expandPlan(
+  plan: Plan,
+  agents: readonly AgentRecord[],
+  joined = false,
+): { cells: CellRecord[]; notes: string[] } {
   const chosen = chooseAgents(plan, agents)
   const described = chosen.flatMap(({ backends }) => backends)
   const notes = new Set<string>()
@@ -48,8 +53,8 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
       notes.add(`${workload.id} runs once a cell: one execution cannot show whether a cell agrees with itself`)
     }
   }
-  const cells = withRepetitions([...drafts.values()], chosen, notes)
-  noteWhatIsAlone(cells, notes)
+  const cells = withRepetitions([...drafts.values()], chosen, joined, notes)
+  if (!joined) noteWhatIsAlone(plan, cells, notes)
   return { cells, notes: [...notes] }
 }
 
@@ -57,6 +62,7 @@ export function expandPlan(plan: Plan, agents: readonly AgentRecord[]): { cells:
 function withRepetitions(
   drafts: readonly DraftCell[],
   agents: readonly AgentRecord[],
+  joined: boolean,
   notes: Set<string>,
 ): CellRecord[] {
   const emulators = new Map(
@@ -66,7 +72,7 @@ function withRepetitions(
     ...draft,
     emulator: emulators.get(canonicalJson([draft.agent, draft.condition.backend])),
   }))
-  const { repetitions: otherwise, needed } = defaultRepetitions(counted)
+  const { repetitions: otherwise, needed } = defaultRepetitions(counted, joined)
   if (needed > otherwise && drafts.some(({ repetitions }) => repetitions === undefined)) {
     notes.add(
       `each cell runs ${mostDefaultRepetitions} times, since the plan does not say how often; ` +
@@ -76,21 +82,26 @@ function withRepetitions(
   return drafts.map(({ repetitions = otherwise, ...draft }) => ({ ...draft, repetitions }))
 }
 
-/** Seeds make rows, and only the cells of one row are compared: a row of one cell shows nothing. */
-function noteWhatIsAlone(cells: readonly CellRecord[], notes: Set<string>): void {
-  const largest = new Map<string, { workload: string; cells: number }>()
+/**
+ * Seeds make rows, and only the cells of one row are compared: a row of one cell shows nothing, unless the plan says
+ * what its executions should do.
+ */
+function noteWhatIsAlone({ workloads }: Plan, cells: readonly CellRecord[], notes: Set<string>): void {
+  const rowOf = (id: string, params: CellRecord['params']) => canonicalJson([id, params])
   const sizes = new Map<string, number>()
+  const largest = new Map<string, number>()
   for (const { workload, params, seed } of cells) {
-    const key = canonicalJson([workload, params, seed])
-    const size = (sizes.get(key) ?? 0) + 1
-    sizes.set(key, size)
-    const row = canonicalJson([workload, params])
-    largest.set(row, { workload, cells: Math.max(size, largest.get(row)?.cells ?? 0) })
+    const row = rowOf(workload, params)
+    const size = (sizes.get(`${row} ${seed}`) ?? 0) + 1
+    sizes.set(`${row} ${seed}`, size)
+    largest.set(row, Math.max(size, largest.get(row) ?? 0))
   }
-  for (const { workload, cells: size } of largest.values()) {
-    if (size > 1) continue
+  const expected = new Set(workloads.filter(({ expect }) => expect).map(({ id, params }) => rowOf(id, params)))
+  for (const { id, params, at } of workloads) {
+    const row = rowOf(id, params)
+    if (largest.get(row) !== 1 || expected.has(row)) continue
     notes.add(
-      `${workload} has one cell for each seed, so nothing is compared: it needs a second condition or a second agent`,
+      `${at}: ${id} has one cell for each seed, so nothing is compared: add a second condition or a second agent`,
     )
   }
 }

@@ -41,7 +41,8 @@ export async function readPlanForAgent(planPath: string): Promise<(agent: AgentR
         `${planPath} is for agents with other labels; if it is meant here, add ${labels}`,
       )
     }
-    const { cells, notes } = expandPlan(plan, [agent])
+    // A bundle is carried to where those of other machines are.
+    const { cells, notes } = expandPlan(plan, [agent], true)
     return { name: plan.name, planText, planNotes: notes, cells, inputs, payloads }
   }
 }

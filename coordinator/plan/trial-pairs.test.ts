@@ -42,6 +42,11 @@ describe('the (setting, workload) pairs of a plan', () => {
     expect(countTrialPairs(cells)).toBe(pairs)
   })
 
+  it('counts the machine of cells that will be joined with those of others', () => {
+    expect(countTrialPairs([cell('js')], true)).toBe(1)
+    expect(countTrialPairs([cell('js'), cell('js', {}, { agent: 'b' })], true)).toBe(1)
+  })
+
   it('counts a setting once a workload, over agents and seeds', () => {
     const cells = ['a', 'b'].flatMap((agent) =>
       ['1', '2', '3'].flatMap((seed) => [cell('js', {}, { agent, seed }), cell('libm', {}, { agent, seed })]),

@@ -15,15 +15,15 @@ export type CountedCell = Pick<CellRecord, 'agent' | 'workload' | 'params' | 'se
  * - `NAME version` and `NAME processor`: which version of a library, and which emulated processor,
  * - `BACKEND.KNOB`: a knob; a cell that leaves it out has a value of its own there;
  *
- * and `machine`, if cells run on two or more agents or devices. The count goes by what the plan asks, so it does not
+ * and `machine`, if cells run on two or more agents or devices, or will be joined with those of others. The count goes by what the plan asks, so it does not
  * depend on results. It includes a setting that never changes alone: a T that is too large only asks for more executions.
  */
-export function countTrialPairs(cells: readonly CountedCell[]): number {
+export function countTrialPairs(cells: readonly CountedCell[], joined = false): number {
   const rows = groupBy(cells, ({ workload, params }) => canonicalJson([workload, params]))
-  return [...rows.values()].reduce((sum, row) => sum + countSettings(row), 0)
+  return [...rows.values()].reduce((sum, row) => sum + countSettings(row, joined), 0)
 }
 
-function countSettings(row: readonly CountedCell[]): number {
+function countSettings(row: readonly CountedCell[], joined: boolean): number {
   const settings = new Set<string>()
   for (const cells of groupBy(row, ({ agent, seed }) => canonicalJson([agent, seed])).values()) {
     const libraries = groupBy(cells, ({ condition }) => backendName(condition.backend))
@@ -39,7 +39,7 @@ function countSettings(row: readonly CountedCell[]): number {
     }
   }
   const machines = new Set(row.map(({ agent, condition }) => canonicalJson([agent, condition.device])))
-  return settings.size + (machines.size > 1 ? 1 : 0)
+  return settings.size + (joined || machines.size > 1 ? 1 : 0)
 }
 
 function variedKnobs(cells: readonly CountedCell[]): string[] {

@@ -13,6 +13,7 @@ import { createAbsences } from './absences.ts'
 import { type ActiveRun, createActiveRun } from './active-run.ts'
 import { type AgentSession, serveAgent, type SessionOptions } from './agent-session.ts'
 import type { FindDescription } from './check-result.ts'
+import { buildInterimReport } from './interim-report.ts'
 import { createJobEnvelopes } from './job-envelope.ts'
 import { prepareRun, type RunRequest } from './prepare-run.ts'
 import { createRefusalAudit } from './refusal-audit.ts'
@@ -387,10 +388,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         throw new BitfleetError('conflict', `run ${id} has ended already: it is ${run.state}`)
       }
       const made = comparing.then(async () => {
-        const data = await store.loadRun(id)
-        const run = { ...data.run, state: 'cancelled', endedAt: new Date().toISOString() } as const
-        const interim = { ...data, run }
-        return await options.buildReport(interim, createRunArtifacts(interim, store, fetchFrom))
+        // It may have ended while this waited for its turn.
+        const ended = active.has(id) ? undefined : await store.loadReport(id)
+        return ended ?? (await buildInterimReport(id, store, fetchFrom, options.buildReport))
       })
       comparing = made.then(
         () => {},

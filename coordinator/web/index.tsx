@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { statusOf } from '../api/errors.ts'
 import { identityOf, requireRole } from '../api/guards.ts'
+import { checkUrl } from '../api/request-url.ts'
 import { auditLine } from '../audit.ts'
 import { parseLabels } from '../../shared/labels.ts'
 import { visibleLine } from '../../shared/visible.ts'
@@ -45,6 +46,7 @@ export function createWeb(services: Services, { log = () => {} }: WebOptions = {
     return { runs: withVerdicts, total }
   }
 
+  app.use(checkUrl('pages'))
   app.use(bodyLimit({ maxSize: maxFormBytes, onError: formTooLarge }))
   app.onError((error, c) => {
     const known = isBitfleetError(error)

@@ -404,6 +404,14 @@ describe('the pages', () => {
     expect(await (await alice('/api/none')).json()).toMatchObject({ error: { code: 'not-found' } })
   })
 
+  it('answer 400 for a NUL, and for what is not UTF-8, in a path or a search', async () => {
+    const alice = await signIn('alice')
+    for (const path of ['/runs/%00', '/fleet/a%00b', '/runs/%ff', '/?search=%00', '/fleet?search=%ff']) {
+      const answer = await alice(path)
+      expect([path, answer.status, answer.headers.get('content-type')]).toEqual([path, 400, 'text/html; charset=utf-8'])
+    }
+  })
+
   it('find runs, a page at a time', async () => {
     const alice = await signIn('alice')
     stage.others.push(
