@@ -1,5 +1,6 @@
 import { messageOf } from '../../shared/errors.ts'
 import type { Facts } from '../../shared/facts.ts'
+import { arrayKey } from '../../shared/tensor.ts'
 import { parseTrace, type Trace } from '../../shared/trace.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import { minimalFacts } from '../explain/minimal-facts.ts'
@@ -137,10 +138,14 @@ async function compareClasses(
       await measureDivergence(a, b, branch, read, divergences.length < maxGrown ? growthLimits : undefined),
     )
   }
-  const digestsAt = (position: number) => sides.map(({ trace }) => trace.checkpoints[position]?.digest)
+  const arraysAt = (position: number) =>
+    sides.map(({ trace }) => {
+      const place = trace.checkpoints[position]
+      return place && arrayKey(place)
+    })
   return {
     divergences,
-    inputsEqual: inputs.every((position) => new Set(digestsAt(position)).size < 2),
+    inputsEqual: inputs.every((position) => new Set(arraysAt(position)).size < 2),
     inputs: [...new Set(inputs.flatMap((position) => sides[0]?.trace.checkpoints[position]?.name ?? []))],
   }
 }

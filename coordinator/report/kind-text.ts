@@ -94,7 +94,7 @@ export function selfDifferenceText(found: SelfDifference): string {
   const element = indices === null || indices.length === 0 ? 'the scalar' : `element [${indices.join(', ')}]`
   const shown = bits.slice(0, 4).join(', ')
   const more = bits.length > 4 ? ' and others' : ''
+  const over = read < tensors ? `${grouped(read)} of ${plural(tensors, 'result')}` : plural(tensors, 'result')
   const vary = elements === 1 ? '' : `; ${grouped(varying ?? 0)} of ${plural(elements ?? 0, 'element')} vary`
-  const compared = read < tensors ? ` in the ${grouped(read)} compared` : ''
-  return `${where}, ${element}: ${plural(bits.length, 'different value')}, ${shown}${more}${vary} over ${plural(tensors, 'result')}${compared}`
+  return `${where}, ${element}: ${plural(bits.length, 'different value')}, ${shown}${more}${vary} over ${over}`
 }

@@ -56,19 +56,14 @@ describe('bitfleet diff', () => {
     expect(stdout).toMatch(/"kinds":\s*\{\s*"sign-of-zero":\s*1\s*\}/)
   })
 
-  it('says four different things of four differences without a distance', async () => {
+  it('says different things of different differences without a distance', async () => {
     const a = npy('nan-a.npy', f32('3f800000', 'ffc00000', '80000000'))
-    const others: [string, string, string][] = [
-      ['nan-sign', 'NaN against NaN (sign)', '7fc00000'],
-      ['nan-payload', 'NaN against NaN (payload)', 'ffc00001'],
-      ['nan-number', 'NaN against number', '3f800000'],
-    ]
-    for (const [kind, words, bits] of others) {
+    const others = { 'nan-sign': '7fc00000', 'nan-payload': 'ffc00001', 'nan-number': '3f800000' }
+    for (const [kind, bits] of Object.entries(others)) {
       const b = npy(`${kind}.npy`, f32('3f800000', bits, '80000000'))
-      const { code, stdout } = await bitfleet(['diff', a, b])
-      expect([code, stdout.includes(words), stdout.includes('largest distance not measured')]).toEqual([1, true, true])
-      const json = (await bitfleet(['diff', a, b, '--json'])).stdout
-      expect(JSON.parse(json)).toMatchObject({
+      const { code, stdout } = await bitfleet(['diff', a, b, '--json'])
+      expect(code).toBe(1)
+      expect(JSON.parse(stdout)).toMatchObject({
         tensors: [{ first: { kind, ulp: null }, statistics: { kinds: { [kind]: 1 }, maxUlp: null, relativeL2: null } }],
       })
     }
