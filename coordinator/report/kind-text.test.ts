@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
 import { differenceKinds, type Growth, type SelfDifference } from './format.ts'
-import { kindName, kindText, normFigure, pointFigure, selfDifferenceText, ulpFigure } from './kind-text.ts'
+import {
+  differenceText,
+  kindName,
+  kindText,
+  normFigure,
+  pointFigure,
+  selfDifferenceText,
+  ulpFigure,
+} from './kind-text.ts'
 
 test('every kind has words of its own', () => {
   expect(new Set(differenceKinds.map(kindName)).size).toBe(differenceKinds.length)
@@ -34,11 +42,22 @@ test('a figure that does not exist is a word', () => {
     ...{ step: 1, seq: 1, state: 'measured', kinds: {}, maxUlp: '3', relativeL2: 1, unequal: 1 },
   }
   expect(pointFigure(point)).toBe('3 ULP')
+  expect(pointFigure({ ...point, kinds: { 'subnormal-zero': 4 } })).toBe('subnormal against zero (flush)')
+  expect(pointFigure({ ...point, kinds: { 'subnormal-zero': 4, larger: 1 } })).toBe('3 ULP')
   expect(pointFigure({ ...point, state: 'equal', unequal: 0, maxUlp: '0' })).toBe('equal')
   expect(pointFigure({ ...point, state: 'nan', maxUlp: '0' })).toBe('NaN')
   expect(pointFigure({ ...point, state: 'infinite' })).toBe('infinite')
   expect(pointFigure({ ...point, state: 'not-measured', unequal: null })).toBe('not measured')
   expect(pointFigure({ ...point, maxUlp: null, relativeL2: null, unequal: 0.25 })).toBe('25\u202f%')
+})
+
+test('one element is told by its distance, or by its kind if a distance would mislead', () => {
+  expect(differenceText({ ulp: '3', kind: 'rounding' })).toBe('3 ULP apart')
+  expect(differenceText({ ulp: '3000', kind: 'larger' })).toBe('3000 ULP apart')
+  expect(differenceText({ ulp: '2024022533073107', kind: 'subnormal-zero' })).toBe('subnormal against zero (flush)')
+  expect(differenceText({ ulp: null, kind: 'nan-sign' })).toBe('NaN against NaN (sign)')
+  // Of a report from before kinds were told.
+  expect(differenceText({ ulp: '3', kind: null })).toBe('3 ULP apart')
 })
 
 test('a cell that disagrees with itself: where, which bits, how many elements, over how many results', () => {

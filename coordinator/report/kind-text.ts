@@ -1,5 +1,12 @@
-import type { DifferenceKind, DifferencePattern, ElementComparison, Growth, SelfDifference } from './format.ts'
-import { grouped, listed, percent, plural, rounded } from './wording.ts'
+import type {
+  DifferenceKind,
+  DifferencePattern,
+  ElementComparison,
+  FirstDifference,
+  Growth,
+  SelfDifference,
+} from './format.ts'
+import { grouped, listed, percent, plural, rounded, ulpText } from './wording.ts'
 
 // What kind of difference it is, and the figures that may not exist: every form of the report says them by these.
 
@@ -58,6 +65,14 @@ export function hasDistances({ histogram }: Pick<ElementComparison, 'histogram'>
   return histogram.length > 0
 }
 
+/** Kinds whose distance says more than their name does. */
+const told: ReadonlySet<DifferenceKind> = new Set(['rounding', 'larger'])
+
+/** How one element differs: `3 ULP apart`, or the kind if a distance would mislead: `subnormal against zero (flush)`. */
+export function differenceText({ ulp, kind }: Pick<FirstDifference, 'ulp' | 'kind'>): string {
+  return kind === null || told.has(kind) ? ulpText(ulp) : kindName(kind)
+}
+
 /** The largest distance: `12 ULP`, or `not measured`. */
 export function ulpFigure({ maxUlp }: Pick<ElementComparison, 'maxUlp'>): string {
   return maxUlp === null ? 'not measured' : `${grouped(maxUlp)} ULP`
@@ -70,14 +85,16 @@ export function normFigure({ relativeL2 }: Pick<ElementComparison, 'relativeL2'>
 }
 
 /**
- * How far apart a tensor is at one step: `equal`, `3 ULP`, `NaN`, `infinite`, `not measured`; for integers the share of
- * unequal elements.
+ * How far apart a tensor is at one step: `equal`, `3 ULP`, `NaN`, `infinite`, `not measured`; the kind if all elements
+ * are of one that no distance tells; for integers the share of unequal elements.
  */
 export function pointFigure(point: Growth['points'][number]): string {
   if (point.state === 'nan') return 'NaN'
   if (point.state === 'infinite') return 'infinite'
   if (point.state === 'not-measured' || point.unequal === null) return 'not measured'
   if (point.unequal === 0) return 'equal'
+  const [main, ...others] = kindCounts(point.kinds)
+  if (main && others.length === 0 && !told.has(main[0]) && main[0] !== 'integer') return kindName(main[0])
   if (point.maxUlp !== null) return ulpFigure(point)
   return point.relativeL2 === null ? percent(point.unequal) : normFigure(point)
 }

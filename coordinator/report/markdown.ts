@@ -1,5 +1,5 @@
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
+import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
 import { buildMatrix, foldRows, hasRounded, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import { collectNotices, noticeHeadings } from './notices.ts'
@@ -23,7 +23,6 @@ import {
   plural,
   seedsOf,
   stayedText,
-  ulpText,
 } from './wording.ts'
 
 /** Conditions of one class that are named. */
@@ -152,11 +151,12 @@ function detail(comparison: Comparison, title: string, cells: ReadonlyMap<string
 }
 
 function divergenceText(divergence: Divergence): string {
-  const { classes, bits, values, ulp, statistics, missing } = divergence
+  const { classes, bits, values, statistics, missing } = divergence
   const parts = [
     `${classes.join(' and ')} part at ${checkpointText(divergence)}, ${elementText(divergence.indices, divergence.element)}`,
   ]
-  if (bits && values) parts.push(`${bits[0]} (${values[0]}) against ${bits[1]} (${values[1]}), ${ulpText(ulp)}`)
+  if (bits && values)
+    parts.push(`${bits[0]} (${values[0]}) against ${bits[1]} (${values[1]}), ${differenceText(divergence)}`)
   if (missing) parts.push(`not looked into: ${missing}`)
   if (statistics) {
     const { unequal, elements } = statistics

@@ -1,6 +1,7 @@
 import { createColors } from 'picocolors'
 import type { Comparison, Report, ReportCell } from './format.ts'
 import { type Column, type Fold, buildMatrix, foldRows, isIdentical, runsOf, usedSigns } from './matrix.ts'
+import { differenceText } from './kind-text.ts'
 import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
 import { collectNotices, noticeHeadings } from './notices.ts'
 import { plannedChanges } from './planned-changes.ts'
@@ -19,7 +20,6 @@ import {
   plannedChangeText,
   plural,
   seedsOf,
-  ulpText,
 } from './wording.ts'
 
 export interface TextOptions {
@@ -132,7 +132,7 @@ function whereAndWhy(
         : elementText(divergence.indices, divergence.element)
     const grown = [...growthTexts(divergence, 1, 3), churnText(divergence)].filter((text) => text !== '')
     const more = grown.length > 0 ? `; ${visibleLine(grown.join('; '))}` : ''
-    return `  ${divergence.classes.join('|')} part at ${visibleLine(checkpointText(divergence))}, ${visibleLine(place)}: ${bits}${ulpText(divergence.ulp)}${more}`
+    return `  ${divergence.classes.join('|')} part at ${visibleLine(checkpointText(divergence))}, ${visibleLine(place)}: ${bits}${differenceText(divergence)}${more}`
   })
   lines.push(...parted.slice(0, maxParted))
   if (parted.length > maxParted) lines.push(`  and ${plural(parted.length - maxParted, 'more branching')}`)

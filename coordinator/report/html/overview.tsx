@@ -1,4 +1,5 @@
 import type { Comparison, Report } from '../format.ts'
+import { differenceText } from '../kind-text.ts'
 import { plannedChanges } from '../planned-changes.ts'
 import { visibleLine } from '../../../shared/visible.ts'
 import {
@@ -12,7 +13,6 @@ import {
   percent,
   plural,
   seedsOf,
-  ulpText,
 } from '../wording.ts'
 import { Letter, VerdictBadge } from './letter.tsx'
 import type { View } from './view.ts'
@@ -169,7 +169,7 @@ function Place({ comparison }: { comparison: Comparison }) {
         <code>{visibleLine(divergence.checkpoint.name)}</code>
         <span class="quiet"> step {grouped(divergence.checkpoint.step)}</span>
       </td>
-      <td class="distance">{divergence.element === null ? 'not known' : ulpText(divergence.ulp)}</td>
+      <td class="distance">{divergence.element === null ? 'not known' : differenceText(divergence)}</td>
     </>
   )
 }
