@@ -154,7 +154,7 @@ connection(program.command('explain'))
 
 connection(program.command('diff'))
   .description('two tensors, traces or reports, bit by bit; exit 0 identical, 1 differs, 2 error')
-  .argument('<a>', '.npy, .safetensors, trace, bundle, report folder, RUN, or RUN/CELL')
+  .argument('<a>', '.npy, .npz, .safetensors, trace, bundle, report folder, RUN, or RUN/CELL')
   .argument('<b>', 'the same kind')
   .action(does(async (a, b, options) => (await import('./coordinator/commands/compare.ts')).compare(a, b, options)))
 
@@ -176,7 +176,7 @@ program
 
 program
   .command('digest')
-  .description('dtype, shape and payload digest of the arrays in .npy and .safetensors files')
+  .description('dtype, shape and payload digest of the arrays in .npy, .npz and .safetensors files')
   .argument('<file...>')
   .addOption(json())
   .action(

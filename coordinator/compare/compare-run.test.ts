@@ -243,6 +243,7 @@ describe('inputs', () => {
       inputsEqual: false,
       divergences: [{ checkpoint: { name: 'input' } }],
     })
+    expect(await compareOne(run(f32([1, 2, 3, 4], [2, 2])))).toMatchObject({ inputsEqual: false })
     expect(await compareOne(run(input.tensor))).toMatchObject({
       inputsEqual: true,
       divergences: [{ checkpoint: { name: 'sum' } }],

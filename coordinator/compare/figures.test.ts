@@ -13,7 +13,7 @@ import { digestOf } from '../../shared/digest.ts'
 import { createTensor, tensorFromBits, type Tensor } from '../../shared/tensor.ts'
 import { assembleReport } from '../report/assemble.ts'
 import { type Comparison, type Divergence, reportSchema } from '../report/format.ts'
-import { pointFigure } from '../report/kind-text.ts'
+import { kindText, pointFigure } from '../report/kind-text.ts'
 import { compareRun } from './compare-run.ts'
 import { compareFiles } from './files.ts'
 
@@ -93,6 +93,15 @@ describe('a figure that does not exist', () => {
       expect.any(Number),
       'infinite',
     ])
+  })
+
+  it('of flushed subnormals is beside its kind: case flush', async () => {
+    const values = Array.from({ length: 16 }, (_, i) => 1e-308 * (1 + i / 7))
+    const flushed = values.map((value) => (value < 2 ** -1022 ? 0 : value))
+    const { statistics, kind } = await comparePair([at('scaled', f64(values))], [at('scaled', f64(flushed))])
+    expect(kind).toBe('subnormal-zero')
+    expect(statistics).toMatchObject({ unequal: 9, kinds: { 'subnormal-zero': 9 }, patterns: [] })
+    if (statistics) expect(kindText(statistics)).toBe('9 subnormal against zero (flush)')
   })
 
   it('is not measured below the least binary64 number, nor without a finite pair that differs', async () => {

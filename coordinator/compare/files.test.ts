@@ -96,6 +96,24 @@ test('safetensors are compared by name, in whatever order they stand', async () 
   })
 })
 
+test('arrays of .npz are compared by name, with each other and with safetensors', async () => {
+  const npz = (name: string) => join(import.meta.dirname, '../../test/fixtures/npz', name)
+  const same = await compareFiles(npz('stored.npz'), npz('compressed.npz'))
+  expect(same).toMatchObject({ equal: true, tensors: [{ name: 'w' }, { name: 'lb/é' }, { name: 's' }] })
+  const other = file(
+    'npz.safetensors',
+    formatSafetensors([
+      ['w', tensorFromBits('f32', [2, 3], ['00000000', '3f800000', '40000000', '40400000', '40800000', '40a00001'])],
+      ['lb/é', tensorFromBits('i64', [2], ['0000000000000001', '0000000000000002'])],
+      ['s', tensorFromBits('f64', [], ['4008000000000000'])],
+    ]),
+  )
+  expect(await compareFiles(npz('stored.npz'), other)).toMatchObject({
+    equal: false,
+    tensors: [{ name: 'w', first: { element: 5, kind: 'rounding' } }, { equal: true }, { equal: true }],
+  })
+})
+
 test('traces: the first checkpoint that differs, found by binary search', async () => {
   const a = file('a.jsonl', trace(1000))
   expect(await compareFiles(a, file('a2.trace', trace(1000)))).toMatchObject({ equal: true, divergence: null })

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import { parseNpy } from '../../shared/npy.ts'
+import { parseNpz } from '../../shared/npz.ts'
 import { parseSafetensors } from '../../shared/safetensors.ts'
 import type { Tensor } from '../../shared/tensor.ts'
 import { type Checkpoint, type Trace, parseTrace } from '../../shared/trace.ts'
@@ -49,7 +50,7 @@ export type FileComparison =
 const maxFileBytes = 2 ** 31 - 1
 
 /**
- * Compares two files bit by bit: `.npy`, `.safetensors` (tensors by name), or traces (`.jsonl`, `.trace`).
+ * Compares two files bit by bit: `.npy`, `.npz` and `.safetensors` (tensors by name), or traces (`.jsonl`, `.trace`).
  *
  * @throws `usage` where kinds, names, dtypes or shapes differ or a kind is unknown, `not-found` and `limit` of a file,
  * `format` for bytes that are not what the name says
@@ -63,7 +64,7 @@ export async function readSource(path: string): Promise<ComparisonSource> {
   const parse = parsers.find(([ending]) => path.endsWith(ending))?.[1]
   const bytes = await readWhole(path, parse === undefined)
   if (parse === undefined) {
-    throw new BitfleetError('usage', `${path} is of no known kind: give .npy, .safetensors, .jsonl or .trace`)
+    throw new BitfleetError('usage', `${path} is of no known kind: give .npy, .npz, .safetensors, .jsonl or .trace`)
   }
   try {
     return parse(bytes, path)
@@ -80,6 +81,7 @@ const asTrace = (bytes: Uint8Array): ComparisonSource => ({
 
 const parsers: [ending: string, (bytes: Uint8Array, path: string) => ComparisonSource][] = [
   ['.npy', (bytes, path) => ({ kind: 'tensors', tensors: new Map([['', parseNpy(bytes, basename(path))]]) })],
+  ['.npz', (bytes) => ({ kind: 'tensors', tensors: parseNpz(bytes, maxFileBytes) })],
   ['.safetensors', (bytes) => ({ kind: 'tensors', tensors: parseSafetensors(bytes) })],
   ['.jsonl', asTrace],
   ['.trace', asTrace],

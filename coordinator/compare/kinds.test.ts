@@ -150,7 +150,7 @@ test('another mask is told by zeros on one side in many elements, and few zeros 
     tensorFromBits(
       'bool',
       [bits.length],
-      [...bits].map((bit) => `0${bit}`),
+      bits.split('').map((bit) => `0${bit}`),
     )
   expect(compareTensors(bools('1111111100'), bools('0000000000')).statistics).toMatchObject({
     kinds: { zero: 8 },

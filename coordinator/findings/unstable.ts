@@ -1,5 +1,6 @@
 import type { Comparison, ReportCell, ReportCore, SelfDifference, SelfFinding } from '../report/format.ts'
-import { agentNames, checkpointText, conditionText, elementText, grouped, plural } from '../report/wording.ts'
+import { selfDifferenceText } from '../report/kind-text.ts'
+import { agentNames, conditionText, grouped, plural } from '../report/wording.ts'
 
 /** Where each cell that disagreed with itself does so, and how the nearest cell that agrees with itself differs from it. */
 export function findUnstable(core: ReportCore): SelfFinding[] {
@@ -24,20 +25,9 @@ export function findUnstable(core: ReportCore): SelfFinding[] {
   )
 }
 
-const maxBits = 4
-
-/** The first checkpoint and element that are not the same in all results, with the different bits. */
 function placeText(first: SelfDifference | null): string {
   if (first === null) return '; where they differ is not known, because the traces were not kept'
-  const place = `; they first differ at ${checkpointText(first)}`
-  if (first.element === null || first.bits === null) return `${place}${first.missing === undefined ? '' : ` (${first.missing})`}`
-  const bits = first.bits.slice(0, maxBits).join(', ')
-  const more = first.bits.length > maxBits ? ` and ${first.bits.length - maxBits} more` : ''
-  const share =
-    first.varying === null || first.elements === null || first.elements < 2
-      ? ''
-      : `; ${grouped(first.varying)} of ${grouped(first.elements)} elements vary`
-  return `${place}, ${elementText(first.indices, first.element)}: ${bits}${more}${share}`
+  return `; they first differ at ${selfDifferenceText(first)}`
 }
 
 function executionsOf({ traces }: ReportCell): number {

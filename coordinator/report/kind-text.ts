@@ -1,5 +1,12 @@
-import type { DifferenceKind, DifferencePattern, ElementComparison, Growth, SelfDifference } from './format.ts'
-import { grouped, listed, percent, plural, rounded } from './wording.ts'
+import type {
+  DifferenceKind,
+  DifferencePattern,
+  ElementComparison,
+  FirstDifference,
+  Growth,
+  SelfDifference,
+} from './format.ts'
+import { grouped, listed, percent, plural, rounded, ulpText } from './wording.ts'
 
 // What kind of difference it is, and the figures that may not exist: every form of the report says them by these.
 
@@ -58,6 +65,14 @@ export function hasDistances({ histogram }: Pick<ElementComparison, 'histogram'>
   return histogram.length > 0
 }
 
+/** Kinds whose distance says more than their name does. */
+const told: ReadonlySet<DifferenceKind> = new Set(['rounding', 'larger'])
+
+/** How one element differs: `3 ULP apart`, or the kind if a distance would mislead: `subnormal against zero (flush)`. */
+export function differenceText({ ulp, kind }: Pick<FirstDifference, 'ulp' | 'kind'>): string {
+  return kind === null || told.has(kind) ? ulpText(ulp) : kindName(kind)
+}
+
 /** The largest distance: `12 ULP`, or `not measured`. */
 export function ulpFigure({ maxUlp }: Pick<ElementComparison, 'maxUlp'>): string {
   return maxUlp === null ? 'not measured' : `${grouped(maxUlp)} ULP`
@@ -70,14 +85,16 @@ export function normFigure({ relativeL2 }: Pick<ElementComparison, 'relativeL2'>
 }
 
 /**
- * How far apart a tensor is at one step: `equal`, `3 ULP`, `NaN`, `infinite`, `not measured`; for integers the share of
- * unequal elements.
+ * How far apart a tensor is at one step: `equal`, `3 ULP`, `NaN`, `infinite`, `not measured`; the kind if all elements
+ * are of one that no distance tells; for integers the share of unequal elements.
  */
 export function pointFigure(point: Growth['points'][number]): string {
   if (point.state === 'nan') return 'NaN'
   if (point.state === 'infinite') return 'infinite'
   if (point.state === 'not-measured' || point.unequal === null) return 'not measured'
   if (point.unequal === 0) return 'equal'
+  const [main, ...others] = kindCounts(point.kinds)
+  if (main && others.length === 0 && !told.has(main[0]) && main[0] !== 'integer') return kindName(main[0])
   if (point.maxUlp !== null) return ulpFigure(point)
   return point.relativeL2 === null ? percent(point.unequal) : normFigure(point)
 }
@@ -94,14 +111,14 @@ export function selfDifferenceText(found: SelfDifference): string {
   const element = indices === null || indices.length === 0 ? 'the scalar' : `element [${indices.join(', ')}]`
   const shown = bits.slice(0, 4).join(', ')
   const more = bits.length > 4 ? ' and others' : ''
+  const over = read < tensors ? `${grouped(read)} of ${plural(tensors, 'result')}` : plural(tensors, 'result')
   const vary = elements === 1 ? '' : `; ${grouped(varying ?? 0)} of ${plural(elements ?? 0, 'element')} vary`
-  const compared = read < tensors ? ` in the ${grouped(read)} compared` : ''
-  return `${where}, ${element}: ${plural(bits.length, 'different value')}, ${shown}${more}${vary} over ${plural(tensors, 'result')}${compared}`
+  return `${where}, ${element}: ${plural(bits.length, 'different value')}, ${shown}${more}${vary} over ${over}`
 }
 
 /** The kinds, where a distance does not say them already: one element, or rounding alone, has its ULPs beside it. */
 export function tellingKinds(statistics: ElementComparison): string {
-  const kinds = Object.keys(statistics.kinds)
-  const told = statistics.maxUlp !== null && kinds.length === 1 && (kinds[0] === 'rounding' || kinds[0] === 'larger')
-  return told && statistics.patterns.length === 0 ? '' : kindText(statistics)
+  const [main, ...others] = kindCounts(statistics.kinds)
+  const said = main !== undefined && others.length === 0 && told.has(main[0]) && statistics.maxUlp !== null
+  return said && statistics.patterns.length === 0 ? '' : kindText(statistics)
 }

@@ -1,6 +1,6 @@
 import { visible, visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
+import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
 import { buildMatrix, foldRows, hasRounded, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import {
@@ -13,7 +13,6 @@ import {
   percent,
   plural,
   seedsOf,
-  ulpText,
 } from './wording.ts'
 
 /** Conditions of one class that are named. */
@@ -167,11 +166,12 @@ function list(head: string, texts: readonly string[]): string {
 }
 
 function divergenceText(divergence: Divergence): string {
-  const { classes, bits, values, ulp, statistics, missing } = divergence
+  const { classes, bits, values, statistics, missing } = divergence
   const parts = [
     `${classes.join(' and ')} differ at ${checkpointText(divergence)}, ${elementText(divergence.indices, divergence.element)}`,
   ]
-  if (bits && values) parts.push(`${bits[0]} (${values[0]}) against ${bits[1]} (${values[1]}), ${ulpText(ulp)}`)
+  if (bits && values)
+    parts.push(`${bits[0]} (${values[0]}) against ${bits[1]} (${values[1]}), ${differenceText(divergence)}`)
   if (missing) parts.push(`not looked into: ${missing}`)
   if (statistics) {
     const { unequal, elements } = statistics

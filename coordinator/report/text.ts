@@ -1,7 +1,7 @@
 import { createColors } from 'picocolors'
 import { visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
-import { tellingKinds } from './kind-text.ts'
+import { differenceText, tellingKinds } from './kind-text.ts'
 import { type Column, type Fold, buildMatrix, foldRows, isIdentical, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
 import {
@@ -12,7 +12,6 @@ import {
   elementText,
   plural,
   seedsOf,
-  ulpText,
 } from './wording.ts'
 
 export interface TextOptions {
@@ -200,7 +199,7 @@ function branchingText(divergence: Divergence): string {
   const kinds = divergence.statistics === null ? '' : tellingKinds(divergence.statistics)
   const grown = [kinds, ...growthTexts(divergence, 1, 3), churnText(divergence)].filter((text) => text !== '')
   const more = grown.length > 0 ? `; ${grown.join('; ')}` : ''
-  return `${divergence.classes.join(' and ')} differ at ${checkpointText(divergence)}, ${place}: ${bits}${ulpText(divergence.ulp)}${more}`
+  return `${divergence.classes.join(' and ')} differ at ${checkpointText(divergence)}, ${place}: ${bits}${differenceText(divergence)}${more}`
 }
 
 /** The correctly rounded result, and the classes by how far they are from it. */

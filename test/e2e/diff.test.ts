@@ -53,6 +53,20 @@ describe('bitfleet diff', () => {
     expect(code).toBe(1)
     expect(stdout).toMatch(/"ulp":\s*"0"/)
     expect(stdout).toMatch(/"signOfZero":\s*1/)
+    expect(stdout).toMatch(/"kinds":\s*\{\s*"sign-of-zero":\s*1\s*\}/)
+  })
+
+  it('says different things of different differences without a distance', async () => {
+    const a = npy('nan-a.npy', f32('3f800000', 'ffc00000', '80000000'))
+    const others = { 'nan-sign': '7fc00000', 'nan-payload': 'ffc00001', 'nan-number': '3f800000' }
+    for (const [kind, bits] of Object.entries(others)) {
+      const b = npy(`${kind}.npy`, f32('3f800000', bits, '80000000'))
+      const { code, stdout } = await bitfleet(['diff', a, b, '--json'])
+      expect(code).toBe(1)
+      expect(JSON.parse(stdout)).toMatchObject({
+        tensors: [{ first: { kind, ulp: null }, statistics: { kinds: { [kind]: 1 }, maxUlp: null, relativeL2: null } }],
+      })
+    }
   })
 
   it('compares safetensors by name', async () => {

@@ -60,16 +60,16 @@ function magnitude(x: v128): v128 {
 /** Place in the order of values, ±0 at 0, of a pattern in the upper bits of 32. */
 // @ts-ignore: decorator
 @inline
-function order(x: v128): v128 {
+function order(x: v128, magnitude: v128): v128 {
   const sign = i32x4.shr_s(x, 31)
-  return i32x4.sub(v128.xor(magnitude(x), sign), sign)
+  return i32x4.sub(v128.xor(magnitude, sign), sign)
 }
 
 // @ts-ignore: decorator
 @inline
-function distance(a: v128, b: v128, shift: i32): v128 {
-  const orderA = order(a)
-  const orderB = order(b)
+function distance(a: v128, b: v128, magnitudeA: v128, magnitudeB: v128, shift: i32): v128 {
+  const orderA = order(a, magnitudeA)
+  const orderB = order(b, magnitudeB)
   const d = i32x4.sub(i32x4.max_s(orderA, orderB), i32x4.min_s(orderA, orderB))
   return shift == 0 ? d : i32x4.shr_u(d, shift)
 }
@@ -164,8 +164,9 @@ function narrow(slot: usize, n: i32, format: i32, careful: bool): void {
     d1 = plusSquare(d1, f64x2.sub(a1, highPair(w0)))
     d2 = plusSquare(d2, f64x2.sub(a2, lowPair(w1)))
     d3 = plusSquare(d3, f64x2.sub(a3, highPair(w1)))
-    let e0 = distance(x0, y0, shift)
-    let e1 = distance(x1, y1, shift)
+    const mx0 = magnitude(x0), my0 = magnitude(y0), mx1 = magnitude(x1), my1 = magnitude(y1)
+    let e0 = distance(x0, y0, mx0, my0, shift)
+    let e1 = distance(x1, y1, mx1, my1, shift)
     const unequal0 = i32x4.ne(x0, y0)
     const unequal1 = i32x4.ne(x1, y1)
     if (careful) {
@@ -175,8 +176,8 @@ function narrow(slot: usize, n: i32, format: i32, careful: bool): void {
       e1 = v128.andnot(e1, nan1)
     }
     // One less than a magnitude is, unsigned, largest for zero: one comparison finds both ends.
-    const ends0 = i32x4.max_u(i32x4.sub(magnitude(x0), one), i32x4.sub(magnitude(y0), one))
-    const ends1 = i32x4.max_u(i32x4.sub(magnitude(x1), one), i32x4.sub(magnitude(y1), one))
+    const ends0 = i32x4.max_u(i32x4.sub(mx0, one), i32x4.sub(my0, one))
+    const ends1 = i32x4.max_u(i32x4.sub(mx1, one), i32x4.sub(my1, one))
     special = i32x4.max_u(i32x4.max_u(special, v128.and(ends0, unequal0)), v128.and(ends1, unequal1))
     sum = i32x4.add(sum, i32x4.add(i32x4.sub(x0, y0), i32x4.sub(x1, y1)))
     unequal = i32x4.sub(i32x4.sub(unequal, unequal0), unequal1)
@@ -202,12 +203,6 @@ function storeLanes(at: usize, l0: v128, l1: v128, l2: v128, l3: v128): void {
   v128.store(at, l3, 48)
 }
 
-// @ts-ignore: decorator
-@inline
-function addMask(slot: usize, offset: usize, mask: v128): void {
-  v128.store(slot + offset, i32x4.sub(v128.load(slot + offset), mask))
-}
-
 /** The second count of a block: pairs of each kind that needs a look at zeros, limits, infinities and NaNs. */
 // @ts-ignore: decorator
 @inline
@@ -217,38 +212,52 @@ function narrowKinds(slot: usize, n: i32, format: i32): void {
   const largestFinite = i32x4.splat(largestFiniteOf(format))
   const leastNormal = i32x4.splat(format == 16 ? 0x04000000 : 0x00800000)
   const zero = i32x4.splat(0)
+  const rounding = i32x4.splat(format == 32 ? ROUNDING : ROUNDING << 16)
   const shift = format == 32 ? 0 : 16
   const step: usize = format == 32 ? 16 : 8
   const end = slot + A + (<usize>n >> 2) * step
+  let nanSign = zero, nanPayload = zero, nanNumber = zero, infinitySign = zero, infinityFinite = zero
+  let subnormalZero = zero, zeroNumber = zero, saturation = zero, close = zero
   for (let a = slot + A, b = slot + B; a < end; a += step, b += step) {
     const x = loadFour(a, format, false)
     const y = loadFour(b, format, false)
     const unequal = i32x4.ne(x, y)
-    if (!v128.any_true(unequal)) continue
     const small = i32x4.min_s(magnitude(x), magnitude(y))
     const large = i32x4.max_s(magnitude(x), magnitude(y))
-    const nan = v128.and(unequal, i32x4.gt_s(large, infinity))
-    const bothNan = v128.and(nan, i32x4.gt_s(small, infinity))
     const same = i32x4.eq(small, large)
-    addMask(slot, NAN_SIGN, v128.and(bothNan, same))
-    addMask(slot, NAN_PAYLOAD, v128.andnot(bothNan, same))
-    addMask(slot, NAN_NUMBER, v128.andnot(nan, bothNan))
-    const infinite = v128.and(unequal, i32x4.eq(large, infinity))
-    const bothInfinite = v128.and(infinite, same)
-    const overflow = v128.and(infinite, i32x4.eq(small, largestFinite))
-    addMask(slot, INFINITY_SIGN, bothInfinite)
-    addMask(slot, INFINITY_FINITE, v128.andnot(v128.andnot(infinite, bothInfinite), overflow))
     const finite = v128.and(unequal, i32x4.lt_s(large, infinity))
     const oneZero = v128.andnot(v128.and(finite, i32x4.eq(small, zero)), same)
     const subnormal = v128.and(oneZero, i32x4.lt_s(large, leastNormal))
-    addMask(slot, SUBNORMAL_ZERO, subnormal)
-    addMask(slot, ZERO, v128.andnot(oneZero, subnormal))
-    const near = i32x4.le_u(distance(x, y, shift), i32x4.splat(ROUNDING))
+    subnormalZero = i32x4.sub(subnormalZero, subnormal)
+    zeroNumber = i32x4.sub(zeroNumber, v128.andnot(oneZero, subnormal))
+    // The distance from zero is the magnitude.
+    close = i32x4.sub(close, v128.and(subnormal, i32x4.le_s(large, rounding)))
+    const ends = v128.and(unequal, i32x4.ge_s(large, largestFinite))
+    if (!v128.any_true(ends)) continue
+    const near = i32x4.le_u(distance(x, y, magnitude(x), magnitude(y), shift), i32x4.splat(ROUNDING))
+    const nan = v128.and(unequal, i32x4.gt_s(large, infinity))
+    const bothNan = v128.and(nan, i32x4.gt_s(small, infinity))
+    nanSign = i32x4.sub(nanSign, v128.and(bothNan, same))
+    nanPayload = i32x4.sub(nanPayload, v128.andnot(bothNan, same))
+    nanNumber = i32x4.sub(nanNumber, v128.andnot(nan, bothNan))
+    const infinite = v128.and(unequal, i32x4.eq(large, infinity))
+    const bothInfinite = v128.and(infinite, same)
+    const overflow = v128.and(infinite, i32x4.eq(small, largestFinite))
+    infinitySign = i32x4.sub(infinitySign, bothInfinite)
+    infinityFinite = i32x4.sub(infinityFinite, v128.andnot(v128.andnot(infinite, bothInfinite), overflow))
     const atLimit = v128.andnot(v128.and(finite, i32x4.eq(large, largestFinite)), v128.or(same, oneZero))
-    const saturated = v128.andnot(atLimit, near)
-    addMask(slot, SATURATION, v128.or(overflow, saturated))
-    addMask(slot, NEAR, v128.and(v128.or(infinite, oneZero), near))
+    saturation = i32x4.sub(saturation, v128.or(overflow, v128.andnot(atLimit, near)))
+    close = i32x4.sub(close, v128.and(infinite, near))
   }
+  v128.store(slot, nanSign, NAN_SIGN)
+  v128.store(slot, nanPayload, NAN_PAYLOAD)
+  v128.store(slot, nanNumber, NAN_NUMBER)
+  v128.store(slot, infinitySign, INFINITY_SIGN)
+  v128.store(slot, infinityFinite, INFINITY_FINITE)
+  v128.store(slot, subnormalZero, SUBNORMAL_ZERO)
+  v128.store(slot, zeroNumber, ZERO)
+  v128.store(slot, saturation, SATURATION)
+  v128.store(slot, close, NEAR)
 }
 
 /** Whether a sum of squares met an infinity or a NaN. */

@@ -1,7 +1,6 @@
 import { type DType, dtypeBytes } from '../../../shared/tensor.ts'
 import { runsOf } from '../matrix.ts'
 import { visibleLine } from '../../../shared/visible.ts'
-import { ulpText } from '../wording.ts'
 
 /** Widths of sign, exponent and significand fields, in bits. */
 const fields: Partial<Record<DType, readonly [number, number, number]>> = {
@@ -17,13 +16,14 @@ export interface BitsProps {
   /** Big-endian hex. */
   readonly bits: readonly [string, string]
   readonly values: readonly [string, string]
-  readonly ulp: string | null
+  /** How far apart they are, or of what kind the difference is; empty if that is not known. */
+  readonly difference: string
   readonly names: readonly [string, string]
   readonly label: string
 }
 
 /** Two bit patterns above each other, their fields apart, the bits that differ marked in both. */
-export function Bits({ dtype, bits, values, ulp, names, label }: BitsProps) {
+export function Bits({ dtype, bits, values, difference, names, label }: BitsProps) {
   const [a, b] = bits.map((hex) => digitsOf(hex, dtype)) as [string, string]
   const widths = fields[dtype] ?? [a.length]
   const heads = fields[dtype] ? fieldNames : ['Bits']
@@ -48,7 +48,7 @@ export function Bits({ dtype, bits, values, ulp, names, label }: BitsProps) {
       <table class="bits">
         <caption>
           {label}
-          {ulp === null ? '' : `: ${ulpText(ulp)}`}. Differing bits are underlined.
+          {difference === '' ? '' : `: ${difference}`}. Differing bits are underlined.
         </caption>
         <thead>
           <tr>

@@ -1,8 +1,8 @@
 import { isFloat } from '../../../shared/tensor.ts'
 import type { Comparison, Divergence, ElementComparison } from '../format.ts'
 import { visibleLine } from '../../../shared/visible.ts'
-import { hasDistances, kindText, normFigure, ulpFigure } from '../kind-text.ts'
-import { elementText, grouped, percent, plural, ulpText } from '../wording.ts'
+import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from '../kind-text.ts'
+import { elementText, grouped, percent, plural } from '../wording.ts'
 import { Bits } from './bits.tsx'
 import { Growth } from './growth.tsx'
 import { Histogram } from './histogram.tsx'
@@ -17,7 +17,7 @@ function classIndex(comparison: Comparison | undefined, letter: string): number 
 
 /** One line: which classes, where, how far. */
 export function DivergenceLine({ divergence, comparison }: { divergence: Divergence; comparison: Comparison }) {
-  const { classes, checkpoint, element, ulp } = divergence
+  const { classes, checkpoint, element } = divergence
   return (
     <span class="line">
       <Letter letter={classes[0]} index={classIndex(comparison, classes[0])} />
@@ -26,7 +26,7 @@ export function DivergenceLine({ divergence, comparison }: { divergence: Diverge
         part at <code>{visibleLine(checkpoint.name)}</code>
         <span class="quiet"> step {grouped(checkpoint.step)}</span>
       </span>
-      <span class="number">{element === null ? '' : ulpText(ulp)}</span>
+      <span class="number">{element === null ? '' : differenceText(divergence)}</span>
     </span>
   )
 }
@@ -64,7 +64,7 @@ export function DivergenceDetail({ divergence, id, names, comparison }: Divergen
           dtype={dtype}
           bits={bits}
           values={values}
-          ulp={divergence.ulp}
+          difference={differenceText(divergence)}
           names={names}
           label={`Bit patterns of ${where}`}
         />

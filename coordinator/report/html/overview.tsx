@@ -1,6 +1,7 @@
 import { visibleLine } from '../../../shared/visible.ts'
 import type { Comparison, Report } from '../format.ts'
-import { duration, grouped, listed, paramsText, plural, seedsOf, ulpText } from '../wording.ts'
+import { differenceText } from '../kind-text.ts'
+import { duration, grouped, listed, paramsText, plural, seedsOf } from '../wording.ts'
 import { Letter, VerdictBadge } from './letter.tsx'
 import type { View } from './view.ts'
 
@@ -139,7 +140,7 @@ function Place({ comparison }: { comparison: Comparison }) {
         <code>{visibleLine(divergence.checkpoint.name)}</code>
         <span class="quiet"> step {grouped(divergence.checkpoint.step)}</span>
       </td>
-      <td class="distance">{divergence.element === null ? 'not known' : ulpText(divergence.ulp)}</td>
+      <td class="distance">{divergence.element === null ? 'not known' : differenceText(divergence)}</td>
     </>
   )
 }
