@@ -17,6 +17,7 @@ import atexit
 import ctypes
 import fnmatch
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -117,7 +118,7 @@ def parameter(name, default):
 
 
 def __getattr__(name):
-    if name in ("step", "keras", "close"):
+    if name in ("step", "batch", "keras", "close"):
         raise AttributeError(
             f"bitfleet_trace has no {name} of its own: call trace = bitfleet_trace.watch(model), then trace.{name}"
         )
@@ -135,6 +136,9 @@ class _Idle:
         self._model = model
 
     def step(self, loss, *, gradients=None):
+        pass
+
+    def batch(self, **given):
         pass
 
     def close(self):
@@ -273,8 +277,12 @@ class _Sheet:
         self.step, self.trace, self.role = step, trace, role
         self.tensors, self.names, self.held = [], set(), 0
 
-    def add(self, name, raws):
-        """`raws` are the tensors that `name` stands for: a single one, or several with what follows its name."""
+    def add(self, name, raws, role=None):
+        """Adds tensors.
+
+        raws  those that `name` stands for: a single one, or several with what follows its name
+        role  of these; left out, the role of the whole sheet
+        """
         for suffix, raw in raws:
             full, n = name + suffix, 1
             while full in self.names:
@@ -286,16 +294,17 @@ class _Sheet:
                 continue
             if self.held + len(raw.data) > _held_bytes:
                 self.write()
-            self.tensors.append((full, raw))
+            self.tensors.append((role or self.role, full, raw))
             self.held += len(raw.data)
 
     def write(self):
-        if self.tensors:
-            try:
-                self.trace.folder.write(self.step, self.tensors, self.role)
-            except BaseException as error:
-                self.trace.give_up(error)
-                raise
+        """Writes a file for each run of tensors with one role: a line of the trace gives one role to a file."""
+        try:
+            for role, run in itertools.groupby(self.tensors, key=lambda tensor: tensor[0]):
+                self.trace.folder.write(self.step, [(full, raw) for _, full, raw in run], role)
+        except BaseException as error:
+            self.trace.give_up(error)
+            raise
         self.tensors, self.held = [], 0
 
 
@@ -401,13 +410,35 @@ class _Trace:
         if first or changes:
             self.sheet.add(f"{group}/{name}", raws)
 
-    def add_activation(self, name, value):
+    def add_activation(self, name, value, role_of=lambda tensor: None):
         """What a module gives, or is given; its second call in a step is `name#2`."""
         n = self.calls[name] = self.calls.get(name, 0) + 1
         name = name if n == 1 else f"{name}#{n}"
         for suffix, tensor in _tensors_in(value, self.is_tensor):
             if self.wants(name + suffix):
-                self.sheet.add(name, [(suffix + part, raw) for part, raw in self.read_tensor(name + suffix, tensor)])
+                raws = [(suffix + part, raw) for part, raw in self.read_tensor(name + suffix, tensor)]
+                self.sheet.add(name, raws, role_of(tensor))
+
+    def batch(self, **given):
+        """Names what a step is given, such as `batch(x=x, y=y)`: tensors, or lists, tuples and dicts of them.
+
+        They are traced as `batch/x`, with the role `input`, so that a report tells other data from other arithmetic.
+        The labels are seen by this alone. Call it in each step, before what is computed from them.
+
+        Raises TraceError for what holds no tensor.
+        """
+        if os.getpid() != self.pid:
+            return
+        if not self.open:
+            raise TraceError(f"bitfleet_trace: batch was called after {self.broken or 'close()'}")
+        for name, value in given.items():
+            if next(_tensors_in(value, self.is_tensor), None) is None:
+                raise TraceError(
+                    f"bitfleet_trace: batch was given {_type_name(value)} as {name}: give it tensors, or lists, tuples "
+                    "and dicts of tensors"
+                )
+            if self.sheet is not None:
+                self.add_activation(f"batch/{name}", value, lambda tensor: "input")
 
     def add_backward(self, gradients, trained):
         """Gradients, by modules in the opposite order of the forward pass; a module's own keep their order."""
@@ -647,7 +678,9 @@ class _TorchTrace(_Trace):
         found = self.roots.get(id(module)) if self.sheet is not None else None
         if found is None or found[1] is not module or not self._training(found[2]):
             return
-        self.add_activation(_path("input", found[0]), args)
+        # What a model computed before, as a generator's picture for its judge, is no input of the step.
+        given = lambda tensor: "input" if tensor.grad_fn is None else None
+        self.add_activation(_path("input", found[0]), args, given)
 
     def _after_forward(self, module, args, result):
         if self.is_compiling():

@@ -7,7 +7,7 @@ import { type Offer, offersOf } from '../agent/daemon/describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from '../agent/daemon/execution.ts'
 import { createLibraryDigests } from '../agent/daemon/library-digests.ts'
 import { createEntry } from '../agent/programs/add.ts'
-import type { ProgramEntry } from '../agent/programs/entry.ts'
+import { describeKnobs, type ProgramEntry } from '../agent/programs/entry.ts'
 import { writeProgramList } from '../agent/programs/list.ts'
 import type { Knobs } from '../shared/condition.ts'
 import { type Execution, executionSchema } from '../shared/execution.ts'
@@ -55,10 +55,12 @@ export interface ListedPrograms {
  *
  * @param texts scripts by their programs' names
  * @param commands in place of Node.js and the script
+ * @param knobs    of a program, in place of those that all have; as `programs add --knob` takes them
  */
 export async function listPrograms(
   texts: Readonly<Record<string, string>>,
   commands: Readonly<Record<string, (script: string) => string[]>> = {},
+  knobs: Readonly<Record<string, readonly string[]>> = {},
 ): Promise<ListedPrograms> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'bitfleet-own-')))
   const list = join(folder, 'programs.json')
@@ -75,7 +77,7 @@ export async function listPrograms(
       {
         ...{ id: name, command, pins: [] },
         parameters: ['epochs=2', 'rate=0.5', 'text=a b', 'quick=false'],
-        knobs: ['threads=OMP_NUM_THREADS:1..64', 'isa=ATEN_CPU_CAPABILITY:default,avx2'],
+        knobs: knobs[name] ?? ['threads=OMP_NUM_THREADS:1..64', 'isa=ATEN_CPU_CAPABILITY:default,avx2'],
         environment: ['MY_FIXED=yes', 'NODE_PATH=/nowhere', 'OMP_DYNAMIC=FALSE'],
       },
       { folder, path: '' },
@@ -90,8 +92,8 @@ export async function listPrograms(
   await writeProgramList(asked, [...entries.values()].slice(0, 1))
   const [first] = (await offersOf({ runnerModules: [], programLists: [asked], environment })).slice(-1) as [Offer]
   const main = first.runner?.argv[0] as string
-  const offers = [...entries.keys()].map((id) => ({
-    backend: { ...first.backend, id },
+  const offers = [...entries].map(([id, entry]) => ({
+    backend: { ...first.backend, id, knobs: describeKnobs(entry) },
     runner: { ...first.runner, executable: process.execPath, argv: [main, '--program', list, id] },
   }))
   const libraryDigests = createLibraryDigests()

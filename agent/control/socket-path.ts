@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { sha256Hex } from '../../shared/digest.ts'
 
 /** Bytes that a socket's path may have: `sun_path` has 108 with the zero on Linux, 104 elsewhere. */
-const maxPathBytes = process.platform === 'linux' ? 107 : 103
+export const maxSocketPathBytes = process.platform === 'linux' ? 107 : 103
 
 export interface SocketPlaces {
   /** The user's folder for sockets. */
@@ -26,7 +26,7 @@ export function socketPaths(stateDir: string, { runtimeDir, temporary = [tmpdir(
     { folder: join(stateDir, 'control'), name: 'socket' },
     ...(runtimeDir === undefined ? [] : [{ folder: join(runtimeDir, 'bitfleet'), name: short }]),
     ...temporary.map((folder) => ({ folder: join(folder, `bitfleet-${user}`), name: short })),
-  ].filter(({ folder, name }) => Buffer.byteLength(join(folder, name)) <= maxPathBytes)
+  ].filter(({ folder, name }) => Buffer.byteLength(join(folder, name)) <= maxSocketPathBytes)
 }
 
 /** The same by whatever path one comes to the state folder. */

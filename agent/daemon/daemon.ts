@@ -25,7 +25,7 @@ import { createBackoff } from './backoff.ts'
 import { offersOf } from './describe.ts'
 import { type ExecutionContext, type ExecutionResult, runExecution } from './execution.ts'
 import { environmentRecord } from './runner-environment.ts'
-import { removeScratch } from './scratch.ts'
+import { clearScratch } from './scratch.ts'
 import { createJobQueue, type JobQueue } from './job-queue.ts'
 import { createLibraryDigests } from './library-digests.ts'
 import { type Line, serveLine } from './line.ts'
@@ -150,7 +150,7 @@ export async function prepareAgent({
   const { id } = identity
   const scratchRoot = join(stateDir, 'scratch')
   // Left behind by an agent that was killed.
-  const left = removeScratch(scratchRoot)
+  const left = clearScratch(scratchRoot)
   // Later executions have folders of other names.
   if (left !== undefined) process.stderr.write(`${scratchRoot} has in it what was not removed: ${left}\n`)
   await sweepDrafts(config.backendFolders ?? [])

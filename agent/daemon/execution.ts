@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BackendDescription } from '../../shared/backend-description.ts'
 import type { Knobs } from '../../shared/condition.ts'
@@ -22,7 +22,7 @@ import type { LibraryDigests } from './library-digests.ts'
 import { environmentFacts, environmentNotes, type RunnerStart, runnerStart } from './runner-environment.ts'
 import { runRunner, type RunnerEnd } from './runner-process.ts'
 import { launchOf } from './runners.ts'
-import { removeScratch } from './scratch.ts'
+import { makeScratch, type Scratch } from './scratch.ts'
 import { type ReadBack, settingsOf } from './settings.ts'
 import { killStrays } from './strays.ts'
 
@@ -88,16 +88,12 @@ export async function runExecution(
     return without({ status: 'unsupported', reason: `${backend} has no device ${job.condition.device} on this agent` })
   }
 
-  let scratch: string | undefined
+  let scratch: Scratch | undefined
   let result: ExecutionResult
   try {
-    mkdirSync(context.scratchRoot, { recursive: true, mode: 0o700 })
-    scratch = mkdtempSync(join(context.scratchRoot, 'x-'))
-    const folders = {
-      tensors: join(scratch, 'tensors'),
-      temporary: join(scratch, 'tmp'),
-      inputs: join(scratch, 'inputs'),
-    }
+    scratch = makeScratch(context.scratchRoot)
+    const { folder: own, temporary } = scratch
+    const folders = { tensors: join(own, 'tensors'), temporary, inputs: join(own, 'inputs') }
     for (const folder of Object.values(folders)) mkdirSync(folder)
     const start = runnerStart(context.environment, description.knobs, knobs, folders.temporary, runner.environment)
     label = labelOf(description, knobs, start.choosesCodePath || runner.argv.some(isCodePathFlag))
@@ -115,8 +111,10 @@ export async function runExecution(
   } catch (error) {
     result = without(failed(error))
   }
-  if (scratch !== undefined) killStrays(join(scratch, 'tmp'))
-  const left = scratch === undefined ? undefined : removeScratch(scratch)
+  if (scratch === undefined) return result
+  killStrays(scratch.temporary)
+  const left = scratch.remove()
+  if (scratch.limit !== undefined) result = withNote(result, `no Unix socket can be made in TMPDIR: ${scratch.limit}`)
   return left === undefined ? result : withNote(result, `what it wrote on the agent's machine was not removed: ${left}`)
 }
 

@@ -4,6 +4,8 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -11,8 +13,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, it } from 'vitest'
-import { removeScratch } from './scratch.ts'
+import { afterAll, describe, expect, it } from 'vitest'
+import { clearScratch, makeScratch, removeScratch } from './scratch.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'bitfleet-scratch-'))
 afterAll(() => {
@@ -56,4 +58,55 @@ it('removes folders that nobody may write, leaves alone what links lead to, and 
   chmodSync(closed, 0o755)
   expect(statSync(elsewhere).mode & 0o777).toBe(0o500)
   expect(removeScratch(folder)).toBeUndefined()
+})
+
+describe('the folder of an execution', () => {
+  const place = join(root, 'short')
+  mkdirSync(place)
+  const links = join(place, `bitfleet-${process.getuid?.() ?? 0}`)
+  const deep = join(root, 'd'.repeat(100), 'e'.repeat(100))
+  const bytesOfSocket = (temporary: string) =>
+    Buffer.byteLength(join(temporary, 'torch-shm-dir-XXXXXX', 'manager.sock'))
+
+  it('lies under its root where a socket has room', () => {
+    const scratch = makeScratch(join(root, 's'), [place])
+    expect(scratch.folder.startsWith(join(root, 's', 'x-'))).toBe(true)
+    expect(scratch.limit).toBeUndefined()
+    expect(existsSync(links)).toBe(false)
+    expect(scratch.remove()).toBeUndefined()
+    expect(readdirSync(join(root, 's'))).toEqual([])
+  })
+
+  it('is come to by a short link where it has none, and stays on the file system of its root', () => {
+    const scratch = makeScratch(deep, [join(root, 'n'.repeat(100)), place])
+    expect(scratch.limit).toBeUndefined()
+    expect(bytesOfSocket(scratch.temporary)).toBeLessThan(104)
+    expect(readlinkSync(scratch.folder).startsWith(`${deep}/x-`)).toBe(true)
+    expect(statSync(links).mode & 0o777).toBe(0o700)
+    mkdirSync(scratch.temporary)
+    writeFileSync(join(scratch.temporary, 'file'), 'kept')
+    expect(readdirSync(join(readlinkSync(scratch.folder), 'tmp'))).toEqual(['file'])
+    expect(scratch.remove()).toBeUndefined()
+    expect([...readdirSync(deep), ...readdirSync(links)]).toEqual([])
+  })
+
+  it('says what cannot be done where no short link can be made', () => {
+    const open = join(root, 'open')
+    mkdirSync(join(open, `bitfleet-${process.getuid?.() ?? 0}`), { recursive: true })
+    chmodSync(join(open, `bitfleet-${process.getuid?.() ?? 0}`), 0o777)
+    // Others can write the one, the other is too long itself, the third is not there.
+    const scratch = makeScratch(deep, [open, join(root, 'n'.repeat(100)), join(root, 'nowhere')])
+    expect(scratch.folder.startsWith(deep)).toBe(true)
+    expect(scratch.limit).toMatch(/of \d+ bytes, is too long/)
+    expect(scratch.remove()).toBeUndefined()
+  })
+
+  it('is removed after a crash with its link, and nobody else’s is', () => {
+    const [own, other] = [makeScratch(deep, [place]), makeScratch(`${deep}-2`, [place])]
+    expect(clearScratch(deep, [place])).toBeUndefined()
+    expect(existsSync(own.folder)).toBe(false)
+    expect(existsSync(deep)).toBe(false)
+    expect(readdirSync(links).map((name) => join(links, name))).toEqual([other.folder])
+    expect(other.remove()).toBeUndefined()
+  })
 })

@@ -18,7 +18,7 @@ import type { KeyPair } from '../../shared/keys.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import { type CrateFile, describeFile, formatRunCrate } from '../../shared/run-crate.ts'
 import { maxZipBytes, maxZipEntries, writeZip } from '../../shared/zip.ts'
-import { removeScratch } from '../daemon/scratch.ts'
+import { clearScratch } from '../daemon/scratch.ts'
 import type { ArtifactCache } from '../daemon/artifact-cache.ts'
 
 /** What a bundle is made of before anything has run. */
@@ -61,7 +61,7 @@ export async function openBundleFolder(folder: string, start: BundleStart): Prom
     throw new BitfleetError('limit', `${executions} executions are more than one bundle holds; split the plan`)
   }
   const scratch = join(folder, 'scratch')
-  const left = removeScratch(scratch)
+  const left = clearScratch(scratch)
   if (left !== undefined) {
     throw new BitfleetError('system', `${scratch}, of an earlier run, cannot be removed (${left}); remove it yourself`)
   }

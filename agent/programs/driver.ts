@@ -4,9 +4,8 @@ import type { Note } from '../../shared/execution.ts'
 import type { BackendDriver } from '../backends/backend.ts'
 import { describeKnobs, programFacts, programVersion } from './entry.ts'
 import { readProgramList } from './list.ts'
-import type { Observer } from './observe.ts'
 import { findChangedPin } from './pins.ts'
-import { runProgram } from './run.ts'
+import { runProgram, type SeenProgram } from './run.ts'
 import { createSaid, type Said } from './said.ts'
 
 /**
@@ -31,18 +30,25 @@ export function programDriver(list: string, id: string): BackendDriver {
     },
     async open() {
       let said: Said | undefined
-      let observer: Observer | undefined
+      let seen: SeenProgram | undefined
       let planned: Readonly<Record<string, unknown>> | undefined
       const notes = (): Note[] => {
-        if (observer === undefined || observer.mapped() !== undefined || process.platform !== 'linux') return []
+        if (seen === undefined) return []
+        const modes = seen.modes.notes()
+        if (seen.observer.mapped() !== undefined || process.platform !== 'linux') return modes
         const message = 'it had ended before its libraries could be seen'
-        return [{ kind: 'warning', subject: 'program', message }]
+        return [...modes, { kind: 'warning', subject: 'program', message }]
       }
       const everything = async () => {
         const told = said?.everything() ?? { settings: {}, facts: {}, notes: [] }
         return {
           settings: told.settings,
-          facts: { ...told.facts, ...(await observer?.facts()), ...programFacts(entry, planned) },
+          facts: {
+            ...told.facts,
+            ...(await seen?.observer.facts()),
+            ...seen?.modes.facts(),
+            ...programFacts(entry, planned),
+          },
           notes: [...told.notes, ...notes()],
         }
       }
@@ -57,10 +63,10 @@ export function programDriver(list: string, id: string): BackendDriver {
             try {
               await runProgram(entry, {
                 ...{ parameters, seed, checkpoint, said },
-                started: (seen) => (observer = seen),
+                started: (program) => (seen = program),
               })
             } finally {
-              tell({ ...(await everything()), mapped: observer?.mapped() ?? [] })
+              tell({ ...(await everything()), mapped: seen?.observer.mapped() ?? [] })
             }
           },
         },

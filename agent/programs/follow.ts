@@ -13,6 +13,8 @@ const pieceBytes = 256 << 10
 export interface Follower {
   /** The whole lines that were added since, a bounded number of them; none when there is nothing new. */
   readLines(): string[]
+  /** Bytes that the trace has now; 0 if it is not there. */
+  size(): number
   /** Bytes behind the last whole line. */
   unended(): number
   /** @throws `workload` where another file stands in the trace's place: what was written to it was not read */
@@ -50,6 +52,10 @@ export function followTrace(folder: string): Follower {
         throw new BitfleetError('limit', `a line of ${traceFile} is over ${maxLineBytes} bytes`)
       }
       return whole === undefined ? (piece.byteLength > 0 ? this.readLines() : []) : decode(whole).split('\n')
+    },
+    size() {
+      descriptor ??= openRegular(path)
+      return descriptor === undefined ? 0 : fstatSync(descriptor).size
     },
     unended: () => pending.byteLength,
     checkPlace() {

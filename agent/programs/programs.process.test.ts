@@ -28,6 +28,7 @@ const listed = await listPrograms(
     plain: `
     say({ settings: { OMP_NUM_THREADS: process.env.OMP_NUM_THREADS ?? '1', MKL_DYNAMIC: 'FALSE' } })
     say({ facts: { 'lib.mine.version': '1.2', 'cpu.affinity': 'forged', 'program.digest': 'forged', nothing: 'x' } })
+    say({ facts: { 'fp.program.after.ftz': 'forged' } })
     say({ note: 'it is cold\\u001b[31m' })
     trace(0, 'input/data', [1, -0], { role: 'input' })
     trace(1, 'loss', [0.5], { role: 'output' })
@@ -79,6 +80,7 @@ describe('a program that goes well', () => {
     const data = bytesOf(Float32Array.of(1, -0))
     expect(await cache.read(digestOf(data))).toEqual(data)
     expect(kept).toHaveLength(3)
+    expect(execution.inputs).toEqual([0])
     // The last of what is called an output at every step.
     expect(execution.outputs.map(({ name, bits }) => [name, bits])).toEqual([['loss', ['3e800000']]])
     expect(execution.log).toContain('to stdout')
@@ -103,16 +105,18 @@ describe('a program that goes well', () => {
     })
     expect(facts).not.toHaveProperty('program.default.epochs')
     // Nothing of the runner, which only watched.
-    expect(Object.keys(facts).filter((key) => /^(fp|pool|lib\.(node|v8))\./.test(key))).toEqual([])
-    expect(facts['cpu.affinity']).not.toBe('forged')
+    expect(Object.keys(facts).filter((key) => /^(fp\.(?!program\.)|pool\.|lib\.(node|v8)\.)/.test(key))).toEqual([])
+    expect(Object.values(facts)).not.toContain('forged')
     expect(notes.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^"cpu.affinity" is no fact that a program can state/),
       expect.stringMatching(/^"program.digest" is no fact/),
       expect.stringMatching(/^"nothing" is no fact/),
+      expect.stringMatching(/^"fp.program.after.ftz" is no fact/),
       'it is cold␛[31m',
     ])
     if (process.platform === 'linux') {
       expect(facts['cpu.affinity']).toMatch(/^[0-9]/)
+      expect(facts['fp.program.before.method']).toMatch(/^(?:ptrace$|not read: )/)
       expect(Object.keys(facts).join()).toMatch(/lib\.libc\.so\.6\.digest/)
       expect(resources.cpuMs).toBeGreaterThan(5)
     }

@@ -6,8 +6,10 @@ import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { visibleLine } from '../../shared/visible.ts'
 import type { ProgramValue } from '../../workloads/program.ts'
 import type { WorkloadContext } from '../../workloads/workload.ts'
+import { type ModeReader, openModeReader } from '../inventory/thread-mode.ts'
 import { runnerEnvironment } from './config.ts'
 import type { ProgramEntry } from './entry.ts'
+import { type ModeWatch, watchMode } from './mode-watch.ts'
 import { type Observer, observeProgram } from './observe.ts'
 import { findChangedPin } from './pins.ts'
 import type { Said } from './said.ts'
@@ -29,6 +31,12 @@ export class ProgramCrash extends Error {
   }
 }
 
+/** What is seen of a program that it does not say itself. */
+export interface SeenProgram {
+  readonly observer: Observer
+  readonly modes: ModeWatch
+}
+
 export interface ProgramRun {
   readonly parameters: Readonly<Record<string, ProgramValue>>
   /** Decimal. */
@@ -36,7 +44,7 @@ export interface ProgramRun {
   readonly checkpoint: WorkloadContext['checkpoint']
   readonly said: Said
   /** Told once the program has started. */
-  readonly started: (observer: Observer) => void
+  readonly started: (seen: SeenProgram) => void
 }
 
 /**
@@ -51,8 +59,9 @@ export async function runProgram(entry: ProgramEntry, run: ProgramRun): Promise<
   await checkPins(entry)
   const out = mkdtempSync(join(tmpdir(), 'out-'))
   const trace = createTraceReader(entry, out, run)
+  const reader = await openModeReader()
   const child = start(entry, out, parameters, run.seed)
-  const ended = await follow(entry, child, trace, run)
+  const ended = await follow(entry, child, { trace, reader, ...run })
   await checkPins(entry, ended.signal ?? `code ${ended.code}`)
   if (ended.signal !== null) throw new ProgramCrash(entry.id, ended.signal)
   if (ended.code !== 0) throw new BitfleetError('workload', `program ${entry.id} ended with code ${ended.code}`)
@@ -158,8 +167,7 @@ interface Ended {
 async function follow(
   { id }: ProgramEntry,
   child: ChildProcess,
-  trace: TraceReader,
-  { started }: ProgramRun,
+  { trace, reader, started }: Pick<ProgramRun, 'started'> & { trace: TraceReader; reader: ModeReader | string },
 ): Promise<Ended> {
   const seen: { ended?: Ended } = {}
   const end = new Promise<void>((resolve, reject) => {
@@ -178,9 +186,12 @@ async function follow(
   }
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
+  const modes = watchMode(pid, reader)
   try {
+    // First of all: a library that is loaded at once may change it.
+    modes.look(0)
     const observer = observeProgram(pid)
-    started(observer)
+    started({ observer, modes })
     let pollMs = firstPollMs
     let sampleMs = 0
     for (let sampled = 0; seen.ended === undefined; ) {
@@ -189,7 +200,9 @@ async function follow(
         sampled = performance.now()
         sampleMs = Math.min(lastSampleMs, sampleMs * 1.5 + 1)
       }
+      modes.look(trace.size())
       trace.readOn()
+      modes.reached(trace.last())
       await within(end, pollMs)
       pollMs = Math.min(lastPollMs, pollMs * 1.1)
     }
@@ -201,6 +214,7 @@ async function follow(
     process.off('exit', kill)
   }
   try {
+    modes.close(trace.size())
     trace.readOn()
   } catch (error) {
     // One that died says first of all that.

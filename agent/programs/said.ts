@@ -73,7 +73,7 @@ export function createSaid({ knobs }: Pick<ProgramEntry, 'knobs'>, tell: Tell) {
       const entries = Object.entries(said)
       // What the agent sees for itself a program does not say.
       const own = entries.filter(
-        ([key]) => isFactKey(key) && !/^(?:program|knob|env|cgroup)\.|^cpu\.affinity$/.test(key),
+        ([key]) => isFactKey(key) && !/^(?:program|knob|env|cgroup|fp\.program)\.|^cpu\.affinity$/.test(key),
       )
       const noted = entries
         .filter((entry) => !own.includes(entry))

@@ -33,6 +33,7 @@ export function createTraceReader(
   const taken = new Set<string>()
   let line = 0
   let checkpoints = 0
+  let last: { readonly step: number; readonly name: string } | undefined
   let totalBytes = 0
 
   const take = ({ file, step, name, prefix = '', role }: TracedCheckpoint) => {
@@ -50,6 +51,7 @@ export function createTraceReader(
       if (fault !== undefined) throw new BitfleetError('workload', fault)
       checkpoint(step, whole, tensor, role)
       checkpoints++
+      last = { step, name: whole }
     }
   }
 
@@ -74,6 +76,10 @@ export function createTraceReader(
   }
 
   return {
+    /** Bytes that the trace has now, taken or not. */
+    size: () => inTrace(() => follower.size()),
+    /** The checkpoint that was taken last. */
+    last: () => last,
     /** Takes all that is there now. */
     readOn(): void {
       for (let lines = readLines(); lines.length > 0; lines = readLines()) for (const text of lines) read(text)

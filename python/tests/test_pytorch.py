@@ -32,7 +32,7 @@ class Traced:
         self.holder = tempfile.TemporaryDirectory(prefix="bitfleet-trace-")
         with mock.patch.dict(os.environ, BITFLEET_OUT=self.holder.name):
             self.trace = bitfleet_trace.watch(self.model, **self.options)
-        self.step = self.trace.step
+        self.step, self.batch = self.trace.step, self.trace.batch
         return self
 
     def __exit__(self, kind, *_):
@@ -195,7 +195,10 @@ class Names(unittest.TestCase):
         self.assertEqual({told.roles[0, name] for name in told.names(0)}, {"input"})
         outputs = [key for key, role in told.roles.items() if role == "output"]
         self.assertEqual(outputs, [(2, name) for name in told.names(2) if name.startswith("weights/")])
-        self.assertEqual(told.files, [f"{i:06}.safetensors" for i in (1, 2, 3, 4)])
+        inputs = [key for key, role in told.roles.items() if role == "input" and key[0] > 0]
+        self.assertEqual(inputs, [(1, "input"), (2, "input")])
+        # The weights, then of each step the input and the others, then the weights at the end.
+        self.assertEqual(told.files, [f"{i:06}.safetensors" for i in (1, 2, 3, 4, 5, 6)])
         self.assertEqual(told.notes, [])
         self.assertEqual(told.tensors[1, "state/1/num_batches_tracked"].dtype, "I64")
 
@@ -362,6 +365,27 @@ class Names(unittest.TestCase):
         names = traced.told.names(1)
         expected = ["forward/maker", "input/judge", "loss/maker", "loss/judge", "backward/judge/weight", "update/maker/bias"]
         self.assertEqual([name for name in expected if name not in names], [])
+        # The judge is given what the maker computed.
+        roles = {name: traced.told.roles[1, name] for name in ("input/maker", "input/judge")}
+        self.assertEqual(roles, {"input/maker": "input", "input/judge": "intermediate"})
+
+    def test_a_batch_and_its_labels_are_inputs(self):
+        model = nn.Linear(3, 1)
+        with Traced(model, steps=[2]) as traced:
+            for step in (1, 2):
+                x, y = torch.full((2, 3), float(step)), torch.tensor([step, 7])
+                traced.batch(x=x, more={"y": y, "pair": [x[0], x[1]]})
+                loss = (model(x).sum() - y.sum()) ** 2
+                loss.backward()
+                traced.step(loss)
+            with self.assertRaisesRegex(bitfleet_trace.TraceError, "batch was given int as n: give it tensors"):
+                traced.batch(n=3)
+        told = traced.told
+        named = ["batch/x", "batch/more/y", "batch/more/pair/0", "batch/more/pair/1", "input"]
+        self.assertEqual(told.names(2)[:5], named)
+        self.assertEqual({told.roles[2, name] for name in named}, {"input"})
+        self.assertEqual(told.tensors[2, "batch/more/y"].data, bytes_of(torch.tensor([2, 7])))
+        self.assertEqual(told.names(1), [])
 
     def test_wrappers_leave_no_trace_in_names(self):
         model = nn.DataParallel(nn.Sequential(torch.compile(nn.Linear(6, 3), backend="eager")))

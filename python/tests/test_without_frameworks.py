@@ -12,7 +12,7 @@ from unittest import mock
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import bitfleet_trace
 from bitfleet_trace import Raw, TraceError, safetensors_header
-from reading import Tensor, read_safetensors, run
+from reading import Tensor, Told, read_safetensors, run
 
 
 class Files(unittest.TestCase):
@@ -97,6 +97,97 @@ class Files(unittest.TestCase):
                 bitfleet_trace._Folder(name)
 
 
+class Numbers:
+    """A tensor of no framework."""
+
+    def __init__(self, *values):
+        self.data = array.array("d", values).tobytes()
+
+
+class PlainTrace(bitfleet_trace._Trace):
+    """A trace of no framework, whose model is one number."""
+
+    weight = Numbers(3)
+
+    def is_tensor(self, value):
+        return isinstance(value, Numbers)
+
+    def read_tensor(self, name, tensor):
+        return [("", Raw("F64", (len(tensor.data) // 8,), tensor.data))]
+
+    def add_weights(self, group):
+        self.sheet.add(f"{group}/w", self.read_tensor("w", self.weight))
+
+    def add_gradients(self, given):
+        pass
+
+    def read_facts(self):
+        return {}, {}
+
+
+class Roles(unittest.TestCase):
+    def trace(self, **options):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = os.path.join(holder.name, "out")
+        every = dict(every=1, steps=None, activations=True, gradients=True, weights=True, at_end=True, only=None)
+        choice = bitfleet_trace._Choice(**{**every, **options})
+        trace = PlainTrace({}, choice, bitfleet_trace._Folder(self.folder))
+        self.addCleanup(os.close, trace.folder.lines)
+        self.addCleanup(setattr, trace, "open", False)
+        return trace
+
+    def test_a_batch_is_an_input_and_what_is_computed_from_it_is_not(self):
+        trace = self.trace()
+        for step in (1, 2):
+            trace.batch(x=Numbers(step), rest={"y": Numbers(7), "pair": [Numbers(8), Numbers(9)]})
+            trace.add_activation("forward/a", Numbers(step + 1))
+            trace.add_activation("input/judge", Numbers(step + 2), lambda tensor: None)
+            trace.batch(late=Numbers(4))
+            trace.step(0.5)
+        trace.close()
+        told = Told(self.folder)
+        batch = ["batch/x", "batch/rest/y", "batch/rest/pair/0", "batch/rest/pair/1"]
+        self.assertEqual(told.names(1), [*batch, "forward/a", "input/judge", "batch/late", "loss", "update/w"])
+        self.assertEqual(told.names(0), ["weights/w"])
+        inputs = [place for place in told.order if told.roles[place] == "input"]
+        expected = [(step, name) for step in (1, 2) for name in (*batch, "batch/late")]
+        self.assertEqual(inputs, [(0, "weights/w"), *expected])
+        self.assertEqual([place for place in told.order if told.roles[place] == "output"], [(2, "weights/w")])
+        self.assertEqual(told.tensors[2, "batch/x"].data, Numbers(2).data)
+
+    def test_a_batch_of_a_step_that_is_not_traced_is_not_either(self):
+        trace = self.trace(steps=[2])
+        for step in (1, 2):
+            trace.batch(x=Numbers(step))
+            trace.step(0.5)
+        trace.close()
+        told = Told(self.folder)
+        self.assertEqual([told.names(1), told.names(2)[0]], [[], "batch/x"])
+
+    def test_what_is_no_batch_is_named(self):
+        trace = self.trace()
+        for given in (3, [], {"y": "text"}):
+            with self.subTest(given), self.assertRaisesRegex(TraceError, "as labels: give it tensors"):
+                trace.batch(labels=given)
+        trace.close()
+        with self.assertRaisesRegex(TraceError, r"batch was called after close\(\)"):
+            trace.batch(x=Numbers(1))
+
+    def test_roles_change_no_order_where_much_is_held(self):
+        trace = self.trace()
+        with mock.patch.object(bitfleet_trace, "_held_bytes", 20):
+            for i in range(4):
+                trace.batch(**{f"x{i}": Numbers(i)})
+                trace.add_activation(f"forward/{i}", Numbers(i, i))
+            trace.step(0.5)
+        trace.close()
+        told = Told(self.folder)
+        pairs = [name for i in range(4) for name in (f"batch/x{i}", f"forward/{i}")]
+        self.assertEqual(told.names(1)[:8], pairs)
+        self.assertEqual([told.roles[1, name] for name in pairs], ["input", "intermediate"] * 4)
+
+
 class Choices(unittest.TestCase):
     def choice(self, **given):
         options = dict(every=1, steps=None, activations=True, gradients=True, weights=True, at_end=True, only=None)
@@ -152,6 +243,7 @@ class Scripts(unittest.TestCase):
             import bitfleet_trace
             trace = bitfleet_trace.watch(object())
             trace.step(None)
+            trace.batch(x=3)
             trace.step("whatever", gradients=7)
             trace.close()
             loaded = {"torch", "numpy", "keras", "tensorflow", "jax"} & set(sys.modules)
