@@ -56,7 +56,7 @@ describe.skipIf(needs('knobs of JAX', jax !== undefined, lacks('jax')))('JAX', {
       ...{ fastMath: 'true', multiThreadEigen: 'false', optimizationLevel: '1', jit: 'off' },
     })
     const plain = await ask({ fastMath: false })
-    const defaults = { fastMath: 'false', multiThreadEigen: 'true', optimizationLevel: '3', jit: 'on' }
+    const defaults = { fastMath: 'false', multiThreadEigen: 'true', maxIsa: 'none', optimizationLevel: '3', jit: 'on' }
     expect(plain.settings).toMatchObject(defaults)
     expect(plain.states).toEqual({ fastMath: { state: 'in force' } })
     expect(plain.facts['lib.jaxlib.version']).toMatch(/^\d/)

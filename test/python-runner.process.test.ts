@@ -243,7 +243,20 @@ describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner',
     }
   })
 
-  it('reads back the knobs of OpenBLAS and NumPy, and says what did nothing', async () => {
+  it('says of a kernel that NumPy lacks by which operations it is computed, only where it is used', async () => {
+    const notes = async (workload: string) => (await askPython(testNumpy, { workload })).notes
+    expect(await notes('nn.softmax')).toEqual([
+      {
+        ...{ kind: 'fallback', subject: 'softmax' },
+        message: 'numpy has no softmax: it is computed by exp, sum and division',
+      },
+    ])
+    expect(await notes('nn.conv2d')).toMatchObject([{ kind: 'fallback', subject: 'conv2d' }])
+    expect(await notes('nn.layernorm')).toMatchObject([{ kind: 'fallback', subject: 'layernorm' }])
+    expect(await notes('linalg.gemm')).toEqual([])
+  })
+
+  it('reads back the knobs of OpenBLAS and NumPy, and says what was replaced', async () => {
     const knobs = { threads: 1, coreType: 'nothing', disableCpuFeatures: 'AVX2 NOTHING ASIMDFHM' }
     const told = await askPython(testNumpy, { workload: 'linalg.gemm', params: { n: 8 }, knobs })
     expect(told.last).toMatchObject({ type: 'finished' })

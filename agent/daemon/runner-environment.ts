@@ -97,7 +97,7 @@ export function runnerStart(
 }
 
 /** The variables that reach runners and bear on bits, each with the part of its value that does. */
-export function ambientVariables(environment: Environment): Record<string, string> {
+function ambientVariables(environment: Environment): Record<string, string> {
   const ambient: Record<string, string> = {}
   for (const [name, value] of Object.entries(environment)) {
     if (value === undefined || !(isNumeric(name) || (isPassedOn(name) && classifyVariable(name, value)))) continue

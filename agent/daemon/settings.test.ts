@@ -39,6 +39,14 @@ describe('settingsOf', () => {
     expect(settings).toEqual({ a: { state: 'unknown', why: 'own' }, b: { state: 'unknown', why: 'general' } })
   })
 
+  it('keeps such a note as a warning if the knob is in force', () => {
+    const old = { kind: 'no-effect' as const, subject: 'order', message: 'nothing is added up' }
+    expect(settingsOf({ order: 'pairwise' }, { ...none, settings: { order: 'pairwise' }, notes: [old] })).toEqual({
+      settings: { order: { state: 'in force' } },
+      notes: [{ ...old, kind: 'warning' }],
+    })
+  })
+
   it('takes the note of a runner of 0.1 about a knob as the reason, and passes no `no-effect` on', () => {
     const old = { kind: 'no-effect' as const, subject: 'threads', message: 'it runs 1' }
     const other = { kind: 'no-effect' as const, subject: 'elsewhere', message: 'about no knob' }

@@ -29,9 +29,11 @@ export function settingsOf(
     if (isSame(asked, effective)) return [name, { state: 'in force' }]
     return [name, { state: 'replaced', by: effective, why }]
   })
-  const isReason = ({ kind, subject }: Note) => kind === 'no-effect' && Object.hasOwn(knobs, subject)
+  const byKnob = Object.fromEntries(states)
+  const isReason = ({ kind, subject }: Note) =>
+    kind === 'no-effect' && Object.hasOwn(byKnob, subject) && byKnob[subject]?.state !== 'in force'
   return {
-    settings: Object.fromEntries(states),
+    settings: byKnob,
     notes: notes.flatMap((note): Note[] => {
       if (isReason(note)) return []
       return [note.kind === 'no-effect' ? { ...note, kind: 'warning' } : note]

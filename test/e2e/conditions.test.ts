@@ -56,7 +56,7 @@ factors:
     expect(comparison?.divergences[0]?.bits?.[0]).toMatch(/^[0-9a-f]{8}$/)
   })
 
-  it('shows a core type that it ignored as a knob without effect', async (context) => {
+  it('shows the core type that it took in place of one that it does not have', async (context) => {
     if (absent) context.skip()
     const { report } = await runPlan(`
 name: ignored
@@ -69,15 +69,14 @@ factors:
 `)
     const ignored = report.cells.find(({ condition }) => condition.knobs.coreType === 'Pentium9')
     expect(ignored?.status).toBe('completed')
-    expect(ignored?.notes).toContainEqual(
-      expect.objectContaining({ kind: 'no-effect', subject: expect.stringContaining('coreType') }),
-    )
-    expect(ignored?.condition.effective.coreType).not.toBe('Pentium9')
+    const left = report.cells.find(({ condition }) => condition.knobs.coreType === undefined)
+    expect(left?.condition.effective.coreType).toMatch(/^\w+$/)
+    expect(ignored?.condition.effective.coreType).toMatch(/^(?!Pentium9)\w+$/)
   })
 })
 
 describe('the C library', () => {
-  it('ignores a tunable of another name, and the report says so', async (context) => {
+  it('ignores a tunable of another name, and the report says what was in force', async (context) => {
     if (needs('GLIBC_TUNABLES', backends.has('libm') && hasFlag('fma'), 'no glibc on x86-64 with FMA')) context.skip()
     const { report } = await runPlan(`
 name: tunables
@@ -88,11 +87,64 @@ factors:
   backend: [libm]
   libm.hwcaps: [~, "-FMA", "-FMA_Usable"]
 `)
-    const noteOf = (hwcaps: string) =>
-      report.cells.find(({ condition }) => condition.knobs.hwcaps === hwcaps)?.notes ?? []
-    expect(noteOf('-FMA_Usable')).toContainEqual(expect.objectContaining({ kind: 'no-effect' }))
-    expect(noteOf('-FMA')).toEqual([])
+    expect(report.cells.map(({ condition }) => [condition.knobs.hwcaps, condition.effective.hwcaps])).toEqual([
+      [undefined, 'native'],
+      ['-FMA', '-FMA'],
+      ['-FMA_Usable', 'native'],
+    ])
     expect(report.comparisons[0]?.classes.map(({ cells }) => cells.length)).toEqual([2, 1])
+  })
+})
+
+describe('the environment of an agent', () => {
+  const plan = `
+name: ambient
+seed: 42
+workloads:
+  - elementary.exp: { dtype: f64, n: 4096 }
+factors:
+  backend: [js]
+`
+  const env = { OPENBLAS_CORETYPE: 'Haswell', OMP_NUM_THREADS: '1' }
+  const labels = ({ cells }: Awaited<ReturnType<typeof runPlan>>['report']) =>
+    cells.map(({ condition }) => condition.label)
+
+  it('makes an override if it selects a code path, and the report names the variable', async () => {
+    const { report } = await runPlan(plan, { env })
+    expect(labels(report)).toEqual(['override'])
+    expect(report.agents[0]?.facts).toMatchObject({ 'env.OPENBLAS_CORETYPE': 'Haswell', 'env.OMP_NUM_THREADS': '1' })
+    expect(report.cells[0]?.notes).toEqual([
+      {
+        ...{ kind: 'environment', subject: 'OPENBLAS_CORETYPE' },
+        message: expect.stringContaining('OPENBLAS_CORETYPE=Haswell') as string,
+      },
+    ])
+  })
+
+  it('is kept from what computes by --clean, which says so', async () => {
+    const { report, stderr } = await runPlan(plan, { env, argv: ['--clean'] })
+    expect(labels(report)).toEqual(['native'])
+    expect(report.cells[0]?.notes).toEqual([])
+    expect(Object.keys(report.agents[0]?.facts ?? {}).filter((key) => key.startsWith('env.'))).toEqual([])
+    expect(stderr).toContain('--clean keeps from what computes: OPENBLAS_CORETYPE=Haswell, OMP_NUM_THREADS=1')
+  })
+})
+
+describe('bitfleet doctor', () => {
+  const warningOf = async (env: Record<string, string>) => {
+    const { stdout } = await bitfleet(['doctor', '--json'], { env })
+    const checks = JSON.parse(stdout) as { name: string; status: string; fact: string; remedy?: string }[]
+    return checks.filter(({ name }) => name.startsWith('environment'))
+  }
+
+  it('warns of a variable that selects a code path, with its value and the way to remove it', async () => {
+    const [warning, ...others] = await warningOf({ OPENBLAS_CORETYPE: 'Haswell' })
+    expect(others).toEqual([])
+    expect(warning).toMatchObject({
+      ...{ name: 'environment OPENBLAS_CORETYPE', status: 'warn', fact: expect.stringContaining('=Haswell') as string },
+      remedy: 'unset OPENBLAS_CORETYPE, or start with --clean',
+    })
+    expect(await warningOf({})).toMatchObject([{ name: 'environment', status: 'ok' }])
   })
 })
 

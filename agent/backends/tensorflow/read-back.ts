@@ -69,7 +69,7 @@ function reasonsOf({ instructions }: OnednnReport): Record<string, string> {
     maxIsa:
       instructions === undefined
         ? 'oneDNN said nothing of the instructions it makes code for: this TensorFlow was not seen to use it'
-        : `oneDNN says that it makes code for ${instructions}`,
+        : 'it is a bound: oneDNN takes no instructions that the processor lacks',
     cudnnDeterministic: unread,
     cudnnAutotune: unread,
     tf32Override: unread,

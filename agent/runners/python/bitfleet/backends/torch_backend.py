@@ -138,13 +138,13 @@ def _read_back(torch, last):
         reasons["mklCbwr"] = "this PyTorch has no MKL that can be asked"
     else:
         settings["mklCbwr"] = branch
-        reasons["mklCbwr"] = f"MKL says that it is at {branch}"
     if last:
         said = _hear(lambda: _ask_onednn(torch))
         isa = _first(r"info,cpu,isa:(.*)", said)
         if isa:
             settings["onednnMaxIsa"] = facts["lib.pytorch.onednn.isa"] = _isas.get(isa, isa)
-        reasons["onednnMaxIsa"] = f"oneDNN makes code for {isa}" if isa else "oneDNN said nothing of its instructions"
+        bound = "it is a bound: oneDNN takes no instructions that the processor lacks"
+        reasons["onednnMaxIsa"] = bound if isa else "oneDNN said nothing of its instructions"
         facts["lib.pytorch.mkl.processor"] = _first(r"64 architecture (.*?) (?:enabled )?processors,", said)
     return Effective(settings, {key: value for key, value in facts.items() if value}, reasons)
 
