@@ -20,7 +20,7 @@ export interface ClaimRule {
    * @param trials all trials of one setting in one workload: also those whose bits stayed, and those that are silenced
    */
   claims(trials: readonly TrialOutcome[], partition: string): boolean
-  /** The least number of executions of each cell with which these trials could be claimed. */
+  /** The least number of executions of each cell with which these trials are claimed, if nothing else changes. */
   needs(trials: readonly TrialOutcome[], partition: string): number
 }
 
@@ -67,8 +67,13 @@ export function createClaimRule(pairs: number): ClaimRule {
       const own = trials.filter((trial) => trial.partition === partition)
       if (own.length === 0) throw new RangeError(`no trial shows the partition ${partition}`)
       let needed = 2
-      const enough = () => own.map((trial) => logBound(trial, Math.max(trial.executions, needed)))
-      while (!allowed(trials.length, enough())) needed++
+      while (
+        !allowed(
+          trials.length,
+          own.map((trial) => logBound(trial, needed)),
+        )
+      )
+        needed++
       return needed
     },
   }
