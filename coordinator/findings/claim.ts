@@ -12,7 +12,7 @@ export interface TrialOutcome {
 
 /** Decides whether a difference between cells may be claimed. */
 export interface ClaimRule {
-  /** Executions of each cell that one trial needs alone: ⌈log₄(40·T)⌉. */
+  /** The least number of executions of each cell with which a trial counts: ⌈log₄(40·T)⌉. */
   readonly needed: number
   /**
    * Whether the trials that show this partition may be claimed.
@@ -20,7 +20,7 @@ export interface ClaimRule {
    * @param trials all trials of one setting in one workload: also those whose bits stayed, and those that are silenced
    */
   claims(trials: readonly TrialOutcome[], partition: string): boolean
-  /** The least number of executions of each cell with which these trials could be claimed. */
+  /** The least number of executions of each cell with which these trials are claimed, if nothing else changes. */
   needs(trials: readonly TrialOutcome[], partition: string): number
 }
 
@@ -37,44 +37,53 @@ const margin = 1e-9
  * 2. Let w be the largest of these bounds among g trials. Some g of n independent trials differ with probability at most
  *    C(n, g)·wᵍ. This must be at most 0.05/T for each of T settings and workloads that are judged.
  * 3. g and w are chosen after the fact. Each execution divides the bound by 4, so the events of all (g, w) together still
- *    stay below 0.05/T. The test computes that exactly.
+ *    stay below 0.05/T. The tests compute that exactly.
+ *
+ * A trial counts only with the k = ⌈log₄(40·T)⌉ executions that it would need alone, however many others agree with it.
+ * So trials that lack executions may be repeated up to that k after a first look: each gets one chance, at k. If fewer
+ * executions counted, each look would be a chance of its own, and two looks reach 11 %.
  *
  * n counts every trial, also the silenced: leaving out those that disagreed with themselves would let one lucky trial
- * of many count alone. One execution shows nothing about a cell, so it never counts.
+ * of many count alone.
  *
  * @param pairs T, the (setting, workload) pairs of the plan
  */
 export function createClaimRule(pairs: number): ClaimRule {
+  const needed = executionsNeeded(pairs)
   const limit = Math.log2(0.05 / Math.max(1, pairs)) - margin
-  const allowed = (n: number, bounds: readonly number[]): boolean => {
-    let choices = 0
-    return bounds
-      .toSorted((a, b) => a - b)
-      .some((largest, i) => {
-        const g = i + 1
-        choices += Math.log2((n - i) / g)
-        return choices + g * largest <= limit
-      })
-  }
   return {
-    needed: executionsNeeded(pairs),
-    claims: (trials, partition) =>
-      allowed(
-        trials.length,
-        trials.filter((trial) => trial.partition === partition).map((trial) => logBound(trial, trial.executions)),
-      ),
-    needs: (trials, partition) => {
+    needed,
+    claims(trials, partition) {
+      const counting = trials.filter((trial) => trial.partition === partition && trial.executions >= needed)
+      const bounds = counting.map((trial) => logBound(trial, trial.executions))
+      return leastChance(trials.length, bounds) <= limit
+    },
+    needs(trials, partition) {
       const own = trials.filter((trial) => trial.partition === partition)
       if (own.length === 0) throw new RangeError(`no trial shows the partition ${partition}`)
-      let needed = 2
-      const enough = () => own.map((trial) => logBound(trial, Math.max(trial.executions, needed)))
-      while (!allowed(trials.length, enough())) needed++
-      return needed
+      const chanceWith = (executions: number) =>
+        leastChance(
+          trials.length,
+          own.map((trial) => logBound(trial, executions)),
+        )
+      let executions = needed
+      while (chanceWith(executions) > limit) executions++
+      return executions
     },
   }
 }
 
+/** The binary logarithm of the least C(n, g)·wᵍ, where w is the largest of the g smallest bounds; 0 without a bound. */
+function leastChance(n: number, bounds: readonly number[]): number {
+  let [least, choices] = [0, 0]
+  for (const [i, largest] of bounds.toSorted((a, b) => a - b).entries()) {
+    choices += Math.log2((n - i) / (i + 1))
+    least = Math.min(least, choices + (i + 1) * largest)
+  }
+  return least
+}
+
 /** The binary logarithm of looks·2·4⁻ᵏ; 0 if that is no bound. */
 function logBound({ looks = 1 }: TrialOutcome, executions: number): number {
-  return executions < 2 ? 0 : Math.min(0, Math.log2(looks) + 1 - 2 * executions)
+  return Math.min(0, Math.log2(looks) + 1 - 2 * executions)
 }

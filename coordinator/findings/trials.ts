@@ -40,7 +40,7 @@ export type SettingResult = SettingCounts &
         readonly bits: 'followed'
         /** `seen`: too few executions to be claimed. */
         readonly strength: 'claimed' | 'seen'
-        /** Executions of each cell with which this could be claimed; at most `executions` if it is. */
+        /** The least number of executions of each cell with which this is claimed. */
         readonly needs: number
         /** Trials with the same partition as the example. */
         readonly alike: number

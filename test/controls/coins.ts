@@ -1,4 +1,3 @@
-import { createClaimRule } from '../../coordinator/findings/claim.ts'
 import { findSilence } from '../../coordinator/findings/silence.ts'
 import type { TrialCell } from '../../coordinator/findings/trial-cell.ts'
 import { judgeSettings, type SettingResult } from '../../coordinator/findings/trials.ts'
@@ -100,14 +99,14 @@ export function findReal(design: PowerDesign): { claimed: boolean; needs: number
     const trace = trial >= trials - stayingTrials ? 'same' : level % 2 === 0 ? 'even' : 'odd'
     const random = level >= levels - randomLevels
     return trialCell({
-      ...{ row: String(row), backend: 'coin', knobs: { real: level, other: trial } },
+      ...{ row: String(row), backend: 'coin', device: `gpu${trial}`, knobs: { real: level } },
       traces: Array.from({ length: executions }, () => (random ? String(stream.u32()) : trace)),
     })
   })
-  const results = judgeSettings(cells, findSilence(cells), pairs).filter(({ setting }) => setting === 'coin.real')
+  const results = judgeSettings(cells, findSilence(cells), pairs)
   const needs = results.map((result) => (result.bits === 'followed' ? result.needs : Infinity))
   return {
     claimed: results.every((result) => result.bits === 'followed' && result.strength === 'claimed'),
-    needs: Math.max(...needs, createClaimRule(pairs).needed),
+    needs: Math.max(...needs),
   }
 }
