@@ -31,13 +31,27 @@ describe('checkpoints without a schema', () => {
       ],
       /"b" is of step 1, and step 2 was before it/,
     ],
+    [
+      'later, twice at one step',
+      [
+        [1, 'a'],
+        [2, 'a'],
+        [2, 'a'],
+      ],
+      /"a" is there twice at step 2/,
+    ],
     ['nameless', [[0, '']], /is empty/],
+    ['between spaces', [[0, ' a']], /spaces at its ends/],
     ['long', [[0, 'x'.repeat(257)]], /has 257 characters/],
     ['steering a terminal', [[0, 'a\u001b[31m']], /a screen obeys/],
     ['on two lines', [[0, 'a\nb']], /a screen obeys/],
     ['turned around', [[0, 'a\u202eb']], /a screen obeys/],
     ['half a character', [[0, 'a\ud800']], /a screen obeys/],
   ])('are not %s', (_, places, message) => expect(faults(...places).at(-1)).toMatch(message))
+
+  it('may have names of 256 characters', () => {
+    expect(faults([0, 'x'.repeat(256)])).toEqual([undefined])
+  })
 
   it('are not without number', () => {
     const faultOf = createPlaceCheck()

@@ -235,6 +235,37 @@ it('bounds what a flood of strangers writes into the log', async () => {
   expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(700)
 })
 
+it.each<[string, Record<string, unknown>, RegExp]>([
+  [
+    'a second hello',
+    { type: 'hello', protocol: 2, oldest: 2, agent: 'a-1', nonce: '1'.repeat(32) },
+    /a second "hello" on one line/,
+  ],
+  [
+    'a second proof',
+    {
+      ...{ type: 'proof', agent: agentRecord('a-1'), signature: 'f'.repeat(128) },
+      renewal: { sequence: 1, mark: '1'.repeat(32), previous: '' },
+    },
+    /a second "proof" on one line/,
+  ],
+  ['a message of no type', { type: 'shutdown' }, /not a message of protocol 2: type/],
+  [
+    'a result without a statement',
+    { type: 'result', job: 'j', attempt: 1, execution: {} },
+    /not a message of protocol 2/,
+  ],
+  [
+    'a job that it holds without a number',
+    { type: 'holding', jobs: [{ job: 'j' }] },
+    /not a message of protocol 2: jobs/,
+  ],
+])('closes the line of an agent that sends %s', async (_, message, sentence) => {
+  const agent = await bench.connect(bench.start(), agentRecord('a-1'))
+  await agent.send(message)
+  expect(await agent.line.closed).toMatch(sentence)
+})
+
 it('sends a user’s array to agents whose job names it, and to no other', async () => {
   const scheduler = bench.start()
   const array = createTensor('f32', [1 << 19], new Uint8Array(1 << 21).fill(7))
