@@ -1,5 +1,5 @@
 import { createClaimRule } from '../../coordinator/findings/claim.ts'
-import { otherOutcomesBelow } from '../../coordinator/findings/self.ts'
+import { otherOutcomesBelow } from '../../coordinator/compare/self.ts'
 import { executionsNeeded } from '../../shared/executions-needed.ts'
 import { exactErrorOfAlike } from './exact-error.ts'
 import { markdownTable, writeSection } from './write-section.ts'
