@@ -114,6 +114,27 @@ describe('the layers', () => {
     expect(wrong).toEqual([])
   })
 
+  it('let the forms of a report only render findings, and compute no claim themselves', () => {
+    const forms = files.filter((file) =>
+      /^coordinator\/(?:report\/(?:text|markdown|csv|matrix|measured|kind-text|wording)\.ts$|report\/html\/|web\/(?:run|run-table|home|page|parts)\.tsx$)/.test(
+        file,
+      ),
+    )
+    expect(forms.length).toBeGreaterThan(20)
+    const wrong = forms.flatMap((form) =>
+      [...reachableFrom(form)]
+        .filter((target) => /^coordinator\/(?:compare|explain|findings)\//.test(target))
+        .map((target) => `${form} reaches ${target}`),
+    )
+    expect(wrong).toEqual([])
+    const direct = imports
+      .filter(({ file, typeOnly }) => file.startsWith('coordinator/web/') && !typeOnly)
+      .map((found) => ({ ...found, target: targetOf(found) }))
+      .filter(({ target }) => /^coordinator\/(?:compare|explain|findings)\//.test(target))
+      .map(({ file, target }) => `${file} imports ${target}`)
+    expect(direct).toEqual([])
+  })
+
   it('keep the daemon free of backends and native modules', () => {
     const reached = reachableFrom('agent/daemon/daemon.ts')
     const wrong = [...reached].filter((target) => /^(koffi|@tensorflow\/|agent\/backends\/)/.test(target))

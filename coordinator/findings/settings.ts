@@ -2,14 +2,15 @@ import type { Comparison, ReportCore, SettingFinding } from '../report/format.ts
 import { grouped, listed, plural } from '../report/wording.ts'
 import { countTrialPairs } from '../plan/trial-pairs.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
+import { classifyVariable } from '../../shared/environment.ts'
 import { accountsForAll } from './accounts.ts'
 import { type ClaimRule, createClaimRule } from './claim.ts'
 import { settingStates } from './effective.ts'
 import { tooFewText } from './executions.ts'
 import { type KnobStatement, stateKnobs } from './knob-statements.ts'
 import { findSilence, type Silence } from './silence.ts'
-import type { Level, TrialCell } from './trial-cell.ts'
-import { judgeSettings, type SettingResult } from './trials.ts'
+import type { TrialCell } from './trial-cell.ts'
+import { judgeSettings, type SettingResult, type TrialLevel } from './trials.ts'
 
 /** What the plan tested, and what the rest of the findings needs of it. */
 export interface TestedSettings {
@@ -35,6 +36,7 @@ export function findSettings(core: ReportCore): TestedSettings {
   const results = judgeSettings(usable, silence, pairs)
   const places = placesByRow(core)
   const letters = lettersOf(core)
+  const variables = codePathVariablesOf(core)
   // Where cells of one value differ, nothing was changed alone: that is no finding.
   const told = results.filter(({ bits }) => bits !== 'unclear')
   const settings = told.map((result): SettingFinding => {
@@ -48,7 +50,7 @@ export function findSettings(core: ReportCore): TestedSettings {
       followed,
       executions: Number.isFinite(executions) ? executions : 0,
       needs: bits === 'followed' ? result.needs : createClaimRule(pairs).needed,
-      text: textOf(result, letters),
+      text: textOf(result, letters, variables),
     }
   })
   return {
@@ -104,6 +106,18 @@ function lettersOf({ comparisons }: ReportCore): Map<string, string> {
   )
 }
 
+/** For each cell, the variables of its environment that select a code path. */
+function codePathVariablesOf({ cells }: ReportCore): Map<string, string[]> {
+  return new Map(
+    cells.map(({ id, ambient = {} }) => [
+      id,
+      Object.entries(ambient).flatMap(([name, value]) =>
+        classifyVariable(name, value) === 'code path' ? [`${name}=${value}`] : [],
+      ),
+    ]),
+  )
+}
+
 function accountedRows(
   core: ReportCore,
   cells: readonly TrialCell[],
@@ -127,7 +141,9 @@ function accountedRows(
   )
 }
 
-function textOf(result: SettingResult, letters: ReadonlyMap<string, string>): string {
+type TextByCell = ReadonlyMap<string, string>
+
+function textOf(result: SettingResult, letters: TextByCell, variables: ReadonlyMap<string, string[]>): string {
   const { setting, trials, followed, stayed, unclear, silenced, executions } = result
   const head = `${setting} was changed alone in ${plural(trials, 'trial')}`
   const silent = silenced === 0 ? '' : `; ${plural(silenced, 'trial')} ${silenced === 1 ? 'is' : 'are'} no evidence, because a cell disagrees with itself`
@@ -135,7 +151,7 @@ function textOf(result: SettingResult, letters: ReadonlyMap<string, string>): st
     case 'followed': {
       const counts = trials === 1 ? 'the bits followed' : `the bits followed in ${followed === trials ? 'all' : grouped(followed)}`
       const marked = result.strength === 'claimed' ? '' : ` ${tooFewText(executions, result.needs).replace(/\.$/, '')}`
-      return `${head}: ${counts} (${exampleText(result, letters)})${silent}${marked === '' ? '' : `.${marked}`}`
+      return `${head}: ${counts} (${exampleText(result, letters, variables)})${silent}${marked === '' ? '' : `.${marked}`}`
     }
     case 'stayed':
       return `${head}: the bits stayed${stayed === trials ? '' : ` in ${grouped(stayed)}`}${unclear === 0 ? '' : `; ${plural(unclear, 'trial')} cannot be told`}${silent}`
@@ -146,11 +162,11 @@ function textOf(result: SettingResult, letters: ReadonlyMap<string, string>): st
 }
 
 /** `sequential gives A, reverse gives B`; a value under which other settings matter, too, gives several. */
-function exampleText({ example }: SettingResult, letters: ReadonlyMap<string, string>): string {
+function exampleText({ example }: SettingResult, letters: TextByCell, variables: ReadonlyMap<string, string[]>): string {
   const shown = new Map<string, string[]>()
   for (const level of example.levels) {
     const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))].join(' or ')
-    if (own !== '') shown.set(own, [...(shown.get(own) ?? []), levelText(level)])
+    if (own !== '') shown.set(own, [...(shown.get(own) ?? []), levelText(level, variables)])
   }
   const said = [...shown].map(([own, levels]) => {
     const more = levels.length > 3 ? [`${levels.length - 3} more`] : []
@@ -159,8 +175,11 @@ function exampleText({ example }: SettingResult, letters: ReadonlyMap<string, st
   return `${said.slice(0, 4).join(', ')}${said.length > 4 ? `, and ${plural(said.length - 4, 'more class', 'more classes')}` : ''}`
 }
 
-function levelText({ asked, value, state }: Level): string {
-  if (state === 'left out') return value === undefined ? 'left out' : `left out (${value})`
+/** A value that is left out may be set by the environment: then the variable is named beside it. */
+function levelText({ asked, value, state, cells }: TrialLevel, variables: ReadonlyMap<string, string[]>): string {
   if (state === 'replaced') return `${String(asked)} (replaced by ${value})`
-  return String(asked)
+  if (state !== 'left out') return String(asked)
+  const set = [...new Set(cells.flatMap((id) => variables.get(id) ?? []))]
+  const said = [...(value === undefined ? [] : [value]), ...set]
+  return said.length === 0 ? 'left out' : `left out (${said.join(', ')})`
 }

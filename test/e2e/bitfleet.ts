@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Report } from '../../coordinator/report/format.ts'
+import { assertConsistent } from '../consistent-report.ts'
 
 /** The built program, run as a person runs it. */
 const main = resolve(import.meta.dirname, '../../dist/main.js')
@@ -87,8 +88,11 @@ export async function runPlan(
   return { ...ended, out, report: readReport(out) }
 }
 
+/** Every report that a test reads must agree with itself. */
 export function readReport(out: string): Report {
-  return JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
+  const report = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as Report
+  assertConsistent(report)
+  return report
 }
 
 /** The tensors that `--artifacts` exported: payload digest, and file below `artifacts/`. */
