@@ -243,6 +243,15 @@ describe.skipIf(withoutNumpy('the Python runner with NumPy'))('a Python runner',
     }
   })
 
+  it.skipIf(process.arch !== 'x64')('reads back what the environment hides from NumPy and OpenBLAS', async () => {
+    const variables = { NPY_DISABLE_CPU_FEATURES: 'AVX2 ASIMDFHM', OPENBLAS_CORETYPE: 'Nehalem' }
+    const { settings } = await askPython(testNumpy, { workload: 'reduce.sum', params: { n: 8 }, variables })
+    expect(settings).toMatchObject({ disableCpuFeatures: 'AVX2', coreType: 'Nehalem' })
+    const native = await askPython(testNumpy, { workload: 'reduce.sum', params: { n: 8 } })
+    expect(native.settings).toMatchObject({ disableCpuFeatures: 'none', threads: expect.any(String) as string })
+    expect(native.settings.coreType).not.toBe('Nehalem')
+  })
+
   it('says of a kernel that NumPy lacks by which operations it is computed, only where it is used', async () => {
     const notes = async (workload: string) => (await askPython(testNumpy, { workload })).notes
     expect(await notes('nn.softmax')).toEqual([

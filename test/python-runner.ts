@@ -69,6 +69,8 @@ export interface Asked {
   readonly params?: Readonly<Record<string, unknown>>
   readonly seed?: string
   readonly knobs?: Knobs
+  /** Of the agent's environment. */
+  readonly variables?: Readonly<Record<string, string>>
   readonly inputs?: readonly Tensor[]
   readonly keepBytes?: number
   /** In place of the whole request. */
@@ -102,12 +104,12 @@ export async function askPython(backend: PythonBackend, asked: Asked): Promise<T
 
 async function speak(
   { id, command }: PythonBackend,
-  { workload, params = {}, seed = '42', knobs = {}, inputs = [], keepBytes = 1 << 28, line }: Asked,
+  { workload, params = {}, seed = '42', knobs = {}, variables = {}, inputs = [], keepBytes = 1 << 28, line }: Asked,
   folder: string,
 ): Promise<Told> {
   const { knobs: described } = description({ id, command })
   const { environment } = runnerStart(
-    { PATH: process.env.PATH, HOME: process.env.HOME },
+    { PATH: process.env.PATH, HOME: process.env.HOME, ...variables },
     described,
     knobs,
     folder,

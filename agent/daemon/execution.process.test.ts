@@ -276,7 +276,7 @@ describe('knobs', () => {
   it('are unknown if the library died before it read them back', async () => {
     const { execution } = await misbehave('exit:7', { workload: 'no.such-workload' })
     expect(execution.settings).toEqual({
-      deed: { state: 'unknown', why: 'the execution ended before it was read back' },
+      deed: { state: 'unknown', why: 'it was not read back before the execution ended' },
     })
   })
 

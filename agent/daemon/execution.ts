@@ -262,7 +262,7 @@ function notKeptNote(count: number, keepBytes: number): Note {
 
 /** Why a knob is unknown whose backend does not say why. */
 function whyUnread({ workload }: PlannedJob, { status }: Outcome): string | undefined {
-  if (status !== 'completed') return 'the execution ended before it was read back'
+  if (status !== 'completed') return 'it was not read back before the execution ended'
   return workload === 'program' ? 'the program does not say which value it read' : undefined
 }
 

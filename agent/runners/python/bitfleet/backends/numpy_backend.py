@@ -21,9 +21,13 @@ def detect():
 _hiding = ("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES")
 
 
+def _is_hiding():
+    return any(os.environ.get(name) for name in _hiding)
+
+
 def open_backend(_asked):
     # By another process, before this one has threads.
-    native = _features_unhidden() if any(os.environ.get(name) for name in _hiding) else None
+    native = _features_unhidden() if _is_hiding() else None
     import numpy
 
     kernels, multiply = _create_kernels(numpy)
@@ -122,7 +126,7 @@ def _read_back(np, native):
         }
     )
     wanted = os.environ.get("NPY_DISABLE_CPU_FEATURES", "").replace(",", " ").split()
-    if native is None and wanted:
+    if native is None and _is_hiding():
         reasons["disableCpuFeatures"] = "NumPy did not tell what it finds if nothing is hidden"
         return Effective(settings, facts, reasons)
     hidden = [name for name, has in (native or {}).items() if has and not features.get(name)]
