@@ -165,7 +165,7 @@ describe('one bad figure', () => {
       ['measured', 1 / 21],
     ])
     expect(divergence?.growth[0]?.points[1]?.missing).toMatch(/were not kept/)
-    expect(divergence?.growthNote).toMatch(/^1 checkpoints were not measured/)
+    expect(divergence?.growthNote).toMatch(/^1 checkpoint was not measured/)
   })
 
   it('that throws while a row is compared costs that row its figures, not the run', async () => {
