@@ -237,6 +237,17 @@ describe('the identity of an array', () => {
     })
   })
 
+  it.each([
+    ['s28', 's44', 'f32[2,8] and f32[4,4] cannot be compared'],
+    ['z32', 'z64', 'f32[2] and f64[1] cannot be compared'],
+  ])('is told of files, too: case shapes/%s against %s', async (a, b, fact) => {
+    const compared = compareFiles(join(cases, `shapes/${a}.npy`), join(cases, `shapes/${b}.npy`))
+    await expect(compared).rejects.toMatchObject({
+      code: 'usage',
+      message: `${fact}: dtypes and shapes must be equal; only their bytes are the same`,
+    })
+  })
+
   it('counts a final tensor that only one side has as different', async () => {
     const y = at('y', f32([1]))
     const found = await comparePair([y], [y, at('z', f32([2]), 1)])
