@@ -37,9 +37,10 @@ export interface TensorComparison {
  */
 export function compareTensors(a: Tensor, b: Tensor): TensorComparison {
   if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) {
+    const bytes = Buffer.compare(a.bytes, b.bytes) === 0 ? '; only their bytes are the same' : ''
     throw new BitfleetError(
       'usage',
-      `${a.dtype}[${a.shape}] and ${b.dtype}[${b.shape}] cannot be compared: dtypes and shapes must be equal`,
+      `${a.dtype}[${a.shape}] and ${b.dtype}[${b.shape}] cannot be compared: dtypes and shapes must be equal${bytes}`,
     )
   }
   const element = firstUnequal(a, b)
