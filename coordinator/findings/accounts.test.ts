@@ -39,6 +39,12 @@ describe('the settings that account for every difference', () => {
     expect(accounts([...here, js('reverse', 'B', { agent: 'b' })], 'js.order')).toBe(true)
   })
 
+  it('leave open what a knob of the same name does in another library', () => {
+    const cells = [...here, js('exact', 'A', { backend: 'c' }), js('reverse', 'B', { backend: 'c' })]
+    expect(accounts(cells, 'js.order')).toBe(false)
+    expect(accounts(cells, 'js.order', 'c.order')).toBe(true)
+  })
+
   it('do not have to account for a cell that disagrees with itself', () => {
     expect(accounts([...here, js('atomic:4', '', { traces: ['A', 'D'] })], 'js.order')).toBe(true)
   })

@@ -138,6 +138,19 @@ describe('trials of one setting in one workload', () => {
     ])
   })
 
+  it('show the partition that is claimed before the one that more trials show', () => {
+    const order = (seed: string, traces: readonly string[], executions: number) =>
+      ['exact', 'reverse', 'pairwise'].map((name, i) =>
+        js(name, '', { seed, traces: times(executions, traces[i] as string) }),
+      )
+    const cells = [
+      ...order('1', ['A', 'B', 'B'], 2),
+      ...order('2', ['A', 'B', 'B'], 2),
+      ...order('3', ['A', 'A', 'B'], 6),
+    ]
+    expect(judge(cells)).toMatchObject([{ strength: 'claimed', alike: 1, executions: 6, example: { seed: '3' } }])
+  })
+
   it('are apart for each workload with its parameters', () => {
     const rows = [...pair('1', ['A', 'B']), ...pair('1', ['A', 'A']).map((cell) => ({ ...cell, row: 'sum of 16' }))]
     expect(judge(rows).map(({ row, bits }) => [row, bits])).toEqual([
@@ -170,6 +183,10 @@ describe('levels go by the value in force', () => {
     expect(judge([blas(undefined, 'Haswell', 'A'), blas('NEOVERSEN1', 'Haswell', 'B', replaced('Haswell'))])).toEqual(
       [],
     )
+  })
+
+  it('as the library writes it', () => {
+    expect(judge([blas(undefined, 'Haswell', 'A'), blas('HASWELL', 'Haswell', 'B')])).toEqual([])
   })
 
   it('so a value replaced by another one is a level of that', () => {
@@ -245,6 +262,10 @@ describe('settings that are no knobs', () => {
       ['js.order', 'followed'],
       ['backend', 'stayed'],
     ])
+  })
+
+  it('compare backends on one processor, never a native one with an emulated one', () => {
+    expect(settingsOf([cell('js', 'A'), cell('tfjs-cpu-arm64', 'B', { emulator: 'qemu' })])).toEqual([])
   })
 
   it('are the version and the processor, each changed alone', () => {

@@ -179,9 +179,8 @@ function judgeAlike(
   rule: ClaimRule,
 ): { claimed: boolean; needs: number } {
   const { partition } = alike[0] as Trial
-  // A trial whose bits did not follow shows no partition, whatever its text.
-  const outcomes = all.map((trial) => (trial.bits === 'followed' ? trial : { ...trial, partition: '' }))
-  return { claimed: rule.claims(outcomes, partition), needs: rule.needs(outcomes, partition) }
+  // Only trials whose bits followed have two blocks, so no other trial has this partition.
+  return { claimed: rule.claims(all, partition), needs: rule.needs(all, partition) }
 }
 
 function leastExecutions(trials: readonly Trial[]): number {
