@@ -66,7 +66,7 @@ describe('chance', () => {
 
   it('has no figure if the search was bounded', () => {
     const machines = updated(30, 15, (i) => ({ 'lib.x.version': String(i % 2), 'lib.y.version': String(i % 5) }))
-    const [explanation] = explainMachines([{ row: 'r', machines }], { steps: 100 })
+    const [explanation] = explainMachines([{ row: 'r', machines }], { steps: 100, listSteps: 100 })
     expect(explanation?.explanations[0]).toMatchObject({ chance: null, noFigure: 'bounded', headlined: false })
     expect(explanation?.explanations[0]?.reasons).toContainEqual({ reason: 'bounded' })
     expect(explanation?.decisionList).toMatchObject({ chance: null, noFigure: 'bounded' })
