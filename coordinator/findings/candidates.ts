@@ -2,7 +2,7 @@ import { backendName } from '../../shared/backend-description.ts'
 import type { MachinesFinding, ReportCell, ReportCore } from '../report/format.ts'
 import { listed, plural } from '../report/wording.ts'
 import type { MachineName } from './machine-names.ts'
-import type { MachineRow } from './machines.ts'
+import { differingConditions, type MachineRow } from './machines.ts'
 
 type Candidate = MachinesFinding['candidates'][number]
 interface Judged {
@@ -56,7 +56,7 @@ function valuesOf(row: MachineRow, facts: ReadonlyMap<string, Readonly<Record<st
     known.values[machine] = before === '' || before === value ? value : before.includes(value) ? before : `${before}, ${value}`
     found.set(`${kind} ${name}`, known)
   }
-  for (const { cells } of row.conditions) {
+  for (const { cells } of differingConditions(row)) {
     cells.forEach((cell, machine) => {
       for (const [name, value] of Object.entries(cell.condition.effective)) {
         put('effective value', `${backendName(cell.condition.backend)}.${name}`, machine, value)

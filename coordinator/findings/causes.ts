@@ -6,7 +6,7 @@ import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { CauseFinding, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
-import { type MachineRow, machineRows } from './machines.ts'
+import { differingConditions, type MachineRow, machineRows } from './machines.ts'
 import { type MachineName, machinesOf } from './machine-names.ts'
 import type { Silence } from './silence.ts'
 
@@ -47,13 +47,14 @@ function machineCauses(core: ReportCore, silence: Silence): CauseFinding[] {
 }
 
 /**
- * The facts of a machine in a row: its agent's, and what its executions there agree on under every condition. Equal facts
- * are one object, so that rows are compared fast.
+ * The facts of a machine in a row: its agent's, and what its executions agree on under every condition in which machines
+ * differ. Equal facts are one object, so that rows are compared fast.
  */
 function machineFacts(core: ReportCore, machines: readonly MachineName[]): (row: MachineRow, at: number) => Facts {
   const agentFacts = agentFactsById(core.agents)
   const known = new Map<string, Facts>()
-  return ({ conditions, machines: places }, at) => {
+  return (row, at) => {
+    const [conditions, places] = [differingConditions(row), row.machines]
     const agent = machines[places[at] as number]?.agent ?? ''
     const cells = conditions.flatMap((condition) => condition.cells[at] ?? [])
     const key = canonicalJson([agent, cells.map(({ facts, condition, varying }) => [facts, condition.effective, varying])])

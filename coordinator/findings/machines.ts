@@ -78,6 +78,12 @@ function sharedConditions(found: Completed): { machines: number[]; keys: string[
     : { machines: [...most[1].keys()].sort((a, b) => a - b), keys: [most[0]] }
 }
 
+/** The conditions under which the machines of a row do not all have the same bits. */
+export function differingConditions({ conditions, vectors }: MachineRow): MachineRow['conditions'] {
+  const letters = vectors.map((vector) => vector.split(' '))
+  return conditions.filter((_, i) => new Set(letters.map((own) => own[i])).size > 1)
+}
+
 /** Whether machines agree, which one does not, and how sure that is. */
 export function findMachines(core: ReportCore, silence: Silence, rule: ClaimRule): MachinesFinding {
   const machines = machinesOf(core)
@@ -100,9 +106,9 @@ export function findMachines(core: ReportCore, silence: Silence, rule: ClaimRule
     status,
     strength: status !== 'not compared' && claimed ? 'claimed' : 'seen',
     executions,
-    needs: rule.needed,
+    needs: differing.length === 0 ? rule.needed : Math.min(...differing.map(({ needs }) => needs)),
     machines: counted,
-    rows: judged.map(({ groups: _, ...row }) => row),
+    rows: judged.map(({ comparison, letters, odd, strength }) => ({ comparison, letters, odd, strength })),
     candidates: candidatesOf(rows, judged, machines, core),
   } as const
   return { ...finding, text: textOf(finding, core, machines, differing) }
@@ -113,6 +119,8 @@ interface JudgedRow {
   readonly letters: (string | null)[]
   readonly odd: number[]
   readonly strength: 'claimed' | 'seen'
+  /** Executions of each cell that a claim needs; 0 if nothing differs. */
+  readonly needs: number
   readonly groups: number
 }
 
@@ -131,15 +139,21 @@ function judgeRow(
     group.push(machine)
     groups.set(vector, group)
   })
-  ;[...groups.values()].forEach((group, i) => group.forEach((machine) => (letters[machine] = letterOf(i))))
+  // In the order of their classes' letters, so that the picture of machines and the matrix agree.
+  const ordered = [...groups].sort(([a], [b]) => (a < b ? -1 : 1))
+  ordered.forEach(([, group], i) => {
+    for (const machine of group) letters[machine] = letterOf(i)
+  })
   const largest = [...groups.values()].reduce((a, b) => (b.length > a.length ? b : a), [])
   const majority = row.machines.length > 2 && largest.length * 2 > row.machines.length
+  const needs = groups.size > 1 ? needsOf(row, kin, core, rule) : 0
   const odd = majority && groups.size > 1 ? row.machines.filter((machine) => !largest.includes(machine)) : []
   return {
     comparison: row.comparison,
     letters,
     odd,
-    strength: groups.size > 1 && !isClaimed(row, kin, core, rule) ? 'seen' : 'claimed',
+    strength: needs <= leastOf(row) ? 'claimed' : 'seen',
+    needs,
     groups: groups.size,
   }
 }
@@ -154,10 +168,21 @@ function kinOf(rows: readonly MachineRow[], { comparisons }: ReportCore): (row: 
   return (row) => groups.get(keyOf(row)) ?? []
 }
 
-/** Whether the difference of some condition of a row may be claimed: the machine is a setting as any other. */
-function isClaimed(row: MachineRow, kin: readonly MachineRow[], core: ReportCore, rule: ClaimRule): boolean {
+/**
+ * The least number of executions with which the difference of some condition of a row may be claimed: the machine is a
+ * setting as any other.
+ */
+function needsOf(row: MachineRow, kin: readonly MachineRow[], core: ReportCore, rule: ClaimRule): number {
   const trials = kin.flatMap((one) => trialsOf(one, core))
-  return trialsOf(row, core).some(({ partition }) => partition.includes('|') && rule.claims(trials, partition))
+  const partitions = new Set(trialsOf(row, core).map(({ partition }) => partition))
+  const differing = [...partitions].filter((partition) => partition.includes('|'))
+  const claimed = differing.some((partition) => rule.claims(trials, partition))
+  if (claimed) return leastOf(row)
+  return Math.min(...differing.map((partition) => rule.needs(trials, partition)))
+}
+
+function leastOf({ conditions }: MachineRow): number {
+  return leastExecutions(conditions.flatMap(({ cells }) => cells))
 }
 
 function trialsOf({ comparison, conditions, machines }: MachineRow, core: ReportCore) {
