@@ -15,7 +15,9 @@ afterEach(() => vi.restoreAllMocks())
 async function printed(file: string): Promise<string> {
   const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
   await printDigests([file], {})
-  return write.mock.calls.map(([text]) => text).join('')
+  const text = write.mock.calls.map(([piece]) => piece).join('')
+  write.mockRestore()
+  return text
 }
 
 test('the arrays of each kind of file, with dtype, shape and the digest of the payload alone', async () => {
