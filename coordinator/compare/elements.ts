@@ -16,7 +16,7 @@ import { bucketName, ulpDistance } from '../../shared/ulp.ts'
 import type { DifferenceKind, ElementComparison, FirstDifference } from '../report/format.ts'
 import { tally } from './kernels/index.ts'
 import type { Tally } from './kernels/tally.ts'
-import { kindOf } from './kinds.ts'
+import { kindOf, limitPatterns } from './kinds.ts'
 import { patternsOf } from './patterns.ts'
 
 export interface TensorComparison {
@@ -173,6 +173,7 @@ function withoutZeros(kinds: Readonly<Partial<Record<DifferenceKind, number>>>):
 function integerStatistics(dtype: DType, a: Tensor, b: Tensor): ElementComparison {
   const [left, right] = [asBits(a), asBits(b)]
   const kinds: Partial<Record<DifferenceKind, number>> = {}
+  const limits = limitPatterns(dtype)
   let unequal = 0
   let sum = 0
   for (let i = 0; i < left.length; i++) {
@@ -181,9 +182,14 @@ function integerStatistics(dtype: DType, a: Tensor, b: Tensor): ElementCompariso
     unequal++
     // Modulo 2³², which a permutation leaves at 0 too.
     sum = (sum + low32(p) - low32(q)) | 0
-    const kind = kindOf(dtype, p, q)
-    kinds[kind] = (kinds[kind] ?? 0) + 1
+    if (dtype === 'bool' || limits.includes(p) || limits.includes(q)) {
+      const kind = kindOf(dtype, p, q)
+      kinds[kind] = (kinds[kind] ?? 0) + 1
+    }
   }
+  // Most integers are far from a limit, and need no closer look.
+  const others = unequal - (kinds.saturation ?? 0) - (kinds.zero ?? 0)
+  if (others > 0) kinds.integer = others
   return {
     elements: left.length,
     unequal,
