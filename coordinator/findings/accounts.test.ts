@@ -8,7 +8,8 @@ const accounts = (sketches: readonly CellSketch[], ...claimed: string[]) => {
   return accountsForAll(cells, new Set(claimed), findSilence(cells))
 }
 const js = (order: string, trace: string, more: Partial<CellSketch> = {}): CellSketch => ({
-  ...{ knobs: { order }, traces: times(3, trace) },
+  knobs: { order },
+  traces: times(3, trace),
   ...more,
 })
 

@@ -20,8 +20,16 @@ describe('one trial', () => {
   it('is claimed with enough executions', () => {
     expect(judge([js('exact', 'A'), js('reverse', 'B')])).toMatchObject([
       {
-        ...{ setting: 'js.order', knob: 'order', row: 'sum', bits: 'followed', strength: 'claimed' },
-        ...{ trials: 1, followed: 1, alike: 1, executions: 3, needs: 3 },
+        setting: 'js.order',
+        knob: 'order',
+        row: 'sum',
+        bits: 'followed',
+        strength: 'claimed',
+        trials: 1,
+        followed: 1,
+        alike: 1,
+        executions: 3,
+        needs: 3,
       },
     ])
   })
@@ -231,7 +239,9 @@ describe('levels go by the value in force', () => {
 
 describe('settings that are no knobs', () => {
   const cell = (backend: string, trace: string, more: Partial<CellSketch> = {}): CellSketch => ({
-    ...{ backend, version: backend, traces: times(4, trace) },
+    backend,
+    version: backend,
+    traces: times(4, trace),
     ...more,
   })
   const settingsOf = (cells: CellSketch[]) => judge(cells).map(({ setting, bits }) => [setting, bits])

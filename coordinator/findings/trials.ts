@@ -99,7 +99,9 @@ export function trialOf(cells: readonly TrialCell[], levelOf: Setting['levelOf']
   const blocks = blocksOf(counting)
   const traces = new Set(counting.flatMap((one) => one.traces))
   return {
-    ...{ agent, seed, levels },
+    agent,
+    seed,
+    levels,
     bits: counting.length < 2 ? 'silenced' : blocks.length > 1 ? 'followed' : traces.size > 1 ? 'unclear' : 'stayed',
     partition: partitionText(blocks),
     executions: usable.reduce(
@@ -152,7 +154,11 @@ function judge(row: string, { name, knob }: Setting, trials: readonly Trial[], r
   const having = (bits: Trial['bits']) => trials.filter((trial) => trial.bits === bits)
   const followed = having('followed')
   const counts = {
-    ...{ setting: name, knob, row, trials: trials.length, followed: followed.length },
+    setting: name,
+    knob,
+    row,
+    trials: trials.length,
+    followed: followed.length,
     stayed: having('stayed').length,
     unclear: having('unclear').length,
     silenced: having('silenced').length,

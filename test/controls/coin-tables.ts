@@ -3,7 +3,8 @@ import { type Clock, claimedInPhase, clocks, namedDummies, type Schedule, schedu
 import { type Coin, type CoinDesign, coins, falseClaims, findReal, type Structure, structures } from './coins.ts'
 import { markdownTable, writeSection } from './write-section.ts'
 
-// Simulations of DESIGN §6.15. `npm run controls:coins` writes them into docs/controls.md; it takes some minutes.
+// Simulations of DESIGN §6.15. `npm run controls:coins` writes them into docs/controls.md; it takes some minutes. With names
+// of sections behind it, it writes only those.
 
 const file = 'docs/controls.md'
 const mostRuns = 2000
@@ -110,4 +111,7 @@ cells, a dummy with two levels is claimed with probability 2 · (N / (4(N − 1)
 ${markdownTable(['N', `claimed in ${tosses} runs`, 'bound'], rows)}`
 }
 
-writeSection(file, 'coins', [coinTable(), powerTable(), clockTable(), phaseTable()].join('\n\n'))
+const sections = { power: powerTable, clock: clockTable, phase: phaseTable, coins: coinTable }
+for (const [name, table] of Object.entries(sections)) {
+  if (process.argv.length === 2 || process.argv.includes(name)) writeSection(file, name, table())
+}
