@@ -2,6 +2,7 @@ import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Execution, Note, Outcome } from '../../shared/execution.ts'
 import type { Facts } from '../../shared/facts.ts'
 import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
+import { fillUnread } from './unread-facts.ts'
 
 /** How a repetition ended; `missing` where nothing came back, of a run that was not cancelled. */
 export type Ending = Outcome | { readonly status: 'missing' }
@@ -72,7 +73,7 @@ function cellOutcome(
   const speaking = completed.length > 0 ? completed : repetitions
   const said = speaking.flatMap(({ execution }) => (execution ? [execution] : []))
   const settings = agreement(said.map(({ effective }) => effective))
-  const facts = agreement(said.map((execution) => execution.facts))
+  const facts = agreement(fillUnread(said.map((execution) => execution.facts)))
   const prefixed = Object.entries(settings.varying).map(([name, values]) => [`knob.effective.${name}`, values] as const)
   return {
     cell,
