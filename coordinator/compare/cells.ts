@@ -3,6 +3,7 @@ import type { Execution, Note, Outcome } from '../../shared/execution.ts'
 import { effectiveFact, type Facts } from '../../shared/facts.ts'
 import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
 import { withLacks } from './lack.ts'
+import { fillUnread } from './unread-facts.ts'
 
 /** How a repetition ended; `missing` where nothing came back, of a run that was not cancelled. */
 export type Ending = Outcome | { readonly status: 'missing' }
@@ -79,7 +80,7 @@ function cellOutcome(
   const speaking = completed.length > 0 ? completed : repetitions
   const said = speaking.flatMap(({ execution }) => (execution ? [execution] : []))
   const settings = agreement(said.map(({ effective }) => effective))
-  const facts = agreement(said.map((execution) => execution.facts))
+  const facts = agreement(fillUnread(said.map((execution) => execution.facts)))
   const { backend } = cell.condition
   const prefixed = Object.entries(settings.varying).map(
     ([name, values]) => [effectiveFact(backend, name), values] as const,
