@@ -221,7 +221,8 @@ function groupOf(
   }
 }
 
-function withoutValues({ values: _, ...set }: Explanation): ExplainedSet {
+function withoutValues(explanation: Explanation): ExplainedSet {
+  const { values: _, ...set } = explanation
   return set
 }
 
@@ -263,7 +264,10 @@ function explainSet(set: ExplainedSet): string[] {
     rivals > 0
       ? `; ${plural(rivals, 'other set')} of ${facts.length} ${rivals === 1 ? 'explains' : 'explain'} as well`
       : ''
-  const lines = [`  - ${explanationText(set)}${others}.`, `    Chance: ${chanceText(set)}.`]
+  const lines = [
+    `  - ${explanationText(set)}${others}.`,
+    set.chance === null ? `    There is ${chanceText(set)}.` : `    Chance: ${chanceText(set)}.`,
+  ]
   for (const fact of facts) {
     const same = inseparable[fact] ?? []
     const shown = same.slice(0, 8)

@@ -79,7 +79,7 @@ export interface ObservedList extends Chance {
 }
 
 const defaultSteps = 300_000_000
-const defaultListSteps = 30_000_000
+const defaultListSteps = 100_000_000
 
 /** What is known of one row before the rows are corrected for each other. */
 interface TestedRow {

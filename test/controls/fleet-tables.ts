@@ -1,31 +1,32 @@
 import { triedAtMost } from '../../coordinator/explain/assignments.ts'
 import { canShowCause, waysToPart } from '../../coordinator/explain/ways.ts'
 import { blurredUpdates, type FleetKind, noiseFleets, plainUpdate } from './fleets.ts'
-import { tallyFleets } from './measure.ts'
+import type { FleetTally } from './measure.ts'
 
 // Tables for docs/controls.md. They are written between markers, so that the text around them stays.
 
 const sizes = [8, 12, 20, 50]
 
+/** Measures fleets of one kind and size. */
+export type Measure = (kind: FleetKind, size: number) => FleetTally
+
 /** The table of fleets without a cause: how often one is headlined all the same. */
-export function noiseTable(seeds: number, log: (line: string) => void): string {
+export function noiseTable(measure: Measure): string {
   return table(
     ['noise fleet', 'machines', 'fleets', 'headlined a cause', 'smallest set has a chance of at most 5 %'],
     each(noiseFleets, (kind, size) => {
-      const { fleets, headlined, unlikely } = tallyFleets(kind, size, seeds)
-      log(`${kind.name}, ${size} machines: ${headlined} of ${fleets}`)
+      const { fleets, headlined, unlikely } = measure(kind, size)
       return [kind.name, String(size), String(fleets), share(headlined, fleets), share(unlikely, fleets)]
     }),
   )
 }
 
 /** The table of fleets with a cause: how often it is found. */
-export function updateTable(seeds: number, log: (line: string) => void): string {
+export function updateTable(measure: Measure): string {
   return table(
     ['updated fleet', 'machines', 'fleets', 'headlined the update', 'headlined something else'],
     each([plainUpdate, ...blurredUpdates], (kind, size) => {
-      const { fleets, headlined, found } = tallyFleets(kind, size, seeds)
-      log(`${kind.name}, ${size} machines: ${found} of ${fleets}`)
+      const { fleets, headlined, found } = measure(kind, size)
       return [kind.name, String(size), String(fleets), share(found, fleets), share(headlined - found, fleets)]
     }),
   )
