@@ -162,7 +162,8 @@ describe('a lie', () => {
     const { job: again } = await agent.next('job')
     expect([again.id, again.attempt]).toEqual([job.id, 2])
     await agent.answer(again, honest(again))
-    expect((await bench.finish(scheduler, id)).verdict).toBe('identical')
+    const { cells } = await bench.finish(scheduler, id)
+    expect(cells.map(({ status }) => status)).toEqual(['completed'])
     expect((await journalOf(bench.store, 'result-refused')).at(-1)).toMatchObject({ job: job.id, attempt: 1 })
   })
 
