@@ -53,7 +53,8 @@ function valuesOf(row: MachineRow, facts: ReadonlyMap<string, Readonly<Record<st
     const known = found.get(`${kind} ${name}`) ?? { kind, name, values: row.machines.map(() => '') }
     // Over several conditions: all values that were in force, in their order.
     const before = known.values[machine] as string
-    known.values[machine] = before === '' || before === value ? value : before.includes(value) ? before : `${before}, ${value}`
+    known.values[machine] =
+      before === '' || before === value ? value : before.includes(value) ? before : `${before}, ${value}`
     found.set(`${kind} ${name}`, known)
   }
   for (const { cells } of differingConditions(row)) {
@@ -96,9 +97,11 @@ function textOf(name: string, values: readonly string[], row: MachineRow, machin
     const machine = machines[row.machines[i] as number]?.name ?? ''
     groups.set(value, [...(groups.get(value) ?? []), machine])
   })
-  const said = [...groups].sort(([, a], [, b]) => a.length - b.length).map(([value, names]) => {
-    const who = names.length > 2 ? plural(names.length, 'machine') : listed(names)
-    return `${value === '' ? 'not set' : value} on ${who}`
-  })
+  const said = [...groups]
+    .sort(([, a], [, b]) => a.length - b.length)
+    .map(([value, names]) => {
+      const who = names.length > 2 ? plural(names.length, 'machine') : listed(names)
+      return `${value === '' ? 'not set' : value} on ${who}`
+    })
   return `${name} is ${said.slice(0, 3).join(', ')}${said.length > 3 ? ` and ${said.length - 3} more values` : ''}`
 }

@@ -57,7 +57,10 @@ function machineFacts(core: ReportCore, machines: readonly MachineName[]): (row:
     const [conditions, places] = [differingConditions(row), row.machines]
     const agent = machines[places[at] as number]?.agent ?? ''
     const cells = conditions.flatMap((condition) => condition.cells[at] ?? [])
-    const key = canonicalJson([agent, cells.map(({ facts, condition, varying }) => [facts, condition.effective, varying])])
+    const key = canonicalJson([
+      agent,
+      cells.map(({ facts, condition, varying }) => [facts, condition.effective, varying]),
+    ])
     const before = known.get(key)
     if (before !== undefined) return before
     const all = cells.map((cell) => unitFacts(agentFacts.get(agent) ?? {}, cell))
@@ -101,7 +104,9 @@ function causesOfRow(explained: MachineExplanation): CauseFinding[] {
   if (decisionList.rules.length > 0 && (best === undefined || best.facts.length > 1)) {
     const rules = decisionList.rules.slice(0, namedAtMost).map(({ if: equalities, class: outcome }, i) => {
       const said = equalities.map(({ fact, value }) => (value === null ? `${fact} is missing` : `${fact} = ${value}`))
-      return said.length === 0 ? `else ${outcome}` : `${i === 0 ? 'if' : 'else if'} ${said.join(' and ')} then ${outcome}`
+      return said.length === 0
+        ? `else ${outcome}`
+        : `${i === 0 ? 'if' : 'else if'} ${said.join(' and ')} then ${outcome}`
     })
     const more = decisionList.rules.length > namedAtMost ? '; …' : ''
     const chance =
@@ -125,10 +130,13 @@ function setText(set: ObservedSet, machines: number): string {
   const facts = factsText(set)
   const how = set.equal ? 'just as' : 'more finely than'
   if (set.headlined) {
-    const twins = Object.values(set.twins).flat().map(([a, b]) => `${a} and ${b}`)
+    const twins = Object.values(set.twins)
+      .flat()
+      .map(([a, b]) => `${a} and ${b}`)
     return `${facts} groups the ${plural(machines, 'machine')} ${how} their bits do; chance does as well in ${percent(set.adjusted ?? 1)}; ${listed(twins.slice(0, 2))} differ in nothing else recorded`
   }
-  const others = set.alike === 0 ? 'no other fact does' : `${plural(set.alike, 'other fact')} ${set.alike === 1 ? 'does' : 'do'} so`
+  const others =
+    set.alike === 0 ? 'no other fact does' : `${plural(set.alike, 'other fact')} ${set.alike === 1 ? 'does' : 'do'} so`
   const why = set.reasons.map((reason) => reasonText(reason))
   return `the bits go along with ${facts}${set.equal ? '' : ', which groups the machines more finely'}; ${others}; not named as the cause: ${why.join('; ')}`
 }
@@ -151,7 +159,9 @@ function cellCauses({ comparisons }: ReportCore): CauseFinding[] {
 }
 
 function rivalsText({ rivals, facts }: FactSet): string {
-  return rivals === 0 ? '' : `; ${plural(rivals, 'other set')} of ${plural(facts.length, 'fact')} ${rivals === 1 ? 'does' : 'do'} so, too`
+  return rivals === 0
+    ? ''
+    : `; ${plural(rivals, 'other set')} of ${plural(facts.length, 'fact')} ${rivals === 1 ? 'does' : 'do'} so, too`
 }
 
 /** Each fact with those that cannot be told from it, the most useful first. */

@@ -93,13 +93,15 @@ export function findMachines(core: ReportCore, silence: Silence, rule: ClaimRule
   const differing = judged.filter(({ groups }) => groups > 1)
   const cells = rows.flatMap(({ conditions }) => conditions.flatMap((condition) => condition.cells))
   const executions = leastExecutions(cells)
-  const counted = machines.map(({ agent, device, name }, i): Machine => ({
-    agent,
-    device,
-    name,
-    compared: rows.filter((row) => row.machines.includes(i)).length,
-    odd: judged.filter(({ odd }) => odd.includes(i)).length,
-  }))
+  const counted = machines.map(
+    ({ agent, device, name }, i): Machine => ({
+      agent,
+      device,
+      name,
+      compared: rows.filter((row) => row.machines.includes(i)).length,
+      odd: judged.filter(({ odd }) => odd.includes(i)).length,
+    }),
+  )
   const status = rows.length === 0 ? 'not compared' : differing.length > 0 ? 'differ' : 'agree'
   const claimed = differing.length > 0 ? differing.some(({ strength }) => strength === 'claimed') : executions > 1
   const finding = {
@@ -216,7 +218,10 @@ function textOf(
   const left = machines.filter(({ compared }) => compared === 0)
   const missing = left.length === 0 ? '' : ` ${namesText(left)} ${left.length === 1 ? 'was' : 'were'} not compared.`
   if (status === 'agree') {
-    const head = taking.length === 2 ? `${listed(taking.map(({ name }) => name))} agree` : `All ${grouped(taking.length)} machines agree`
+    const head =
+      taking.length === 2
+        ? `${listed(taking.map(({ name }) => name))} agree`
+        : `All ${grouped(taking.length)} machines agree`
     return `${head} in ${rows.length === 1 ? '1 workload' : `all ${grouped(rows.length)} workloads`}.${missing}`
   }
   const marked = strength === 'claimed' ? '' : ` ${tooFewText(executions, needs)}`
@@ -238,11 +243,13 @@ function differText(
     return `${listed(names)} differ in ${grouped(differing.length)} of ${of}; which of the two is the odd one cannot be told.`
   }
   const odd = taking.filter((machine) => machine.odd > 0).sort((a, b) => b.odd - a.odd)
-  const clauses = odd.slice(0, namedAtMost).map(({ name, odd: count }, i) =>
-    i === 0
-      ? `${name} differs from the other ${odd.length === 1 ? `${grouped(taking.length - 1)} machines` : 'machines'} in ${grouped(count)} of ${of}`
-      : `${name} in ${grouped(count)}`,
-  )
+  const clauses = odd
+    .slice(0, namedAtMost)
+    .map(({ name, odd: count }, i) =>
+      i === 0
+        ? `${name} differs from the other ${odd.length === 1 ? `${grouped(taking.length - 1)} machines` : 'machines'} in ${grouped(count)} of ${of}`
+        : `${name} in ${grouped(count)}`,
+    )
   if (odd.length > namedAtMost) clauses.push(`and ${plural(odd.length - namedAtMost, 'more machine')} in some`)
   const split = differing.filter((row) => row.odd.length === 0)
   if (split.length > 0) {

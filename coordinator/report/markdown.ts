@@ -64,7 +64,9 @@ function machines({ findings, comparisons }: Report): string {
     )
   }
   if (candidates.length > 1) {
-    parts.push(`Differ between the machines as the bits do:\n\n${candidates.map((one) => `- ${escaped(one.text)}`).join('\n')}`)
+    parts.push(
+      `Differ between the machines as the bits do:\n\n${candidates.map((one) => `- ${escaped(one.text)}`).join('\n')}`,
+    )
   }
   return parts.join('\n\n')
 }

@@ -61,7 +61,11 @@ function fromFirstVersion(report: Loose): Loose {
   }
 }
 
-function upgradeComparison(comparison: Loose, completed: ReadonlySet<unknown>, lacks: ReadonlyMap<unknown, unknown>): Loose {
+function upgradeComparison(
+  comparison: Loose,
+  completed: ReadonlySet<unknown>,
+  lacks: ReadonlyMap<unknown, unknown>,
+): Loose {
   const unsupported = Array.isArray(comparison.unsupported) ? comparison.unsupported : []
   const inClasses = recordsOf(comparison.classes).flatMap(({ cells }) => (Array.isArray(cells) ? cells : []))
   const unstable = recordsOf(comparison.nondeterministic).map(({ cell }) => cell)

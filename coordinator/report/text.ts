@@ -4,15 +4,7 @@ import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { differenceText, tellingKinds } from './kind-text.ts'
 import { type Column, type Fold, buildMatrix, foldRows, isIdentical, membersInShort, usedSigns } from './matrix.ts'
 import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
-import {
-  agentNames,
-  checkpointText,
-  comparisonTitle,
-  conditionText,
-  elementText,
-  plural,
-  seedsOf,
-} from './wording.ts'
+import { agentNames, checkpointText, comparisonTitle, conditionText, elementText, plural, seedsOf } from './wording.ts'
 
 export interface TextOptions {
   readonly color: boolean
@@ -57,7 +49,12 @@ export function renderText(report: Report, { color, width = 100 }: TextOptions):
 }
 
 /** Columns are numbered and listed below the table, and the table is broken where the terminal ends. */
-function classTable(report: Report, title: (comparison: Comparison) => string, width: number, colors: Colors): string[] {
+function classTable(
+  report: Report,
+  title: (comparison: Comparison) => string,
+  width: number,
+  colors: Colors,
+): string[] {
   const { columns, rows } = buildMatrix(report)
   const folds = foldRows(rows)
   if (columns.length > maxColumns) return wideTable(report, folds, columns, title)

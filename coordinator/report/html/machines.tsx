@@ -25,7 +25,12 @@ export function MachinesSection({ view }: { view: View }) {
               Equal letters in a row: equal bits over all conditions that the machines share. A framed letter is the odd
               machine: it is outside a class that holds more than half of them.
             </p>
-            <div class={`scroll matrix machines ${lettered ? '' : 'strips'}`} tabindex={0} role="group" aria-labelledby="machines-title">
+            <div
+              class={`scroll matrix machines ${lettered ? '' : 'strips'}`}
+              tabindex={0}
+              role="group"
+              aria-labelledby="machines-title"
+            >
               {lettered ? <Lettered view={view} rows={rows} /> : <Strips view={view} rows={rows} />}
             </div>
           </>
@@ -94,7 +99,12 @@ function Strips({ view, rows }: { view: View; rows: Rows }) {
     <table class="strip">
       <caption>
         {plural(width, 'machine')} from left to right in the order of their names. A line marks each odd one
-        {odd.length > 0 ? `: ${odd.slice(0, maxNamed).map(({ name }) => visibleLine(name)).join(', ')}` : ''}
+        {odd.length > 0
+          ? `: ${odd
+              .slice(0, maxNamed)
+              .map(({ name }) => visibleLine(name))
+              .join(', ')}`
+          : ''}
         {odd.length > maxNamed ? ` and ${grouped(odd.length - maxNamed)} more` : ''}.
       </caption>
       <tbody>
