@@ -2,7 +2,7 @@ import { backendName } from '../../shared/backend-description.ts'
 import type { MachinesFinding, ReportCell, ReportCore } from '../report/format.ts'
 import { listed, plural } from '../report/wording.ts'
 import type { MachineName } from './machine-names.ts'
-import { differingConditions, type MachineRow } from './machines.ts'
+import { differingConditions, type MachineRow } from './machine-rows.ts'
 
 type Candidate = MachinesFinding['candidates'][number]
 interface Judged {

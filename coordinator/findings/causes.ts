@@ -6,7 +6,7 @@ import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { CauseFinding, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
-import { differingConditions, type MachineRow, machineRows } from './machines.ts'
+import { differingConditions, type MachineRow, machineRows } from './machine-rows.ts'
 import { type MachineName, machinesOf } from './machine-names.ts'
 import type { Silence } from './silence.ts'
 

@@ -162,12 +162,7 @@ describe('a lie', () => {
     const { job: again } = await agent.next('job')
     expect([again.id, again.attempt]).toEqual([job.id, 2])
     await agent.answer(again, honest(again))
-<<<<<<< HEAD
     expect((await bench.finish(scheduler, id)).verdict).toBe('nothing compared')
-=======
-    const { cells } = await bench.finish(scheduler, id)
-    expect(cells.map(({ status }) => status)).toEqual(['completed'])
->>>>>>> wt-tests
     expect((await journalOf(bench.store, 'result-refused')).at(-1)).toMatchObject({ job: job.id, attempt: 1 })
   })
 
