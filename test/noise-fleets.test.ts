@@ -38,34 +38,34 @@ describe('noise fleets', () => {
     expect(noiseFleets.length).toBe(14)
   })
 
-  it.each(noiseFleets.map((kind) => [kind.name, kind] as const))('headline no cause: %s', (_, kind) => {
-    for (const size of [8, 12]) expect(tallyFleets(kind, size, fleets).headlined).toBeLessThanOrEqual(mostHeadlines)
+  it.each(noiseFleets.map((kind) => [kind.name, kind] as const))('headline no cause: %s', async (_, kind) => {
+    for (const size of [8, 12]) expect((await tallyFleets(kind, size, fleets)).headlined).toBeLessThanOrEqual(mostHeadlines)
   })
 
-  it('would headline one if a small chance were enough', () => {
+  it('would headline one if a small chance were enough', async () => {
     // What twins are for: a group's facts have a small chance in most fleets.
-    expect(tallyFleets(groupedFleet({ groups: 2 }), 12, fleets).unlikely).toBeGreaterThan(mostHeadlines)
-    expect(tallyFleets(groupedFleet({ groups: 3, deviating: 0.02 }), 12, fleets).unlikely).toBeGreaterThan(
+    expect((await tallyFleets(groupedFleet({ groups: 2 }), 12, fleets)).unlikely).toBeGreaterThan(mostHeadlines)
+    expect((await tallyFleets(groupedFleet({ groups: 3, deviating: 0.02 }), 12, fleets)).unlikely).toBeGreaterThan(
       mostHeadlines,
     )
   })
 
-  it('have a small chance in at most 5 % where machines are independent', () => {
+  it('have a small chance in at most 5 % where machines are independent', async () => {
     for (const size of [8, 12])
-      expect(tallyFleets(independentFleet(), size, fleets).unlikely).toBeLessThanOrEqual(mostHeadlines)
+      expect((await tallyFleets(independentFleet(), size, fleets)).unlikely).toBeLessThanOrEqual(mostHeadlines)
   })
 })
 
 describe('updated fleets', () => {
-  it.each([8, 12, 20, 50])('show the update: %i machines', (size) => {
-    const { found, headlined } = tallyFleets(plainUpdate, size, fleets)
+  it.each([8, 12, 20, 50])('show the update: %i machines', async (size) => {
+    const { found, headlined } = await tallyFleets(plainUpdate, size, fleets)
     expect(found).toBeGreaterThanOrEqual(fewestFinds)
     expect(headlined).toBe(found)
   })
 
-  it('headline nothing else where other facts deviate', () => {
+  it('headline nothing else where other facts deviate', async () => {
     for (const kind of blurredUpdates) {
-      const { found, headlined } = tallyFleets(kind, 20, 20)
+      const { found, headlined } = await tallyFleets(kind, 20, 20)
       expect(headlined - found).toBeLessThanOrEqual(1)
     }
   })

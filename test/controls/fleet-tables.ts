@@ -7,26 +7,35 @@ import type { FleetTally } from './measure.ts'
 
 const sizes = [8, 12, 20, 50]
 
-/** Measures fleets of one kind and size. */
-export type Measure = (kind: FleetKind, size: number) => FleetTally
+interface FleetRow {
+  readonly kind: FleetKind
+  readonly size: number
+}
 
-/** The table of fleets without a cause: how often one is headlined all the same. */
-export function noiseTable(measure: Measure): string {
+const rowsOf = (kinds: readonly FleetKind[]): FleetRow[] => kinds.flatMap((kind) => sizes.map((size) => ({ kind, size })))
+const updateRows = rowsOf([plainUpdate, ...blurredUpdates])
+const noiseRows = rowsOf(noiseFleets)
+
+/** All kinds and sizes that are measured: the updated fleets first. */
+export const fleetRows: readonly FleetRow[] = [...updateRows, ...noiseRows]
+
+/** The table of fleets without a cause: how often one is headlined all the same. @param tallies of `fleetRows` */
+export function noiseTable(tallies: readonly FleetTally[]): string {
   return table(
     ['noise fleet', 'machines', 'fleets', 'headlined a cause', 'smallest set has a chance of at most 5 %'],
-    each(noiseFleets, (kind, size) => {
-      const { fleets, headlined, unlikely } = measure(kind, size)
+    noiseRows.map(({ kind, size }, i) => {
+      const { fleets, headlined, unlikely } = tallies[updateRows.length + i] as FleetTally
       return [kind.name, String(size), String(fleets), share(headlined, fleets), share(unlikely, fleets)]
     }),
   )
 }
 
-/** The table of fleets with a cause: how often it is found. */
-export function updateTable(measure: Measure): string {
+/** The table of fleets with a cause: how often it is found. @param tallies of `fleetRows` */
+export function updateTable(tallies: readonly FleetTally[]): string {
   return table(
     ['updated fleet', 'machines', 'fleets', 'headlined the update', 'headlined something else'],
-    each([plainUpdate, ...blurredUpdates], (kind, size) => {
-      const { fleets, headlined, found } = measure(kind, size)
+    updateRows.map(({ kind, size }, i) => {
+      const { fleets, headlined, found } = tallies[i] as FleetTally
       return [kind.name, String(size), String(fleets), share(found, fleets), share(headlined - found, fleets)]
     }),
   )
@@ -62,10 +71,6 @@ export function withTable(text: string, name: string, content: string): string {
   const [from, to] = [text.indexOf(start), text.indexOf(end)]
   if (from === -1 || to < from) throw new Error(`no ${start} … ${end} in the text`)
   return `${text.slice(0, from + start.length)}\n\n${content}\n${text.slice(to)}`
-}
-
-function each(kinds: readonly FleetKind[], row: (kind: FleetKind, size: number) => string[]): string[][] {
-  return kinds.flatMap((kind) => sizes.map((size) => row(kind, size)))
 }
 
 function share(count: number, all: number): string {
