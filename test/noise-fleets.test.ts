@@ -39,7 +39,8 @@ describe('noise fleets', () => {
   })
 
   it.each(noiseFleets.map((kind) => [kind.name, kind] as const))('headline no cause: %s', async (_, kind) => {
-    for (const size of [8, 12]) expect((await tallyFleets(kind, size, fleets)).headlined).toBeLessThanOrEqual(mostHeadlines)
+    for (const size of [8, 12])
+      expect((await tallyFleets(kind, size, fleets)).headlined).toBeLessThanOrEqual(mostHeadlines)
   })
 
   it('would headline one if a small chance were enough', async () => {

@@ -16,12 +16,14 @@ const namedAtMost = 6
 /**
  * Facts that go along with the bits: over machines, with a chance and its judgement; and over the cells of each row,
  * without either, since cells of one machine are no independent machines.
+ *
+ * @param listSteps bounds the work for the chance of a list of rules, which no headline depends on
  */
-export function findCauses(core: ReportCore, silence: Silence): CauseFinding[] {
-  return [...machineCauses(core, silence), ...cellCauses(core)]
+export function findCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
+  return [...machineCauses(core, silence, listSteps), ...cellCauses(core)]
 }
 
-function machineCauses(core: ReportCore, silence: Silence): CauseFinding[] {
+function machineCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
   const machines = machinesOf(core)
   const rows = machineRows(core, machines, silence).filter(({ vectors }) => new Set(vectors).size > 1)
   if (rows.length === 0) return []
@@ -35,6 +37,7 @@ function machineCauses(core: ReportCore, silence: Silence): CauseFinding[] {
         outcome: row.vectors[i] as string,
       })),
     })),
+    { listSteps },
   )
   const found = explained.flatMap(causesOfRow)
   const merged = new Map<string, CauseFinding>()

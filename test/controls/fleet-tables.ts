@@ -12,7 +12,8 @@ interface FleetRow {
   readonly size: number
 }
 
-const rowsOf = (kinds: readonly FleetKind[]): FleetRow[] => kinds.flatMap((kind) => sizes.map((size) => ({ kind, size })))
+const rowsOf = (kinds: readonly FleetKind[]): FleetRow[] =>
+  kinds.flatMap((kind) => sizes.map((size) => ({ kind, size })))
 const updateRows = rowsOf([plainUpdate, ...blurredUpdates])
 const noiseRows = rowsOf(noiseFleets)
 

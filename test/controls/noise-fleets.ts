@@ -41,7 +41,9 @@ async function measureAll(): Promise<FleetTally[]> {
         const [i, tally] = JSON.parse(line) as [number, FleetTally]
         tallies[i] = tally
         const row = fleetRows[i]
-        process.stderr.write(`${row?.kind.name}, ${row?.size} machines: ${tally.headlined} of ${tally.fleets} headlined\n`)
+        process.stderr.write(
+          `${row?.kind.name}, ${row?.size} machines: ${tally.headlined} of ${tally.fleets} headlined\n`,
+        )
       }
       const [code] = (await closed) as [number | null]
       if (code !== 0) throw new Error(`part ${part} ended with ${code}`)
