@@ -159,6 +159,6 @@ describe('a section of a page that scripts keep', () => {
   })
 
   it('holds tables', () => {
-    expect(markdownTable(['a', 'b'], [[1, 'x']])).toBe('| a | b |\n| --- | --- |\n| 1 | x |')
+    expect(markdownTable(['a', 'longer'], [[1, 'x']])).toBe('| a   | longer |\n| --- | ------ |\n| 1   | x      |')
   })
 })

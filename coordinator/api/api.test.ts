@@ -278,7 +278,7 @@ describe('an interim report', () => {
     await agent.next('acknowledged')
     const response = await request(`/api/runs/${id}/interim-report.json`)
     const report = (await response.json()) as Report
-    expect(report).toMatchObject({ verdict: 'incomplete', run: { id, state: 'cancelled' } })
+    expect(report).toMatchObject({ verdict: 'nothing compared', run: { id, state: 'cancelled' } })
     expect(report.cells.flatMap(({ traces }) => traces).filter(Boolean)).toHaveLength(1)
     expect((await scheduler.progress(id)).run.state).toBe('running')
     expect(await bench.store.loadReport(id)).toBeUndefined()

@@ -2,6 +2,7 @@ import { triedAtMost } from '../../coordinator/explain/assignments.ts'
 import { canShowCause, waysToPart } from '../../coordinator/explain/ways.ts'
 import { blurredUpdates, type FleetKind, noiseFleets, plainUpdate } from './fleets.ts'
 import type { FleetTally } from './measure.ts'
+import { markdownTable } from './write-section.ts'
 
 // Tables for docs/controls.md. They are written between markers, so that the text around them stays.
 
@@ -22,7 +23,7 @@ export const fleetRows: readonly FleetRow[] = [...updateRows, ...noiseRows]
 
 /** The table of fleets without a cause: how often one is headlined all the same. @param tallies of `fleetRows` */
 export function noiseTable(tallies: readonly FleetTally[]): string {
-  return table(
+  return markdownTable(
     ['noise fleet', 'machines', 'fleets', 'headlined a cause', 'smallest set has a chance of at most 5 %'],
     noiseRows.map(({ kind, size }, i) => {
       const { fleets, headlined, unlikely } = tallies[updateRows.length + i] as FleetTally
@@ -33,7 +34,7 @@ export function noiseTable(tallies: readonly FleetTally[]): string {
 
 /** The table of fleets with a cause: how often it is found. @param tallies of `fleetRows` */
 export function updateTable(tallies: readonly FleetTally[]): string {
-  return table(
+  return markdownTable(
     ['updated fleet', 'machines', 'fleets', 'headlined the update', 'headlined something else'],
     updateRows.map(({ kind, size }, i) => {
       const { fleets, headlined, found } = tallies[i] as FleetTally
@@ -55,7 +56,7 @@ export function reachTable(): string {
     ]
     return [String(n), ...classes.map((all) => (all ? reach(all) : ''))]
   })
-  return table(['machines', ...odd.map((k) => (k === 1 ? 'one odd' : `${k} odd`)), 'halves', 'thirds'], rows)
+  return markdownTable(['machines', ...odd.map((k) => (k === 1 ? 'one odd' : `${k} odd`)), 'halves', 'thirds'], rows)
 }
 
 /** In brackets if it is above 5 %: then a report gives no figure. */
@@ -76,12 +77,4 @@ export function withTable(text: string, name: string, content: string): string {
 
 function share(count: number, all: number): string {
   return `${((100 * count) / all).toFixed(1)} %`
-}
-
-/** A Markdown table with columns of equal width, as the formatter leaves it. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((text, c) => Math.max(3, text.length, ...rows.map((row) => (row[c] ?? '').length)))
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((text, c) => text.padEnd(widths[c] as number)).join(' | ')} |`
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line), ''].join('\n')
 }

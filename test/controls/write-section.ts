@@ -21,8 +21,12 @@ export function withSection(old: string, name: string, text: string): string {
   return old.slice(0, from) + section + old.slice(to + end.length)
 }
 
-/** A Markdown table: the head, then the rows. */
+/** A Markdown table, its columns padded as the formatter does: the head, then the rows. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+  const texts = [head, ...rows.map((row) => row.map(String))]
+  const widths = head.map((_, i) => Math.max(3, ...texts.map((row) => (row[i] ?? '').length)))
+  const line = (cells: readonly string[]) =>
+    `| ${widths.map((width, i) => (cells[i] ?? '').padEnd(width)).join(' | ')} |`
+  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`
+  return [line(head), rule, ...texts.slice(1).map(line)].join('\n')
 }
