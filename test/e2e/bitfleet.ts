@@ -23,6 +23,8 @@ export interface Start {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly input?: string
+  /** When it is killed; for what hangs. */
+  readonly limitMs?: number
 }
 
 /** Starts `bitfleet` with a clean state of its own; the caller ends it or waits for its end. */
@@ -48,7 +50,7 @@ export async function bitfleet(argv: readonly string[], options: Start = {}): Pr
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString()
   })
-  const timer = setTimeout(() => child.kill('SIGKILL'), 170_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.limitMs ?? 170_000)
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   clearTimeout(timer)
   return { code, signal, stdout, stderr }
