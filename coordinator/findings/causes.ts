@@ -177,7 +177,7 @@ function factsText(set: FactSet): string {
     namesOf(set).map(([fact, ...others]) => {
       if (others.length === 0) return fact as string
       const more = others.length > namedAtMost ? [`${others.length - namedAtMost} more`] : []
-      return `${fact} (not to be told from ${listed([...others.slice(0, namedAtMost), ...more])})`
+      return `${fact} (cannot be told apart here from ${listed([...others.slice(0, namedAtMost), ...more])})`
     }),
   )
 }

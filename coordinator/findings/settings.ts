@@ -151,7 +151,10 @@ type TextByCell = ReadonlyMap<string, string>
 
 function textOf(result: SettingResult, letters: TextByCell, variables: ReadonlyMap<string, string[]>): string {
   const { setting, trials, followed, stayed, unclear, silenced, executions } = result
-  const head = `${setting} was changed alone in ${plural(trials, 'trial')}`
+  // If all cells of a value set other knobs, too, those are not alone; all of them stand for the value.
+  const several = result.example.levels.some(({ cells, silenced: unheard }) => cells.length + unheard.length > 1)
+  const how = several ? 'changed, under all other settings of it,' : 'changed alone'
+  const head = `${setting} was ${how} in ${plural(trials, 'trial')}`
   const silent =
     silenced === 0
       ? ''
