@@ -1,5 +1,5 @@
 import type { CauseFinding, Comparison, Counts, ReportCore, RowFinding, SettingFinding } from '../report/format.ts'
-import { grouped, listed, plural } from '../report/wording.ts'
+import { grouped, listed, paramsText, plural } from '../report/wording.ts'
 import { hasGaps } from './verdict.ts'
 
 const namedAtMost = 4
@@ -25,7 +25,7 @@ export function verdictSentence(core: ReportCore, claims: Claims): string {
   const at = (i: number) => core.comparisons[i] as Comparison
   const having = (holds: (comparison: Comparison, row: RowFinding) => boolean) =>
     rows.flatMap((row, i) => (holds(at(i), row) ? [i] : []))
-  const name = (i: number) => at(i).workload
+  const name = shortNames(core.comparisons)
   const differ = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual !== false)
   const inputs = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual === false)
   const expected = having(({ nondeterministic }, row) => nondeterministic.length > 0 && asExpected(row))
@@ -44,6 +44,26 @@ export function verdictSentence(core: ReportCore, claims: Claims): string {
     clause(alone, ['was not compared', 'were not compared'], (i) => `${name(i)} (${aloneText(at(i))})`),
   ]
   return [headOf(counts), ...clauses.filter((text) => text !== '')].join('; ')
+}
+
+/** A workload by its id, and by the parameters that tell it from others of that id. */
+function shortNames(comparisons: readonly Comparison[]): (index: number) => string {
+  const byId = new Map<string, Comparison[]>()
+  for (const comparison of comparisons) {
+    byId.set(comparison.workload, [...(byId.get(comparison.workload) ?? []), comparison])
+  }
+  const telling = new Map(
+    [...byId].map(([id, alike]) => {
+      const keys = [...new Set(alike.flatMap(({ params }) => Object.keys(params)))]
+      const values = (key: string) => new Set(alike.map(({ params }) => JSON.stringify(params[key]) ?? ''))
+      return [id, keys.filter((key) => values(key).size > 1)] as const
+    }),
+  )
+  return (index) => {
+    const { workload, params } = comparisons[index] as Comparison
+    const own = Object.entries(params).filter(([key]) => telling.get(workload)?.includes(key))
+    return own.length === 0 ? workload : `${workload} ${paramsText(Object.fromEntries(own))}`
+  }
 }
 
 function headOf({ rows, conditions, machines }: Counts): string {
