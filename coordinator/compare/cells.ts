@@ -2,6 +2,7 @@ import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Execution, Note, Outcome } from '../../shared/execution.ts'
 import { effectiveFact, type Facts } from '../../shared/facts.ts'
 import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
+import { byNaturalName } from '../report/wording.ts'
 import { withLacks } from './lack.ts'
 
 /** How a repetition ended; `missing` where nothing came back, of a run that was not cancelled. */
@@ -43,7 +44,7 @@ export interface CompletedExecution {
   readonly execution: Execution
 }
 
-/** Every cell of a run with what became of it, in the plan's order: by position, then by agent. */
+/** Every cell of a run with what became of it, in the plan's order: by position, then by its agent's name. */
 export function cellOutcomes({ run, cells, executions }: RunData): CellOutcome[] {
   const byCell = new Map<string, ExecutionRecord[]>()
   for (const record of executions) {
@@ -52,9 +53,12 @@ export function cellOutcomes({ run, cells, executions }: RunData): CellOutcome[]
     else byCell.set(record.cell, [record])
   }
   const agentFacts = new Map(run.agents.map(({ id, facts }) => [id, facts]))
+  // Keys of agents are random: letters by them would be others in each lab.
+  const names = new Map(run.agents.map(({ id, name }) => [id, name]))
+  const byAgent = (a: string, b: string) => byNaturalName(names.get(a) ?? '', names.get(b) ?? '') || compareText(a, b)
   const absent: Ending = { status: run.state === 'cancelled' ? 'cancelled' : 'missing' }
   const outcomes = cells
-    .toSorted((a, b) => a.position - b.position || compareText(a.agent, b.agent) || compareText(a.id, b.id))
+    .toSorted((a, b) => a.position - b.position || byAgent(a.agent, b.agent) || compareText(a.id, b.id))
     .map((cell) => cellOutcome(cell, byCell.get(cell.id) ?? [], agentFacts.get(cell.agent) ?? {}, absent))
   return withLacks(outcomes, run.agents)
 }
@@ -79,7 +83,7 @@ function cellOutcome(
   const speaking = completed.length > 0 ? completed : repetitions
   const said = speaking.flatMap(({ execution }) => (execution ? [execution] : []))
   const settings = agreement(said.map(({ effective }) => effective))
-  const facts = agreement(said.map((execution) => execution.facts))
+  const facts = agreement(withoutUnread(said.map((execution) => execution.facts)))
   const { backend } = cell.condition
   const prefixed = Object.entries(settings.varying).map(
     ([name, values]) => [effectiveFact(backend, name), values] as const,
@@ -107,6 +111,23 @@ function repetitionsOf(repetition: number, records: readonly ExecutionRecord[], 
   const completed = attempts.filter(({ ending }) => ending.status === 'completed')
   if (completed.length > 0) return completed
   return [attempts.at(-1) ?? { repetition, ending: absent }]
+}
+
+/**
+ * What could not be read in one execution did not change in it: `fp.program.after.method = not read: …` says so. The
+ * executions that read it speak for the cell.
+ */
+function withoutUnread(all: readonly Facts[]): Facts[] {
+  const isUnread = (value: string | undefined) => value?.startsWith('not read') === true
+  const methods = [...new Set(all.flatMap((facts) => Object.keys(facts).filter((key) => key.endsWith('.method'))))]
+  const filled = all.map((facts) => ({ ...facts }))
+  for (const method of methods) {
+    const read = all.find((facts) => facts[method] !== undefined && !isUnread(facts[method]))
+    if (read === undefined) continue
+    const family = Object.entries(read).filter(([key]) => key.startsWith(method.slice(0, -'method'.length)))
+    for (const facts of filled) if (isUnread(facts[method])) Object.assign(facts, Object.fromEntries(family))
+  }
+  return filled
 }
 
 /** Keys that all have with one value, and those where values differ or somebody has none. */
