@@ -18,7 +18,7 @@ const namedAtMost = 6
  * without either, since cells of one machine are no independent machines.
  */
 export function findCauses(core: ReportCore, silence: Silence): CauseFinding[] {
-  return [...machineCauses(core, silence), ...cellCauses(core)]
+  return [...machineCauses(core, silence), ...cellCauses(core, silence)]
 }
 
 function machineCauses(core: ReportCore, silence: Silence): CauseFinding[] {
@@ -56,7 +56,10 @@ function machineFacts(core: ReportCore, machines: readonly MachineName[]): (row:
   return ({ conditions, machines: places }, at) => {
     const agent = machines[places[at] as number]?.agent ?? ''
     const cells = conditions.flatMap((condition) => condition.cells[at] ?? [])
-    const key = canonicalJson([agent, cells.map(({ facts, condition, varying }) => [facts, condition.effective, varying])])
+    const key = canonicalJson([
+      agent,
+      cells.map(({ facts, condition, varying }) => [facts, condition.effective, varying]),
+    ])
     const before = known.get(key)
     if (before !== undefined) return before
     const all = cells.map((cell) => unitFacts(agentFacts.get(agent) ?? {}, cell))
@@ -100,7 +103,9 @@ function causesOfRow(explained: MachineExplanation): CauseFinding[] {
   if (decisionList.rules.length > 0 && (best === undefined || best.facts.length > 1)) {
     const rules = decisionList.rules.slice(0, namedAtMost).map(({ if: equalities, class: outcome }, i) => {
       const said = equalities.map(({ fact, value }) => (value === null ? `${fact} is missing` : `${fact} = ${value}`))
-      return said.length === 0 ? `else ${outcome}` : `${i === 0 ? 'if' : 'else if'} ${said.join(' and ')} then ${outcome}`
+      return said.length === 0
+        ? `else ${outcome}`
+        : `${i === 0 ? 'if' : 'else if'} ${said.join(' and ')} then ${outcome}`
     })
     const more = decisionList.rules.length > namedAtMost ? '; …' : ''
     const chance =
@@ -124,22 +129,27 @@ function setText(set: ObservedSet, machines: number): string {
   const facts = factsText(set)
   const how = set.equal ? 'just as' : 'more finely than'
   if (set.headlined) {
-    const twins = Object.values(set.twins).flat().map(([a, b]) => `${a} and ${b}`)
+    const twins = Object.values(set.twins)
+      .flat()
+      .map(([a, b]) => `${a} and ${b}`)
     return `${facts} groups the ${plural(machines, 'machine')} ${how} their bits do; chance does as well in ${percent(set.adjusted ?? 1)}; ${listed(twins.slice(0, 2))} differ in nothing else recorded`
   }
-  const others = set.alike === 0 ? 'no other fact does' : `${plural(set.alike, 'other fact')} ${set.alike === 1 ? 'does' : 'do'} so`
+  const others =
+    set.alike === 0 ? 'no other fact does' : `${plural(set.alike, 'other fact')} ${set.alike === 1 ? 'does' : 'do'} so`
   const why = set.reasons.map((reason) => reasonText(reason))
   return `the bits go along with ${facts}${set.equal ? '' : ', which groups the machines more finely'}; ${others}; not named as the cause: ${why.join('; ')}`
 }
 
 /** Over cells of one row: named, and never as the cause. */
-function cellCauses({ comparisons }: ReportCore): CauseFinding[] {
+function cellCauses({ comparisons }: ReportCore, silence: Silence): CauseFinding[] {
   return comparisons.flatMap((comparison, index): CauseFinding[] => {
     if (comparison.classes.length < 2) return []
     const [best] = comparison.explanations
     const finding = { of: 'cells' as const, rows: [index], headlined: false, chance: null }
     if (best !== undefined) {
-      const text = `over the cells, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}; this alone shows no cause`
+      const silenced = comparison.classes.some((one) => one.cells.some((id) => silence.reason(id) !== undefined))
+      const over = silenced ? 'over the cells whose conditions agree with themselves' : 'over the cells'
+      const text = `${over}, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}; this alone shows no cause`
       return [{ ...finding, facts: namesOf(best), reasons: ['cells of one machine are not independent'], text }]
     }
     // Other inputs are the reason already.
@@ -150,7 +160,9 @@ function cellCauses({ comparisons }: ReportCore): CauseFinding[] {
 }
 
 function rivalsText({ rivals, facts }: FactSet): string {
-  return rivals === 0 ? '' : `; ${plural(rivals, 'other set')} of ${plural(facts.length, 'fact')} ${rivals === 1 ? 'does' : 'do'} so, too`
+  return rivals === 0
+    ? ''
+    : `; ${plural(rivals, 'other set')} of ${plural(facts.length, 'fact')} ${rivals === 1 ? 'does' : 'do'} so, too`
 }
 
 /** Each fact with those that cannot be told from it, the most useful first. */

@@ -26,7 +26,7 @@ export function computeFindings(core: ReportCore): Findings {
   const machines = findMachines(core, silence, rule)
   const causes = findCauses(core, silence)
   return {
-    sentence: verdictSentence(core, { counts, rows, settings, causes, accounted }),
+    sentence: verdictSentence(core, { counts, rows, settings, causes, accounted, silence }),
     verdict,
     exitCode: exitCodeOfVerdict(verdict),
     counts,
@@ -36,7 +36,7 @@ export function computeFindings(core: ReportCore): Findings {
     knobs,
     variables,
     causes,
-    self: findUnstable(core),
+    self: findUnstable(core, silence),
     agreement: findAgreement(core),
     notices: findNotices(core, rows, knobs, variables),
   }

@@ -82,7 +82,10 @@ function addRows(core: ReportCore, rows: readonly RowFinding[], add: Add): void 
   })
 }
 
-function unmetText(expect: 'nondeterministic' | 'repeatable', { selfConsistency, nondeterministic }: Comparison): string {
+function unmetText(
+  expect: 'nondeterministic' | 'repeatable',
+  { selfConsistency, nondeterministic }: Comparison,
+): string {
   if (expect === 'repeatable') {
     return nondeterministic.length > 0
       ? `the plan expects it to repeat; ${plural(nondeterministic.length, 'cell')} disagreed with themselves`
@@ -107,7 +110,10 @@ function addKnobs(core: ReportCore, knobs: readonly KnobFinding[], add: Add): vo
 
 function addVariables(core: ReportCore, variables: readonly VariableFinding[], add: Add): void {
   for (const { variable, value, text } of variables) {
-    const cells = core.cells.filter(({ ambient }) => ambient?.[variable] === value)
+    // As the finding counts them: what did not run was not computed under any variable.
+    const cells = core.cells.filter(
+      ({ ambient, traces }) => ambient?.[variable] === value && traces.some((trace) => trace !== null),
+    )
     add('environment', variable, text, cells)
   }
 }
@@ -128,7 +134,9 @@ function addCell(cell: ReportCell, add: Add): void {
   } else if (cell.status !== 'completed') add('incomplete', where, failureText(cell), [cell])
   const varying = Object.keys(cell.varying)
   if (varying.length > 0) {
-    add('warning', where, `${plural(varying.length, 'fact')} changed between its executions: ${varying.join(', ')}`, [cell])
+    add('warning', where, `${plural(varying.length, 'fact')} changed between its executions: ${varying.join(', ')}`, [
+      cell,
+    ])
   }
 }
 
@@ -148,5 +156,6 @@ function addLacks(cells: readonly ReportCell[], add: Add): void {
     known.cells.push(cell)
     lacks.set(key, known)
   }
-  for (const { kind, what, backends, cells: lacking } of lacks.values()) add(kind, [...backends].join(', '), what, lacking)
+  for (const { kind, what, backends, cells: lacking } of lacks.values())
+    add(kind, [...backends].join(', '), what, lacking)
 }

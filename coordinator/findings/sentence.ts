@@ -1,5 +1,6 @@
 import type { CauseFinding, Comparison, Counts, ReportCore, RowFinding, SettingFinding } from '../report/format.ts'
 import { grouped, listed, plural } from '../report/wording.ts'
+import type { Silence } from './silence.ts'
 import { hasGaps } from './verdict.ts'
 
 const namedAtMost = 4
@@ -13,6 +14,7 @@ interface Claims {
   readonly causes: readonly CauseFinding[]
   /** Rows all of whose differences the claimed settings account for. */
   readonly accounted: ReadonlySet<number>
+  readonly silence: Silence
 }
 
 /**
@@ -26,7 +28,11 @@ export function verdictSentence(core: ReportCore, claims: Claims): string {
   const having = (holds: (comparison: Comparison, row: RowFinding) => boolean) =>
     rows.flatMap((row, i) => (holds(at(i), row) ? [i] : []))
   const name = (i: number) => at(i).workload
-  const differ = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual !== false)
+  // Classes of cells that are no evidence show no more than that the row differs from run to run.
+  const evident = ({ classes, nondeterministic }: Comparison) =>
+    nondeterministic.length === 0 ||
+    classes.filter((one) => one.cells.some((id) => claims.silence.reason(id) === undefined)).length > 1
+  const differ = having((row) => row.classes.length > 1 && row.inputsEqual !== false && evident(row))
   const inputs = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual === false)
   const expected = having(({ nondeterministic }, row) => nondeterministic.length > 0 && asExpected(row))
   const unstable = having(({ nondeterministic }, row) => nondeterministic.length > 0 && !asExpected(row))
