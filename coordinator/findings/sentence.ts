@@ -49,10 +49,15 @@ export function verdictSentence(core: ReportCore, claims: Claims): string {
     clause(incomplete, ['is incomplete', 'are incomplete'], name),
     clause(alone, ['was not compared', 'were not compared'], (i) => `${name(i)} (${aloneText(at(i))})`),
   ]
-  return [headOf(counts), ...clauses.filter((text) => text !== '')].join('; ')
+  const equalSoFar = having(
+    ({ compared, classes, nondeterministic, verdict }) =>
+      verdict === 'incomplete' && compared.length > 1 && classes.length === 1 && nondeterministic.length === 0,
+  )
+  return [headOf(counts, equalSoFar.length), ...clauses.filter((text) => text !== '')].join('; ')
 }
 
-function headOf({ rows, conditions, machines }: Counts): string {
+/** @param equalSoFar rows that are incomplete, and equal in what was compared */
+function headOf({ rows, conditions, machines }: Counts, equalSoFar: number): string {
   if (rows.compared === 0) return 'Nothing was compared with another cell'
   const where = `over ${plural(conditions, 'condition')} on ${plural(machines, 'machine')}`
   const noun = rows.total > rows.compared ? 'compared workload' : 'workload'
@@ -61,6 +66,7 @@ function headOf({ rows, conditions, machines }: Counts): string {
       ? `1 ${noun} is identical ${where}`
       : `All ${grouped(rows.compared)} ${noun}s are identical ${where}`
   }
+  if (equalSoFar === rows.compared) return `What was compared of ${plural(rows.compared, noun)} is equal ${where}`
   if (rows.identical === 0) {
     return rows.compared === 1
       ? `1 ${noun} is not identical ${where}`
