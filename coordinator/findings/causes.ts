@@ -4,7 +4,7 @@ import { explainMachines, type MachineExplanation, type ObservedSet } from '../e
 import type { FactSet } from '../explain/minimal-facts.ts'
 import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
-import type { CauseFinding, ReportCore } from '../report/format.ts'
+import type { CauseFinding, Explanation, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
 import { type MachineRow, machineRows } from './machines.ts'
 import { type MachineName, machinesOf } from './machine-names.ts'
@@ -149,7 +149,7 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence): CauseFinding
     if (best !== undefined) {
       const silenced = comparison.classes.some((one) => one.cells.some((id) => silence.reason(id) !== undefined))
       const over = silenced ? 'over the cells whose conditions agree with themselves' : 'over the cells'
-      const text = `${over}, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}; this alone shows no cause`
+      const text = `${over}, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}${lackText(best)}; this alone shows no cause`
       return [{ ...finding, facts: namesOf(best), reasons: ['cells of one machine are not independent'], text }]
     }
     // Other inputs are the reason already.
@@ -157,6 +157,18 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence): CauseFinding
     const text = `over the cells: unexplained: ${comparison.unexplained}`
     return [{ ...finding, facts: [], reasons: [comparison.unexplained], text }]
   })
+}
+
+/** A class whose cells do not have a fact may differ for another reason, such as its backend. */
+function lackText({ facts, values }: Pick<Explanation, 'facts' | 'values'>): string {
+  return facts
+    .flatMap((fact) => {
+      const lacking = Object.entries(values).flatMap(([letter, combinations]) =>
+        combinations.some((combination) => combination[fact] === undefined) ? [letter] : [],
+      )
+      return lacking.length === 0 ? [] : [`; cells of ${listed(lacking.slice(0, namedAtMost))} have no ${fact}`]
+    })
+    .join('')
 }
 
 function rivalsText({ rivals, facts }: FactSet): string {
