@@ -93,6 +93,23 @@ factors:
   openblas.threads: [1, ~]
 `,
     )
-    console.log(run.stdout, run.code, JSON.stringify(run.report.findings, null, 1))
+    expectSentence(
+      run,
+      'What was compared of 1 workload is equal over 2 conditions on 1 machine; 1 is incomplete: linalg.gemm',
+      3,
+    )
+    expectInAll(
+      run,
+      'No machine was compared with another: only p1 completed cells; p3 (openblas does not run on this agent: no OpenBLAS',
+    )
+    expectInNone(run, '2 agents', '2 machines', 'machines agree')
+    expect(run.report.findings.counts).toMatchObject({ machines: 1, cells: { compared: 2, absent: 2 } })
+    expect(run.report.findings.machines.status).toBe('not compared')
+    expect(run.csv.map((cell) => [cell.agent_name, cell.status, cell.lack, cell.compared]).sort()).toEqual([
+      ['p1', 'completed', '', 'yes'],
+      ['p1', 'completed', '', 'yes'],
+      ['p3', 'unsupported', 'absent', 'no'],
+      ['p3', 'unsupported', 'absent', 'no'],
+    ])
   })
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { withoutCompiler } from '../listed-cases.ts'
 import { needs } from '../needs.ts'
 import { withoutPython } from '../python.ts'
+import type { Report } from '../../coordinator/report/format.ts'
 import { cleanUp, folder } from './bitfleet.ts'
 import {
   addPrograms,
@@ -13,6 +14,7 @@ import {
   expectSentence,
   runCase,
 } from './cases.ts'
+import { openLab } from './lab.ts'
 
 // The cases of test/fixtures/cases that are programs, listed and run as a person does it: the right answer in every form.
 
@@ -201,5 +203,24 @@ describe.skipIf(absent)('a coin under a setting that does nothing', () => {
     for (const { twin } of findings.self) expect(twin?.text ?? 'Too few').toContain('Too few')
     expectInWords(run, 'gave 2 distinct results in 2 executions')
     expect(new Set(run.csv.map((cell) => cell.class)).has('~')).toBe(true)
+  })
+
+  it('is not named in any of ten runs that start at other times of the clock', async () => {
+    const programs = { BITFLEET_PROGRAMS: join(folder(), 'programs.json') }
+    await addPrograms(['coin'], programs)
+    const lab = await openLab({ agent: { env: programs } })
+    try {
+      for (let start = 0; start < 10; start++) {
+        const plan =
+          'name: clock\nworkloads:\n  - program: { name: coin }\nfactors:\n  backend: [coin]\n  coin.mode: [clock]\n  coin.dummy: [1, 2]\n'
+        const { findings } = (await lab.finish(await lab.submit(plan))) as Report
+        expect(findings.counts.executions).toEqual({ planned: 6, completed: 6 })
+        expect(findings.sentence).not.toContain('coin.dummy')
+        expect(findings.settings.filter(({ outcome }) => outcome === 'followed')).toEqual([])
+        expect(findings.causes.flatMap(({ facts }) => facts)).toEqual([])
+      }
+    } finally {
+      await lab.close()
+    }
   })
 })
