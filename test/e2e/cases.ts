@@ -104,8 +104,8 @@ export function expectInAll({ forms }: CaseRun, ...phrases: readonly string[]): 
 }
 
 /** Each form that is made of sentences says it; JSON has it as figures. */
-export function expectInWords({ forms: { json: _, ...words } }: CaseRun, ...phrases: readonly string[]): void {
-  expectPhrases(words, phrases, true)
+export function expectInWords({ forms: { text, markdown, html } }: CaseRun, ...phrases: readonly string[]): void {
+  expectPhrases({ text, markdown, html }, phrases, true)
 }
 
 /** No form says it. */
