@@ -159,11 +159,20 @@ connection(program.command('diff'))
   .action(does(async (a, b, options) => (await import('./coordinator/commands/compare.ts')).compare(a, b, options)))
 
 connection(program.command('import'))
-  .description('make runs of the bundles that `agent once` left; those of one plan become one run')
-  .argument('<bundle...>')
+  .description('make runs of the bundles that `agent once` left; or, with --outcome, explain a table of results (CSV)')
+  .argument('<file...>', 'bundles; those of one plan become one run. Or one CSV file')
   .option('--out <dir>', 'also write the reports into this folder')
+  .option('--outcome <columns>', 'columns of a table that hold what was computed, such as loss,accuracy')
+  .option('--unit <column>', 'column that names what computed it, such as machine')
+  .option('--point <column>', 'column that tells several outcomes of one unit apart')
+  .option('--repetition <column>', 'column that counts runs that should agree')
+  .option('--by <columns>', 'columns whose values make separate comparisons')
   .action(
-    does(async (files, options) => (await import('./coordinator/commands/import.ts')).importFiles(files, options)),
+    does(async (files, options) =>
+      options.outcome === undefined
+        ? (await import('./coordinator/commands/import.ts')).importFiles(files, options)
+        : (await import('./coordinator/commands/explain.ts')).explainTableFile(files, options),
+    ),
   )
 
 addMachineCommands(program)

@@ -228,7 +228,7 @@ describe('a client', () => {
     })
     await expect(client.getReport('none')).rejects.toMatchObject({ code: 'not-found' })
     await expect(client.watchRun('none')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'not-found' })
-    await expect(client.cancelRun('../../health')).rejects.toMatchObject({ code: 'not-found' })
+    await expect(client.cancelRun('../../health')).rejects.toMatchObject({ code: 'usage' })
   })
 
   it('sends this machine’s token to no other coordinator', async () => {

@@ -261,7 +261,6 @@ class _Folder:
         if role is not None:
             checkpoint["role"] = role
         self.say({"checkpoint": checkpoint})
-        self.steps = step
 
     def _cannot(self, name, error):
         return TraceError(
@@ -374,6 +373,7 @@ class _Trace:
                 if self.choice.weights:
                     self.add_weights("update")
                 self.sheet.write()
+                self.folder.steps = self.sheet.step
         except BaseException as error:
             self.give_up(error)
             raise

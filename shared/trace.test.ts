@@ -67,6 +67,8 @@ test('what is not a canonical trace is refused', () => {
   const [first, second] = text.split('\n') as [string, string]
   for (const wrong of [
     text.slice(0, -1),
+    `${text.slice(0, -1)} `,
+    `${text.slice(0, -1)}x`,
     `${second}\n`,
     `${first}\n\n${second}\n`,
     `${first} \n`,

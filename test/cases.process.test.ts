@@ -25,7 +25,8 @@ afterAll(() => {
 
 async function execute(listed: typeof cases, name: string, knobs: Knobs = {}, changes: object = {}) {
   if (listed === undefined) throw new Error('nothing is listed')
-  const asked = programJob(name, knobs, { params: { name: name.split('@')[0] as string } })
+  const limits = { timeMs: 240_000, memoryBytes: 2 ** 33 }
+  const asked = programJob(name, knobs, { params: { name: name.split('@')[0] as string }, limits })
   const { execution, trace: text } = await listed.execute(asked, changes)
   expect(execution.outcome, execution.log).toEqual({ status: 'completed' })
   const trace = parseTrace(text as string)
@@ -169,7 +170,8 @@ const withoutTorch = needs(
 )
 
 describe.skipIf(withoutTorch)('a DataLoader', () => {
-  it('has other batches with other workers, and its sockets in any folder', async () => {
+  // Importing PyTorch takes a minute where others compute, too.
+  it('has other batches with other workers, and its sockets in any folder', { timeout: 600_000 }, async () => {
     const listed = await listCases(['aug'], pytorch)
     try {
       const scratchRoot = join(listed.folder, 'd'.repeat(100), 'e'.repeat(100), 'scratch')

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createClaimRule } from '../coordinator/findings/claim.ts'
 import { claimedInPhase, namedDummies } from './controls/clock.ts'
 import { type CoinDesign, falseClaims, findReal, tossRun } from './controls/coins.ts'
 import { exactError, exactErrorOfAlike } from './controls/exact-error.ts'
+import { neededTable, selfTable } from './controls/exact-tables.ts'
 import { markdownTable, withSection } from './controls/write-section.ts'
 
 describe('the exact error of the claim rule', () => {
@@ -145,6 +147,11 @@ describe('a section of a page that scripts keep', () => {
     expect(withSection(text, 'a', 'new')).toBe('# Page\n\n<!-- begin a -->\nnew\n<!-- end a -->\n\nafter\n')
     expect(withSection(text, 'b', 'new')).toBe(`${text}\n<!-- begin b -->\nnew\n<!-- end b -->\n`)
     expect(withSection('', 'b', 'new')).toBe('<!-- begin b -->\nnew\n<!-- end b -->\n')
+  })
+
+  it('is what the script writes today', () => {
+    const page = readFileSync('docs/controls.md', 'utf8')
+    expect(withSection(withSection(page, 'self', selfTable()), 'executions', neededTable())).toBe(page)
   })
 
   it('is refused if a marker is missing', () => {

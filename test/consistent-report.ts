@@ -31,9 +31,11 @@ export function assertConsistent(report: Report): void {
       fail(`${comparison.workload} is called identical`)
     }
   }
-  if (findings.counts.cells.compared !== compared) fail(`${findings.counts.cells.compared} cells are counted as compared`)
+  if (findings.counts.cells.compared !== compared)
+    fail(`${findings.counts.cells.compared} cells are counted as compared`)
   if (verdict === 'identical' && compared === 0) fail('nothing was compared and it is identical')
-  if (findings.machines.status === 'differ' && findings.exitCode !== 1) fail('machines differ and the exit code is not 1')
+  if (findings.machines.status === 'differ' && findings.exitCode !== 1)
+    fail('machines differ and the exit code is not 1')
 
   const followed = new Set(
     findings.settings.filter(({ outcome }) => outcome === 'followed').map(({ setting }) => setting),

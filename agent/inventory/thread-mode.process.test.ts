@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { needs } from '../../test/needs.ts'
-import { type ModeReader, openModeReader } from './thread-mode.ts'
+import { createModeReader, type ModeReader, openNative } from './thread-mode.ts'
 
 // Programs that a debugger disturbs easily, looked at as often as a runner ever would.
 
@@ -47,6 +47,13 @@ int main(int argc, char **argv) {
     pthread_join(sender, 0);
     return seen == signals ? 0 : 1;
   }
+  if (!strcmp(argv[1], "one signal")) {
+    struct sigaction act = {.sa_handler = count};
+    sigaction(SIGUSR1, &act, 0);
+    puts("set"); fflush(stdout);
+    for (long i = 0; !seen && i < 3000000000; i++) x = x * 1.0000001 + 1e-9;
+    return seen == 1 ? 0 : 1;
+  }
   if (!strcmp(argv[1], "rounding")) {
     fesetround(FE_UPWARD);
     puts("set"); fflush(stdout);
@@ -76,7 +83,12 @@ int main(int argc, char **argv) {
 }
 `
 const folder = mkdtempSync(join(tmpdir(), 'bitfleet-thread-mode-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const started: ChildProcess[] = []
+afterAll(() => {
+  // Those of a test that failed; `kill` does nothing to one that has ended.
+  for (const child of started) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true })
+})
 const readable = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)
 const compiled = readable && spawnSync('cc', ['--version']).status === 0
 const absent = needs('the floating-point mode of another process', compiled, 'no Linux on x86-64 or arm64 with cc')
@@ -85,11 +97,12 @@ if (!absent) {
   writeFileSync(join(folder, 'program.c'), source)
   execFileSync('cc', ['-O1', '-pthread', '-frounding-math', '-o', binary, join(folder, 'program.c'), '-lm'])
 }
-const opened = await openModeReader()
+const native = await openNative()
 
 /** Starts a program, and resolves once it says so. */
 async function start(executable: string, ...argv: string[]) {
   const child = spawn(executable, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+  started.push(child)
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   const said = once(child.stdout, 'data').then(([data]) => String(data).trim())
   return { child, pid: child.pid as number, ended, said }
@@ -108,7 +121,8 @@ async function lookUntilEnd(child: ChildProcess, reader: ModeReader, pauseMs = 1
 const statusOf = (pid: number) => readFileSync(`/proc/${pid}/status`, 'utf8')
 
 describe.skipIf(absent)('a program whose floating-point mode is read', () => {
-  const reader = opened as ModeReader
+  const calls = native as Exclude<typeof native, string>
+  const reader = createModeReader(calls)
 
   it('shows what it has set, is let go, and goes on', async () => {
     const { child, pid, said, ended } = await start(binary, 'rounding')
@@ -125,6 +139,26 @@ describe.skipIf(absent)('a program whose floating-point mode is read', () => {
   it('gets every signal that it is sent meanwhile', async () => {
     const { child, ended } = await start(binary, 'signals')
     expect(await lookUntilEnd(child, reader, 0)).toBeGreaterThan(20)
+    expect(await ended).toEqual([0, null])
+  })
+
+  it('gets a signal that stops it before the reader does', async () => {
+    const { child, said, ended } = await start(binary, 'one signal')
+    expect(await said).toBe('set')
+    const seize = 0x4206
+    const late = createModeReader({
+      ...calls,
+      ptrace(request, pid, address, data) {
+        const result = calls.ptrace(request, pid, address, data)
+        if (request !== seize) return result
+        expect(process.kill(pid, 'SIGUSR1')).toBe(true)
+        for (let i = 0; i < 500 && !/^State:\s+t/m.test(statusOf(pid)); i++) {
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+        }
+        return result
+      },
+    })
+    expect(late.read(child.pid as number)).toMatchObject({ mode: { rounding: 'nearest' } })
     expect(await ended).toEqual([0, null])
   })
 
@@ -184,5 +218,5 @@ describe.skipIf(absent)('a program whose floating-point mode is read', () => {
 })
 
 it.skipIf(readable)('says why no mode can be read here', () => {
-  expect(opened).toBe(`no reader for ${process.platform} on ${process.arch}`)
+  expect(native).toBe(`no reader for ${process.platform} on ${process.arch}`)
 })

@@ -46,7 +46,8 @@ const interruptible: Readonly<Record<string, readonly number[]>> = {
   arm64: [29, 202, 203, 206, 207, 211, 212, 193, 189, 188, 137, 4, 192, 22, 242, 243, 269, 292, 426, 441],
 }
 
-interface Native {
+/** What of the C library is called. */
+export interface Native {
   ptrace(request: number, pid: number, address: number | null, data: Uint8Array | number | null): number
   waitid(type: number, id: number, info: Uint8Array, options: number): number
   errno(): number
@@ -55,12 +56,21 @@ interface Native {
 
 /** @returns the reader, or why there is none here */
 export async function openModeReader(): Promise<ModeReader | string> {
+  const native = await openNative()
+  return typeof native === 'string' ? native : createModeReader(native)
+}
+
+export function createModeReader(native: Native): ModeReader {
+  return { read: (pid) => readMode(native, pid) }
+}
+
+/** @returns the calls, or why they cannot be made here */
+export async function openNative(): Promise<Native | string> {
   if (platform !== 'linux' || interruptible[arch] === undefined) return `no reader for ${platform} on ${arch}`
-  let native: Native
   try {
     const { default: koffi } = await import('koffi')
     const library = koffi.load(null)
-    native = {
+    return {
       ptrace: library.func('long ptrace(long request, int pid, void *address, void *data)') as Native['ptrace'],
       waitid: library.func('int waitid(int type, int id, _Inout_ void *info, int options)') as Native['waitid'],
       errno: () => koffi.errno(),
@@ -69,7 +79,6 @@ export async function openModeReader(): Promise<ModeReader | string> {
   } catch {
     return 'koffi cannot be loaded'
   }
-  return { read: (pid) => readMode(native, pid) }
 }
 
 function readMode(native: Native, pid: number): ModeReading {

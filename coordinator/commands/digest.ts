@@ -6,6 +6,7 @@ import { parseNpy } from '../../shared/npy.ts'
 import { parseNpz } from '../../shared/npz.ts'
 import { parseSafetensors } from '../../shared/safetensors.ts'
 import type { Tensor } from '../../shared/tensor.ts'
+import { visibleLine } from '../../shared/visible.ts'
 
 /** Unpacked; Node holds no more in one buffer. */
 const maxNpzBytes = 2 ** 31 - 1
@@ -24,7 +25,9 @@ export async function printDigests(files: readonly string[], { json }: { json?: 
   if (json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
   else {
     for (const { file, name, dtype, shape, digest } of rows) {
-      process.stdout.write(`${digest}  ${dtype}[${shape}]  ${name === undefined ? file : `${file}:${name}`}\n`)
+      process.stdout.write(
+        `${digest}  ${dtype}[${shape}]  ${visibleLine(name === undefined ? file : `${file}:${name}`)}\n`,
+      )
     }
   }
   return 0

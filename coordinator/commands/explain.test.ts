@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { sampleReport } from '../../test/sample-report.ts'
-import { type ExplainedGroup, explainReport } from './explain.ts'
+import { createSyntheticRun, f32, syntheticAgent } from '../../test/synthetic-run.ts'
+import { compareRun } from '../compare/compare-run.ts'
+import { assembleReport } from '../report/assemble.ts'
+import { type ExplainedGroup, explainReport, explainTableGroups } from './explain.ts'
 
 const report = sampleReport()
 const { groups } = JSON.parse(explainReport(report, { json: true })) as { groups: ExplainedGroup[] }
@@ -54,5 +57,82 @@ describe('explain', () => {
     Object.assign(hostile.agents[0] as object, { name: 'a\u001b[31m\nb' })
     // biome-ignore lint: control characters are the subject
     expect(explainReport(hostile, { json: false })).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
+  })
+})
+
+describe('machines', () => {
+  /** A report of one workload under one condition on agents of which the last k have another library. */
+  async function fleet(n: number, k: number, conditions = 1) {
+    const agents = Array.from({ length: n }, (_, i) =>
+      syntheticAgent(`a${i}`, { 'lib.blas.version': i < n - k ? '1' : '2' }, `node${i}`),
+    )
+    const run = createSyntheticRun(agents)
+    agents.forEach(({ id }, i) => {
+      for (let c = 0; c < conditions; c++) {
+        const checkpoints = [{ step: 0, name: 'y', tensor: f32([i < n - k ? 1 : 2]), output: true }]
+        const executions = [{ checkpoints }, { checkpoints }]
+        run.add({ agent: id, workload: 'reduce.sum', params: {}, backend: 'js', knobs: { jit: c }, executions })
+      }
+    })
+    return assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
+  }
+  const explained = async (n: number, k: number, conditions?: number) => {
+    const told = JSON.parse(explainReport(await fleet(n, k, conditions), { json: true })) as {
+      groups: ExplainedGroup[]
+    }
+    return told.groups[0] as ExplainedGroup
+  }
+
+  it('have a chance, and a headline if twins show the cause', async () => {
+    expect(await explained(8, 4)).toMatchObject({
+      units: 8,
+      explanations: [{ facts: ['lib.blas.version'], chance: 1 / 35, adjusted: 1 / 35, headlined: true }],
+      tree: [{ if: [{ fact: 'lib.blas.version' }] }, { if: [] }],
+      treeChance: { chance: 1 / 35 },
+    })
+  })
+
+  it('have no figure if there are too few of them, and the reason is told', async () => {
+    const { explanations } = await explained(2, 1)
+    expect(explanations).toMatchObject([{ chance: null, noFigure: 'tooFewMachines', headlined: false }])
+    const text = explainReport(await fleet(2, 1), { json: false })
+    expect(text).toMatch(/no chance figure: so few machines cannot show a cause/)
+    expect(text).toMatch(/It only goes along with the classes: 2 machines with such classes cannot show a cause/)
+  })
+
+  it('have no figure as cells: eight conditions on two machines show no more than one', async () => {
+    const { units, explanations, treeChance } = await explained(2, 1, 8)
+    expect(units).toBe(16)
+    expect(explanations[0]).toMatchObject({ chance: null, noFigure: 'cells' })
+    expect(explanations[0]?.headlined).toBeUndefined()
+    expect(treeChance).toMatchObject({ chance: null, noFigure: 'cells' })
+  })
+})
+
+describe('import FILE --outcome', () => {
+  it('has the same shape', () => {
+    const rows = Array.from({ length: 8 }, (_, m) => `m${m},${m % 2},v${m % 2}`)
+    const groups = explainTableGroups(['machine,loss,tf_version', ...rows].join('\n'), {
+      outcome: ['loss'],
+      unit: 'machine',
+    })
+    expect(groups).toMatchObject([
+      {
+        by: {},
+        units: 8,
+        nondeterministic: [],
+        classes: [
+          ['m0', 'm2', 'm4', 'm6'],
+          ['m1', 'm3', 'm5', 'm7'],
+        ],
+        explanations: [
+          { facts: ['tf_version'], equal: true, inseparable: { tf_version: [] }, rivals: 0, chance: 1 / 35 },
+        ],
+        tree: [
+          { if: [{ fact: 'tf_version', op: '=', value: 'v1' }], class: 'B' },
+          { if: [], class: 'A' },
+        ],
+      },
+    ])
   })
 })

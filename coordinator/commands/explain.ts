@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { canonicalJson } from '../../shared/canonical-json.ts'
+import { BitfleetError } from '../../shared/errors.ts'
 import { letterOf } from '../compare/classes.ts'
 import { type Chance, noChance } from '../explain/chance.ts'
 import { decisionList, type Equality, type Rule } from '../explain/decision-list.ts'
@@ -143,6 +145,62 @@ export function explainTableGroups(text: string, columns: TableColumns): Explain
   )
 }
 
+/** Options of `import FILE --outcome`; lists of columns have commas. */
+export interface TableOptions {
+  readonly outcome: string
+  readonly unit?: string
+  readonly point?: string
+  readonly repetition?: string
+  readonly by?: string
+  readonly json?: boolean
+}
+
+/** `bitfleet import FILE --outcome A,B --unit U`: why the units of somebody else's table differ. */
+export async function explainTableFile(files: readonly string[], options: TableOptions): Promise<number> {
+  const { outcome, unit, by } = options
+  const [file, ...more] = files
+  if (file === undefined || more.length > 0) throw new BitfleetError('usage', '--outcome takes one CSV file')
+  if (unit === undefined) {
+    throw new BitfleetError('usage', '--outcome needs --unit: name the column that says which machine computed a row')
+  }
+  const columns = { ...options, outcome: outcome.split(','), unit, by: by?.split(',') }
+  const groups = explainTableGroups(await readFile(file, 'utf8'), columns)
+  process.stdout.write(options.json ? `${JSON.stringify({ groups }, null, 2)}\n` : tableText(groups))
+  return 0
+}
+
+const shownSets = 5
+
+function tableText(groups: readonly ExplainedGroup[]): string {
+  const sections = groups.map(
+    ({ by, units, nondeterministic, classes, explanations, unexplained, tree, treeChance }) => {
+      const values = Object.entries(by).map(([name, value]) => `${name}=${value}`)
+      const title = values.length > 0 ? `${values.join(' ')}: ` : ''
+      const lines = [`${title}${plural(units, 'unit')}, ${plural(classes.length, 'class', 'classes')}`]
+      for (const [i, members] of classes.entries())
+        lines.push(
+          `  ${letterOf(i)}  ${plural(members.length, 'unit')}: ${listed(members.slice(0, 4))}${members.length > 4 ? ', …' : ''}`,
+        )
+      if (nondeterministic.length > 0) lines.push(`  ~  disagree with themselves: ${listed(nondeterministic)}`)
+      for (const set of explanations.slice(0, shownSets)) lines.push(...explainSet(set))
+      if (explanations.length > shownSets) lines.push(`  … and ${explanations.length - shownSets} more`)
+      if (unexplained !== undefined) lines.push(`  Unexplained: ${unexplained}.`)
+      lines.push(...treeLines(tree, treeChance))
+      return lines
+    },
+  )
+  return `${sections.map((lines) => lines.map(visibleIndented).join('\n')).join('\n\n')}\n`
+}
+
+function treeLines(tree: readonly Rule[], chance: Chance): string[] {
+  if (tree.length === 0) return []
+  return [`  Shortest rules found (${chanceText(chance)}):`, ...tree.map((rule, i) => `    ${ruleText(rule, i)}`)]
+}
+
+function visibleIndented(line: string): string {
+  return `${' '.repeat(line.length - line.trimStart().length)}${visibleLine(line)}`
+}
+
 function groupOf(
   by: Readonly<Record<string, string>>,
   { machines, classes, explanations, unexplained, bounded, smallestChance, decisionList: list }: MachineExplanation,
@@ -163,7 +221,8 @@ function groupOf(
   }
 }
 
-function withoutValues({ values: _, ...set }: Explanation): ExplainedSet {
+function withoutValues(explanation: Explanation): ExplainedSet {
+  const { values: _, ...set } = explanation
   return set
 }
 
@@ -195,11 +254,8 @@ function explainComparison(
   if (unexplained !== undefined) lines.push(`  Unexplained: ${unexplained}.`)
   if (classes.length > 1 && explanations.length > 0 && tree.length === 0)
     lines.push('  No short list of rules gives the classes.')
-  if (tree.length > 0) {
-    lines.push(`  Shortest rules found (${chanceText(treeChance)}):`)
-    tree.forEach((rule, i) => lines.push(`    ${ruleText(rule, i)}`))
-  }
-  return lines.map((line) => `${' '.repeat(line.length - line.trimStart().length)}${visibleLine(line)}`)
+  lines.push(...treeLines(tree, treeChance))
+  return lines.map(visibleIndented)
 }
 
 function explainSet(set: ExplainedSet): string[] {
@@ -208,7 +264,10 @@ function explainSet(set: ExplainedSet): string[] {
     rivals > 0
       ? `; ${plural(rivals, 'other set')} of ${facts.length} ${rivals === 1 ? 'explains' : 'explain'} as well`
       : ''
-  const lines = [`  - ${explanationText(set)}${others}.`, `    Chance: ${chanceText(set)}.`]
+  const lines = [
+    `  - ${explanationText(set)}${others}.`,
+    set.chance === null ? `    There is ${chanceText(set)}.` : `    Chance: ${chanceText(set)}.`,
+  ]
   for (const fact of facts) {
     const same = inseparable[fact] ?? []
     const shown = same.slice(0, 8)

@@ -4,6 +4,7 @@ import { effectiveFact, type Facts } from '../../shared/facts.ts'
 import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
 import { byNaturalName } from '../report/wording.ts'
 import { withLacks } from './lack.ts'
+import { fillUnread } from './unread-facts.ts'
 
 /** How a repetition ended; `missing` where nothing came back, of a run that was not cancelled. */
 export type Ending = Outcome | { readonly status: 'missing' }
@@ -83,7 +84,7 @@ function cellOutcome(
   const speaking = completed.length > 0 ? completed : repetitions
   const said = speaking.flatMap(({ execution }) => (execution ? [execution] : []))
   const settings = agreement(said.map(({ effective }) => effective))
-  const facts = agreement(withoutUnread(said.map((execution) => execution.facts)))
+  const facts = agreement(fillUnread(said.map((execution) => execution.facts)))
   const { backend } = cell.condition
   const prefixed = Object.entries(settings.varying).map(
     ([name, values]) => [effectiveFact(backend, name), values] as const,
@@ -111,23 +112,6 @@ function repetitionsOf(repetition: number, records: readonly ExecutionRecord[], 
   const completed = attempts.filter(({ ending }) => ending.status === 'completed')
   if (completed.length > 0) return completed
   return [attempts.at(-1) ?? { repetition, ending: absent }]
-}
-
-/**
- * What could not be read in one execution did not change in it: `fp.program.after.method = not read: …` says so. The
- * executions that read it speak for the cell.
- */
-function withoutUnread(all: readonly Facts[]): Facts[] {
-  const isUnread = (value: string | undefined) => value?.startsWith('not read') === true
-  const methods = [...new Set(all.flatMap((facts) => Object.keys(facts).filter((key) => key.endsWith('.method'))))]
-  const filled = all.map((facts) => ({ ...facts }))
-  for (const method of methods) {
-    const read = all.find((facts) => facts[method] !== undefined && !isUnread(facts[method]))
-    if (read === undefined) continue
-    const family = Object.entries(read).filter(([key]) => key.startsWith(method.slice(0, -'method'.length)))
-    for (const facts of filled) if (isUnread(facts[method])) Object.assign(facts, Object.fromEntries(family))
-  }
-  return filled
 }
 
 /** Keys that all have with one value, and those where values differ or somebody has none. */

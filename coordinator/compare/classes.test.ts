@@ -123,18 +123,6 @@ describe('cellOutcomes', () => {
     const side = { ...data, cells: data.cells.map((cell) => ({ ...cell, position: 1 })) }
     expect(cellOutcomes(side).map(({ cell }) => cell.agent)).toEqual(['a-2', 'a-1'])
   })
-
-  it('takes what could not be read in one execution from those that read it, and hides no change', () => {
-    const unread = { 'fp.program.after.method': 'not read: it ended before it could be looked at' }
-    const kept = { 'fp.program.after.method': 'ptrace', 'fp.program.after.ftz': 'no' }
-    const flushed = { ...kept, 'fp.program.after.ftz': 'yes' }
-    const [first] = cellOutcomes(outcomesOf([of(1, unread), of(1, kept), of(1, unread)]).data)
-    expect([first?.facts, first?.varying]).toEqual([kept, {}])
-    const [changed] = cellOutcomes(outcomesOf([of(1, unread), of(1, kept), of(1, flushed)]).data)
-    expect(changed?.varying).toEqual({ 'fp.program.after.ftz': ['no', 'yes'] })
-    const [never] = cellOutcomes(outcomesOf([of(1, unread), of(1, unread)]).data)
-    expect([never?.facts, never?.varying]).toEqual([unread, {}])
-  })
 })
 
 it('letters as a spreadsheet does', () => {

@@ -12,6 +12,7 @@ import {
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { tensorFromBits, type Tensor } from '../../shared/tensor.ts'
 import type { Comparison, Divergence } from '../report/format.ts'
+import { cellOutcomes } from './cells.ts'
 import { compareRun } from './compare-run.ts'
 
 const agent = syntheticAgent('a')
@@ -316,5 +317,76 @@ describe('verdicts', () => {
     const run = createSyntheticRun([agent])
     cells.forEach((executions, i) => run.add({ workload: 'w', backend: 'js', knobs: { order: i }, executions }))
     expect((await compareOne(run)).verdict).toBe(verdict)
+  })
+})
+
+describe('explanations of cells', () => {
+  const given = (value: number) => [{ checkpoints: [at('y', f32([value]))] }, { checkpoints: [at('y', f32([value]))] }]
+
+  it('name the backend and not a setting that only one of the backends has', async () => {
+    const run = createSyntheticRun([agent])
+    run.add({ workload: 'w', backend: 'tfjs-cpu', executions: given(1) })
+    run.add({
+      ...{ workload: 'w', backend: 'tfjs-wasm', knobs: { threads: 1 }, effective: { threads: '1' } },
+      executions: given(2),
+    })
+    const { explanations } = await compareOne(run)
+    expect(explanations).toMatchObject([
+      {
+        facts: ['backend'],
+        inseparable: { backend: ['knob.tfjs-wasm.threads', 'knob.tfjs-wasm.effective.threads'] },
+        ...{ chance: null, draws: 0, noFigure: 'cells' },
+      },
+    ])
+  })
+
+  it('name the version and not the backend if it is the version that differs', async () => {
+    const run = createSyntheticRun([agent])
+    for (const [i, version] of ['2.8.0', '2.21.0'].entries()) {
+      run.add({ workload: 'w', backend: `tensorflow@${version}`, version, executions: given(i) })
+    }
+    const { explanations } = await compareOne(run)
+    expect(explanations).toMatchObject([{ facts: ['backend.version'], inseparable: { 'backend.version': [] } }])
+  })
+
+  it('tell the threads of two libraries apart', async () => {
+    const run = createSyntheticRun([agent])
+    for (const backend of ['openblas', 'blis']) {
+      for (const threads of [1, 2]) {
+        const value = backend === 'blis' ? 3 : threads
+        run.add({ workload: 'w', backend, knobs: { threads }, effective: {}, executions: given(value) })
+      }
+    }
+    const { explanations } = await compareOne(run)
+    expect(explanations[0]?.facts).toEqual(['knob.openblas.threads'])
+  })
+
+  it('have no chance, whatever the number of idle conditions on two machines', async () => {
+    const agents = ['0-1', '0'].map((affinity, i) => syntheticAgent(`m${i}`, { 'cpu.affinity': affinity }))
+    const run = createSyntheticRun(agents)
+    agents.forEach(({ id }, i) => {
+      for (let dummy = 1; dummy <= 8; dummy++) {
+        run.add({ agent: id, workload: 'w', backend: 'x', knobs: { dummy }, executions: given(i) })
+      }
+    })
+    const { explanations } = await compareOne(run)
+    expect(explanations).toMatchObject([{ facts: ['cpu.affinity'], chance: null, noFigure: 'cells' }])
+  })
+
+  it('do not count a setting read back that varied between executions', async () => {
+    const run = createSyntheticRun([agent])
+    const [a, b] = [at('y', f32([1])), at('y', f32([2]))]
+    run.add({ workload: 'w', backend: 'x', knobs: { k: 1 }, effective: { k: '1' }, executions: [{ checkpoints: [a] }] })
+    run.add({ workload: 'w', backend: 'x', knobs: { k: 2 }, effective: { k: '2' }, executions: [{ checkpoints: [b] }] })
+    const data = run.data()
+    const outcome = cellOutcomes(data)[0]
+    expect(outcome?.varying).toEqual({})
+    const [first] = data.executions
+    const again = { ...first, repetition: 0, attempt: 1, execution: { ...first?.execution, effective: { k: '9' } } }
+    const varied = cellOutcomes({
+      ...data,
+      executions: [...data.executions, again as (typeof data.executions)[number]],
+    })
+    expect(varied[0]?.varying).toEqual({ 'knob.x.effective.k': ['1', '9'] })
   })
 })

@@ -16,7 +16,7 @@ import { bucketName, ulpDistance } from '../../shared/ulp.ts'
 import type { DifferenceKind, ElementComparison, FirstDifference } from '../report/format.ts'
 import { tally } from './kernels/index.ts'
 import type { Tally } from './kernels/tally.ts'
-import { kindOf } from './kinds.ts'
+import { kindOf, limitPatterns } from './kinds.ts'
 import { patternsOf } from './patterns.ts'
 
 export interface TensorComparison {
@@ -37,9 +37,10 @@ export interface TensorComparison {
  */
 export function compareTensors(a: Tensor, b: Tensor): TensorComparison {
   if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) {
+    const bytes = Buffer.compare(a.bytes, b.bytes) === 0 ? '; only their bytes are the same' : ''
     throw new BitfleetError(
       'usage',
-      `${a.dtype}[${a.shape}] and ${b.dtype}[${b.shape}] cannot be compared: dtypes and shapes must be equal`,
+      `${a.dtype}[${a.shape}] and ${b.dtype}[${b.shape}] cannot be compared: dtypes and shapes must be equal${bytes}`,
     )
   }
   const element = firstUnequal(a, b)
@@ -172,6 +173,7 @@ function withoutZeros(kinds: Readonly<Partial<Record<DifferenceKind, number>>>):
 function integerStatistics(dtype: DType, a: Tensor, b: Tensor): ElementComparison {
   const [left, right] = [asBits(a), asBits(b)]
   const kinds: Partial<Record<DifferenceKind, number>> = {}
+  const limits = limitPatterns(dtype)
   let unequal = 0
   let sum = 0
   for (let i = 0; i < left.length; i++) {
@@ -180,9 +182,14 @@ function integerStatistics(dtype: DType, a: Tensor, b: Tensor): ElementCompariso
     unequal++
     // Modulo 2³², which a permutation leaves at 0 too.
     sum = (sum + low32(p) - low32(q)) | 0
-    const kind = kindOf(dtype, p, q)
-    kinds[kind] = (kinds[kind] ?? 0) + 1
+    if (dtype === 'bool' || limits.includes(p) || limits.includes(q)) {
+      const kind = kindOf(dtype, p, q)
+      kinds[kind] = (kinds[kind] ?? 0) + 1
+    }
   }
+  // Most integers are far from a limit, and need no closer look.
+  const others = unequal - (kinds.saturation ?? 0) - (kinds.zero ?? 0)
+  if (others > 0) kinds.integer = others
   return {
     elements: left.length,
     unequal,

@@ -165,7 +165,7 @@ describe('one bad figure', () => {
       ['measured', 1 / 21],
     ])
     expect(divergence?.growth[0]?.points[1]?.missing).toMatch(/were not kept/)
-    expect(divergence?.growthNote).toMatch(/^1 checkpoints were not measured/)
+    expect(divergence?.growthNote).toMatch(/^1 checkpoint was not measured/)
   })
 
   it('that throws while a row is compared costs that row its figures, not the run', async () => {
@@ -234,6 +234,17 @@ describe('the identity of an array', () => {
     expect(comparison?.divergences[0]).toMatchObject({
       ...{ checkpoint: { name: 'y', shape: [4, 4] }, element: 0, indices: [0, 0] },
       statistics: { patterns: ['permutation'], unequal: 16 },
+    })
+  })
+
+  it.each([
+    ['s28', 's44', 'f32[2,8] and f32[4,4] cannot be compared'],
+    ['z32', 'z64', 'f32[2] and f64[1] cannot be compared'],
+  ])('is told of files, too: case shapes/%s against %s', async (a, b, fact) => {
+    const compared = compareFiles(join(cases, `shapes/${a}.npy`), join(cases, `shapes/${b}.npy`))
+    await expect(compared).rejects.toMatchObject({
+      code: 'usage',
+      message: `${fact}: dtypes and shapes must be equal; only their bytes are the same`,
     })
   })
 

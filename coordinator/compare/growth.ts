@@ -1,6 +1,7 @@
 import { arrayKey, dtypeBytes, elementCount, isFloat } from '../../shared/tensor.ts'
 import type { Checkpoint, Trace } from '../../shared/trace.ts'
 import type { Divergence, Growth } from '../report/format.ts'
+import { plural } from '../report/wording.ts'
 import { comparePlaces } from './measured-pair.ts'
 import { samePlace } from './prefix-tree.ts'
 import type { TensorReader } from './tensor-reader.ts'
@@ -49,7 +50,7 @@ export async function measureGrowth(
   const notes = [
     series.size > followed.length ? `${followed.length} of ${series.size} names followed` : '',
     left.length > 0 ? `sampled evenly: ${left.join(', ')}` : '',
-    unread > 0 ? `${unread} checkpoints were not measured` : '',
+    unread > 0 ? `${plural(unread, 'checkpoint was', 'checkpoints were')} not measured` : '',
   ].filter((note) => note !== '')
   return { growth, ...(notes.length > 0 ? { growthNote: notes.join('; ') } : {}) }
 }

@@ -38,6 +38,8 @@ describe('the inputs of classes', () => {
     for (const other of ['bf16:2:a', 'f32:4:a']) {
       const found = compareInputs([side('0 x f32:2:a *'), side(`0 x ${other} *`)])
       expect(named(found.parting)).toEqual(['0 x'])
+      const later = compareInputs([side('0 y b', '1 x f32:2:a *'), side('0 y c', `1 x ${other} *`)])
+      expect(named(later.following)).toEqual(['1 x'])
     }
   })
 

@@ -37,6 +37,14 @@ function floatKind(dtype: FloatDType, p: bigint, q: bigint): FloatKind {
   return large === largestFinite && small < largestFinite ? 'saturation' : 'larger'
 }
 
+/** Bit patterns of the values at which an integer saturates: as numbers, or as bigints of a type of 64 bits. */
+export function limitPatterns(dtype: DType): readonly (number | bigint)[] {
+  const width = BigInt(dtypeBytes[dtype] * 8)
+  const top = 1n << (width - 1n)
+  const patterns = dtype.startsWith('i') ? [top - 1n, top] : [2n * top - 1n]
+  return width === 64n ? patterns : patterns.map(Number)
+}
+
 /** Whether exactly one of two integers is at a limit of its type, and not by a step of one. 0 is not counted as a limit. */
 function isSaturated(dtype: DType, p: bigint, q: bigint): boolean {
   const width = dtypeBytes[dtype] * 8

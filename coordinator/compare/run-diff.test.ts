@@ -61,18 +61,22 @@ describe('diffReports', () => {
     expect(text).toContain('  cpu.affinity: 0-1 against 0 (cells: 1 equal, 1 different)')
   })
 
-  it('shows facts of the machines, and missing ones as missing', async () => {
+  it('shows facts of the machines, and does not call changed what only one side has', async () => {
     const diff = diffReports(
       await reportOf('a', { js: { value: 1 } }, { 'vm.kind': 'kvm' }),
       await reportOf('b', { js: { value: 1 } }, { kernel: '6.2.0' }),
     )
     expect(diff).toMatchObject({
       result: 'identical',
-      facts: [
-        { fact: 'kernel', values: ['6.1.0', '6.2.0'] },
-        { fact: 'vm.kind', values: ['kvm', null] },
-      ],
+      facts: [{ fact: 'kernel', values: ['6.1.0', '6.2.0'] }],
+      recordedOnlyIn: [[{ fact: 'vm.kind', value: 'kvm', pairs: { equal: 1 } }], []],
     })
+    const text = renderReportDiff(diff)
+    expect(text).toContain('  kernel: 6.1.0 against 6.2.0 (cells: 1 equal)\n')
+    expect(text).toContain(
+      'Recorded only in the first; whether it changed is not known:\n  vm.kind: kvm (cells: 1 equal)\n',
+    )
+    expect(text).not.toMatch(/missing|vm\.kind: kvm against/)
     expect(diffExitCode(diff)).toBe(0)
   })
 

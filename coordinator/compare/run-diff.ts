@@ -41,11 +41,19 @@ export interface CellPair {
   }[]
 }
 
-/** A fact that is not the same on both sides; null where it is missing. */
+/** A fact that both sides have, with different values. */
 export interface DifferingFact {
   readonly fact: string
-  readonly values: readonly [string | null, string | null]
+  readonly values: readonly [string, string]
   /** How many pairs of cells have just these values, by what became of them. */
+  readonly pairs: Readonly<Record<PairResult, number>>
+}
+
+/** A fact that only one side has. That may be because it changed, or because only one side could read it. */
+export interface LoneFact {
+  readonly fact: string
+  readonly value: string
+  /** How many pairs of cells have it on this side only, by what became of them. */
   readonly pairs: Readonly<Record<PairResult, number>>
 }
 
@@ -60,6 +68,8 @@ export interface ReportDiff {
   /** Cells without a partner of the same workload, parameters, seed and condition. */
   readonly unmatched: readonly [readonly string[], readonly string[]]
   readonly facts: readonly DifferingFact[]
+  /** Facts recorded only in the first, and only in the second. */
+  readonly recordedOnlyIn: readonly [readonly LoneFact[], readonly LoneFact[]]
 }
 
 /**
@@ -77,23 +87,21 @@ export function diffReports(a: Report, b: Report): ReportDiff {
     return { ...comparePair(x, y, agents), selfDifferences: [selfA.get(x.id) ?? null, selfB.get(y.id) ?? null] }
   })
   const counts = noPairs()
-  const facts = new Map<string, DifferingFact & { pairs: Record<PairResult, number> }>()
+  const [changed, onlyA, onlyB] = [createFactCounts(), createFactCounts(), createFactCounts()]
   for (const pair of pairs) {
     counts[pair.result]++
     const [left, right] = [factsA.get(pair.cells[0]) ?? {}, factsB.get(pair.cells[1]) ?? {}]
     for (const fact of new Set([...Object.keys(left), ...Object.keys(right)])) {
-      const values = [left[fact] ?? null, right[fact] ?? null] as const
-      if (values[0] === values[1]) continue
-      const key = JSON.stringify([fact, ...values])
-      const known = facts.get(key) ?? {
-        fact,
-        values,
-        pairs: noPairs(),
-      }
-      known.pairs[pair.result]++
-      facts.set(key, known)
+      const [a, b] = [left[fact], right[fact]]
+      if (b === undefined) onlyA.add(fact, [a as string], pair.result)
+      else if (a === undefined) onlyB.add(fact, [b], pair.result)
+      else if (a !== b) changed.add(fact, [a, b], pair.result)
     }
   }
+  const lone = (found: FactCounts) =>
+    found
+      .sorted()
+      .map(({ fact, values: [value], pairs: of }): LoneFact => ({ fact, value: value as string, pairs: of }))
   const incomplete =
     counts.incomplete + unmatched[0].length + unmatched[1].length > 0 || counts.unsupported === pairs.length
   return {
@@ -105,9 +113,31 @@ export function diffReports(a: Report, b: Report): ReportDiff {
     counts,
     pairs,
     unmatched,
-    facts: [...facts]
-      .sort(([x, { fact: f }], [y, { fact: g }]) => byName(f, g) || (x < y ? -1 : 1))
-      .map(([, found]) => found),
+    facts: changed.sorted().map(
+      ({ fact, values: [left, right], pairs: of }): DifferingFact => ({
+        fact,
+        values: [left as string, right as string],
+        pairs: of,
+      }),
+    ),
+    recordedOnlyIn: [lone(onlyA), lone(onlyB)],
+  }
+}
+
+type FactCounts = ReturnType<typeof createFactCounts>
+
+/** Counts pairs of cells by a fact and its values. */
+function createFactCounts() {
+  const found = new Map<string, { fact: string; values: readonly string[]; pairs: Record<PairResult, number> }>()
+  return {
+    add(fact: string, values: readonly string[], result: PairResult) {
+      const key = JSON.stringify([fact, ...values])
+      const known = found.get(key) ?? { fact, values, pairs: noPairs() }
+      known.pairs[result]++
+      found.set(key, known)
+    },
+    sorted: () =>
+      [...found].sort(([x, { fact: f }], [y, { fact: g }]) => byName(f, g) || (x < y ? -1 : 1)).map(([, one]) => one),
   }
 }
 
@@ -209,7 +239,8 @@ const shownFacts = 60
 
 /** The diff as text: what differs, then the facts that do. */
 export function renderReportDiff(diff: ReportDiff): string {
-  const { counts, pairs, unmatched, facts, runs } = diff
+  const { counts, pairs, unmatched, facts, recordedOnlyIn, runs } = diff
+  const lone = recordedOnlyIn[0].length + recordedOnlyIn[1].length
   const several = new Set(pairs.map(({ agents }) => agents.join('\n'))).size > 1
   const title = ({ workload, params, seed, condition, agents: [left, right] }: CellPair) => {
     const where = several ? `, ${left === right ? left : `${left} against ${right}`}` : ''
@@ -230,9 +261,18 @@ export function renderReportDiff(diff: ReportDiff): string {
     ...(notEqual.length > shownPairs ? [`  … and ${notEqual.length - shownPairs} more`] : []),
     facts.length > 0
       ? 'Facts that differ; that a fact differs does not show that it is the cause:'
-      : 'No recorded fact differs.',
-    ...facts.slice(0, shownFacts).map(factText),
-    ...(facts.length > shownFacts ? [`  … and ${facts.length - shownFacts} more`] : []),
+      : lone > 0
+        ? 'No fact that is recorded in both differs.'
+        : 'No recorded fact differs.',
+    ...shownList(facts, factText),
+    ...recordedOnlyIn.flatMap((found, i) =>
+      found.length > 0
+        ? [
+            `Recorded only in ${i === 0 ? 'the first' : 'the second'}; whether it changed is not known:`,
+            ...shownList(found, loneText),
+          ]
+        : [],
+    ),
   ]
   return `${lines.map((line) => `${' '.repeat(line.length - line.trimStart().length)}${visibleLine(line)}`).join('\n')}\n`
 }
@@ -253,7 +293,20 @@ function selfTexts({ selfDifferences }: CellPair): string[] {
   )
 }
 
+function shownList<T>(all: readonly T[], text: (one: T) => string): string[] {
+  const lines = all.slice(0, shownFacts).map(text)
+  return all.length > shownFacts ? [...lines, `  … and ${all.length - shownFacts} more`] : lines
+}
+
 function factText({ fact, values: [left, right], pairs }: DifferingFact): string {
+  return `  ${fact}: ${left} against ${right} (${pairsText(pairs)})`
+}
+
+function loneText({ fact, value, pairs }: LoneFact): string {
+  return `  ${fact}: ${value} (${pairsText(pairs)})`
+}
+
+function pairsText(pairs: DifferingFact['pairs']): string {
   const by = Object.entries(pairs).flatMap(([result, count]) => (count > 0 ? [`${count} ${result}`] : []))
-  return `  ${fact}: ${left ?? 'missing'} against ${right ?? 'missing'} (cells: ${by.join(', ')})`
+  return `cells: ${by.join(', ')}`
 }

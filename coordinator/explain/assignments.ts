@@ -1,4 +1,5 @@
 import { createStream } from '../../shared/random/stream.ts'
+import type { Work } from './search.ts'
 import { eachWay, waysToPart } from './ways.ts'
 
 /** One assignment of classes to units. Class 0 has the most units, and so on. */
@@ -15,9 +16,12 @@ export const triedAtMost = 10_000
 export interface Tally {
   readonly hits: number
   readonly tried: number
-  /** The work ran out before all were tried. */
+  /** All of them take more work than there may be. */
   readonly bounded: boolean
 }
+
+/** After so many assignments the work for all of them is foreseen. */
+const foreseenAfter = 100
 
 /**
  * Counts the assignments of classes to units for which something holds. If there are at most 10,000 ways to part units
@@ -25,17 +29,26 @@ export interface Tally {
  * stream, and the observed one is counted besides (Phipson and Smyth, Stat. Appl. Genet. Mol. Biol. 2010).
  *
  * @param sizes how many units each class has
- * @param spent true ends the count
+ * @param holds counts its steps in `work`
+ * @param steps the most that may be needed for all assignments
  */
 export function tally(
   sizes: readonly number[],
   holds: (assignment: Assignment) => boolean,
-  spent: () => boolean,
+  work: Work,
+  steps: number,
 ): Tally {
   let hits = 0
   let tried = 0
   let bounded = false
-  if (waysToPart(sizes) <= BigInt(triedAtMost)) {
+  const ways = waysToPart(sizes)
+  const all = ways <= BigInt(triedAtMost) ? Number(ways) : triedAtMost - 1
+  const before = work.steps
+  const spent = () => {
+    const needed = work.steps - before
+    return needed > steps || (tried === foreseenAfter && needed * (all / tried) > steps)
+  }
+  if (all === Number(ways)) {
     eachWay(sizes, (classes) => {
       bounded ||= spent()
       if (bounded) return
@@ -45,7 +58,7 @@ export function tally(
     return { hits, tried, bounded }
   }
   const draw = createDraws(sizes)
-  while (tried < triedAtMost - 1 && !bounded) {
+  while (tried < all && !bounded) {
     tried++
     if (holds(draw())) hits++
     bounded = spent()

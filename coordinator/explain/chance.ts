@@ -31,8 +31,7 @@ export function chanceOf(
   steps: number,
 ): Chance {
   if (!canShowCause(waysToPart(sizes))) return noChance('tooFewMachines')
-  const most = work.steps + steps
-  const { hits, tried, bounded } = tally(sizes, holds, () => work.steps > most)
+  const { hits, tried, bounded } = tally(sizes, holds, work, steps)
   return bounded ? noChance('bounded') : { chance: hits / tried, draws: tried }
 }
 

@@ -10,7 +10,7 @@ type Machines = MachineRow['machines']
 
 /** Machines with these outcomes and facts. */
 function fleet(outcomes: string, factsOf: (i: number) => Facts): Machines {
-  return [...outcomes].map((outcome, i) => ({ id: `m${String(i).padStart(4, '0')}`, outcome, facts: factsOf(i) }))
+  return outcomes.split('').map((outcome, i) => ({ id: `m${String(i).padStart(4, '0')}`, outcome, facts: factsOf(i) }))
 }
 
 const explain = (machines: Machines, planned?: ReadonlySet<string>) =>
@@ -66,7 +66,7 @@ describe('chance', () => {
 
   it('has no figure if the search was bounded', () => {
     const machines = updated(30, 15, (i) => ({ 'lib.x.version': String(i % 2), 'lib.y.version': String(i % 5) }))
-    const [explanation] = explainMachines([{ row: 'r', machines }], { steps: 100 })
+    const [explanation] = explainMachines([{ row: 'r', machines }], { steps: 100, listSteps: 100 })
     expect(explanation?.explanations[0]).toMatchObject({ chance: null, noFigure: 'bounded', headlined: false })
     expect(explanation?.explanations[0]?.reasons).toContainEqual({ reason: 'bounded' })
     expect(explanation?.decisionList).toMatchObject({ chance: null, noFigure: 'bounded' })
@@ -275,7 +275,7 @@ describe('the chance of a decision list', () => {
   })
 })
 
-it('explains a thousand machines with three hundred facts ', {
+it('explains a thousand machines with three hundred facts', {
   timeout: 120_000,
 }, () => {
   const stream = createStream('9', 'fleet')

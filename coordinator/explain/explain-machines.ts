@@ -25,6 +25,8 @@ export interface MachineOptions {
   readonly planned?: ReadonlySet<string>
   /** Elementary steps for all chances of all rows together. A claim that needs more has no figure. */
   readonly steps?: number
+  /** The same for the chances of decision lists. Long lists would take most of the time and say little. */
+  readonly listSteps?: number
 }
 
 /** Why a set of facts is not headlined as the cause. */
@@ -77,6 +79,7 @@ export interface ObservedList extends Chance {
 }
 
 const defaultSteps = 300_000_000
+const defaultListSteps = 100_000_000
 
 /** What is known of one row before the rows are corrected for each other. */
 interface TestedRow {
@@ -98,7 +101,9 @@ export function explainMachines(rows: readonly MachineRow[], options: MachineOpt
   const partitions = rows.map(keys.partition)
   // Rows that part the machines alike, and whose machines have the same facts, have the same explanation.
   const contents = rows.map((row, i) => JSON.stringify([partitions[i], keys.facts(row)]))
-  const steps = (options.steps ?? defaultSteps) / Math.max(1, new Set(contents).size)
+  const share = 1 / Math.max(1, new Set(contents).size)
+  const steps = share * (options.steps ?? defaultSteps)
+  const listSteps = share * (options.listSteps ?? defaultListSteps)
   const tested = new Map<string, TestedRow>()
   const factsKnown = new Map<string, readonly FactPartition[]>()
   rows.forEach(({ machines }, i) => {
@@ -108,7 +113,7 @@ export function explainMachines(rows: readonly MachineRow[], options: MachineOpt
     const fleet = JSON.stringify([units.map(({ id }) => id), keys.facts(rows[i] as MachineRow)])
     const search = searchFacts(units, { planned: options.planned }, factsKnown.get(fleet))
     factsKnown.set(fleet, search.partitions)
-    tested.set(content, testRow(search, steps))
+    tested.set(content, testRow(search, steps, listSteps))
   })
 
   // A hypothesis is a partition. If its rows differ in facts, the weakest of them speaks for it.
@@ -154,11 +159,11 @@ function createKeys() {
   }
 }
 
-function testRow(search: FactSearch, steps: number): TestedRow {
-  const { classes, partitions, equal, found } = search
+function testRow(search: FactSearch, steps: number, listSteps: number): TestedRow {
+  const { classes, partitions, equal, found, limits } = search
   const sizes = classSizes(classes)
   const chances = new Map<number, Chance>()
-  for (const size of new Set(found.map(({ length }) => length))) {
+  for (const size of new Set(found.slice(0, limits.listed).map(({ length }) => length))) {
     if (size === 3 && omittedTriples(search)) {
       chances.set(size, noChance('bounded'))
       continue
@@ -168,7 +173,7 @@ function testRow(search: FactSearch, steps: number): TestedRow {
     chances.set(size, chanceOf(sizes, exists, work, steps))
   }
   const rules = rulesOf(search)
-  const list = rules.length === 0 ? { chance: null, draws: 0 } : listChance(search, rules, { steps: 0 }, steps)
+  const list = rules.length === 0 ? { chance: null, draws: 0 } : listChance(search, rules, { steps: 0 }, listSteps)
   return { search, chances, list: { rules, ...list } }
 }
 

@@ -154,7 +154,7 @@ describe('minimalFacts', () => {
     )
     expect(explanations).toEqual([])
     expect(unexplained).toMatch(
-      /^A0 \(class A\) and B0 \(class B\) have equal facts and different bits: what parts them was not recorded/,
+      /^A0 \(class A\) and B0 \(class B\) have equal facts and different bits: why they differ was not recorded/,
     )
   })
 
@@ -167,7 +167,7 @@ describe('minimalFacts', () => {
       units({ A: bits.filter((_, n) => parity(n) === 0), B: bits.filter((_, n) => parity(n) === 1) }),
     )
     expect(found.explanations).toEqual([])
-    expect(found.unexplained).toBe('no set of up to 3 of the 4 facts that differ parts the cells as their bits do')
+    expect(found.unexplained).toBe('no set of up to 3 of the 4 facts that differ groups the cells as their bits do')
   })
 
   it('has nothing to explain in one class', () => {

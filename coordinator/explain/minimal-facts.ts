@@ -130,8 +130,8 @@ export function listSets(search: FactSearch): MinimalFacts {
   if (found.length === 0) {
     const twins = indistinct(units, partitions)
     const unexplained = twins
-      ? `${nameOf(twins[0])} and ${nameOf(twins[1])} have equal facts and different bits: what parts them was not recorded`
-      : `no set of up to ${limits.maxSize} of the ${partitions.length} facts that differ parts the cells as their bits do`
+      ? `${nameOf(twins[0])} and ${nameOf(twins[1])} have equal facts and different bits: why they differ was not recorded`
+      : `no set of up to ${limits.maxSize} of the ${partitions.length} facts that differ groups the cells as their bits do`
     const nothing = { explanations: [], candidates: partitions.length, unexplained }
     return omitted === undefined || twins ? nothing : { ...nothing, bounded: omitted }
   }

@@ -8,7 +8,8 @@ const accounts = (sketches: readonly CellSketch[], ...claimed: string[]) => {
   return accountsForAll(cells, new Set(claimed), findSilence(cells))
 }
 const js = (order: string, trace: string, more: Partial<CellSketch> = {}): CellSketch => ({
-  ...{ knobs: { order }, traces: times(3, trace) },
+  knobs: { order },
+  traces: times(3, trace),
   ...more,
 })
 
@@ -37,6 +38,12 @@ describe('the settings that account for every difference', () => {
     // A machine that ran one of the values alone, and has the other one's bits.
     expect(accounts([...here, js('exact', 'B', { agent: 'b' })], 'js.order')).toBe(false)
     expect(accounts([...here, js('reverse', 'B', { agent: 'b' })], 'js.order')).toBe(true)
+  })
+
+  it('leave open what a knob of the same name does in another library', () => {
+    const cells = [...here, js('exact', 'A', { backend: 'c' }), js('reverse', 'B', { backend: 'c' })]
+    expect(accounts(cells, 'js.order')).toBe(false)
+    expect(accounts(cells, 'js.order', 'c.order')).toBe(true)
   })
 
   it('do not have to account for a cell that disagrees with itself', () => {

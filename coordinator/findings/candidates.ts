@@ -2,7 +2,7 @@ import { backendName } from '../../shared/backend-description.ts'
 import type { MachinesFinding, ReportCell, ReportCore } from '../report/format.ts'
 import { listed, plural } from '../report/wording.ts'
 import type { MachineName } from './machine-names.ts'
-import type { MachineRow } from './machines.ts'
+import { differingConditions, type MachineRow } from './machine-rows.ts'
 
 type Candidate = MachinesFinding['candidates'][number]
 interface Judged {
@@ -53,10 +53,11 @@ function valuesOf(row: MachineRow, facts: ReadonlyMap<string, Readonly<Record<st
     const known = found.get(`${kind} ${name}`) ?? { kind, name, values: row.machines.map(() => '') }
     // Over several conditions: all values that were in force, in their order.
     const before = known.values[machine] as string
-    known.values[machine] = before === '' || before === value ? value : before.includes(value) ? before : `${before}, ${value}`
+    known.values[machine] =
+      before === '' || before === value ? value : before.includes(value) ? before : `${before}, ${value}`
     found.set(`${kind} ${name}`, known)
   }
-  for (const { cells } of row.conditions) {
+  for (const { cells } of differingConditions(row)) {
     cells.forEach((cell, machine) => {
       for (const [name, value] of Object.entries(cell.condition.effective)) {
         put('effective value', `${backendName(cell.condition.backend)}.${name}`, machine, value)
@@ -96,9 +97,11 @@ function textOf(name: string, values: readonly string[], row: MachineRow, machin
     const machine = machines[row.machines[i] as number]?.name ?? ''
     groups.set(value, [...(groups.get(value) ?? []), machine])
   })
-  const said = [...groups].sort(([, a], [, b]) => a.length - b.length).map(([value, names]) => {
-    const who = names.length > 2 ? plural(names.length, 'machine') : listed(names)
-    return `${value === '' ? 'not set' : value} on ${who}`
-  })
+  const said = [...groups]
+    .sort(([, a], [, b]) => a.length - b.length)
+    .map(([value, names]) => {
+      const who = names.length > 2 ? plural(names.length, 'machine') : listed(names)
+      return `${value === '' ? 'not set' : value} on ${who}`
+    })
   return `${name} is ${said.slice(0, 3).join(', ')}${said.length > 3 ? ` and ${said.length - 3} more values` : ''}`
 }

@@ -6,7 +6,7 @@ import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { CauseFinding, Explanation, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
-import { type MachineRow, machineRows } from './machines.ts'
+import { differingConditions, type MachineRow, machineRows } from './machine-rows.ts'
 import { type MachineName, machinesOf } from './machine-names.ts'
 import type { Silence } from './silence.ts'
 
@@ -16,12 +16,14 @@ const namedAtMost = 6
 /**
  * Facts that go along with the bits: over machines, with a chance and its judgement; and over the cells of each row,
  * without either, since cells of one machine are no independent machines.
+ *
+ * @param listSteps bounds the work for the chance of a list of rules, which no headline depends on
  */
-export function findCauses(core: ReportCore, silence: Silence): CauseFinding[] {
-  return [...machineCauses(core, silence), ...cellCauses(core, silence)]
+export function findCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
+  return [...machineCauses(core, silence, listSteps), ...cellCauses(core, silence)]
 }
 
-function machineCauses(core: ReportCore, silence: Silence): CauseFinding[] {
+function machineCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
   const machines = machinesOf(core)
   const rows = machineRows(core, machines, silence).filter(({ vectors }) => new Set(vectors).size > 1)
   if (rows.length === 0) return []
@@ -35,6 +37,7 @@ function machineCauses(core: ReportCore, silence: Silence): CauseFinding[] {
         outcome: row.vectors[i] as string,
       })),
     })),
+    { listSteps },
   )
   const found = explained.flatMap(causesOfRow)
   const merged = new Map<string, CauseFinding>()
@@ -47,13 +50,14 @@ function machineCauses(core: ReportCore, silence: Silence): CauseFinding[] {
 }
 
 /**
- * The facts of a machine in a row: its agent's, and what its executions there agree on under every condition. Equal facts
- * are one object, so that rows are compared fast.
+ * The facts of a machine in a row: its agent's, and what its executions agree on under every condition in which machines
+ * differ. Equal facts are one object, so that rows are compared fast.
  */
 function machineFacts(core: ReportCore, machines: readonly MachineName[]): (row: MachineRow, at: number) => Facts {
   const agentFacts = agentFactsById(core.agents)
   const known = new Map<string, Facts>()
-  return ({ conditions, machines: places }, at) => {
+  return (row, at) => {
+    const [conditions, places] = [differingConditions(row), row.machines]
     const agent = machines[places[at] as number]?.agent ?? ''
     const cells = conditions.flatMap((condition) => condition.cells[at] ?? [])
     const key = canonicalJson([

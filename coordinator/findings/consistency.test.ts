@@ -51,8 +51,11 @@ const unstable = ({ completed }: Row) => [...completed.values()].some(({ size })
 const compared = ({ completed }: Row) => completed.size > 1
 
 function csvRows(report: Report): Record<string, string>[] {
-  const [head = '', ...lines] = renderCsv(report).split('\r\n').filter((line) => line !== '')
-  const split = (line: string) => [...line.matchAll(/(?:"((?:[^"]|"")*)"|([^",]*))(?:,|$)/g)].map((m) => m[1] ?? m[2] ?? '')
+  const [head = '', ...lines] = renderCsv(report)
+    .split('\r\n')
+    .filter((line) => line !== '')
+  const split = (line: string) =>
+    [...line.matchAll(/(?:"((?:[^"]|"")*)"|([^",]*))(?:,|$)/g)].map((m) => m[1] ?? m[2] ?? '')
   const names = split(head)
   return lines.map((line) => Object.fromEntries(split(line).map((text, i) => [names[i] ?? '', text])))
 }
@@ -87,7 +90,9 @@ describe('over generated runs', () => {
       const { verdict, exitCode } = report.findings
       expect(report.verdict).toBe(verdict)
       expect(report.sentence).toBe(report.findings.sentence)
-      expect(exitCode).toBe({ identical: 0, incomplete: 3, 'nothing compared': 3, divergent: 1, nondeterministic: 1 }[verdict])
+      expect(exitCode).toBe(
+        { identical: 0, incomplete: 3, 'nothing compared': 3, divergent: 1, nondeterministic: 1 }[verdict],
+      )
       if (verdict === 'identical') {
         expect(rows.some(compared)).toBe(true)
         expect(rows.some((row) => row.gap || differs(row))).toBe(false)
@@ -114,7 +119,9 @@ describe('over generated runs', () => {
   it('letters the matrix, JSON and CSV alike, and folds only rows that were compared and are equal', async () => {
     await forAll((report) => {
       const letters = new Map(
-        report.comparisons.flatMap(({ classes }) => classes.flatMap(({ letter, cells }) => cells.map((id) => [id, letter]))),
+        report.comparisons.flatMap(({ classes }) =>
+          classes.flatMap(({ letter, cells }) => cells.map((id) => [id, letter])),
+        ),
       )
       for (const order of ['condition', 'machine'] as const) {
         const { rows } = buildMatrix(report, order)
@@ -177,7 +184,9 @@ describe('over generated runs', () => {
         .replaceAll('&amp;', '&')
     await forAll((report) => {
       const { findings } = report
-      const forms = [renderText(report, { color: false, width: 120 }), renderMarkdown(report), renderHtml(report)].map(plain)
+      const forms = [renderText(report, { color: false, width: 120 }), renderMarkdown(report), renderHtml(report)].map(
+        plain,
+      )
       const differing = new Set(report.comparisons.flatMap(({ verdict }, i) => (verdict === 'identical' ? [] : [i])))
       for (const form of forms) {
         expect(form).toContain(findings.sentence)

@@ -4,7 +4,10 @@ import type { ReportCell, SettingState } from '../report/format.ts'
  * What became of each knob that the plan sets in a cell. Agents before 0.2 do not say it: then a value that the library
  * reads back otherwise is replaced, and one that it does not read back is unknown.
  */
-export function settingStates({ condition, notes }: Pick<ReportCell, 'condition' | 'notes'>): Record<string, SettingState> {
+export function settingStates({
+  condition,
+  notes,
+}: Pick<ReportCell, 'condition' | 'notes'>): Record<string, SettingState> {
   const { knobs, effective, settings } = condition
   const states: Record<string, SettingState> = {}
   for (const [name, value] of Object.entries(knobs)) {

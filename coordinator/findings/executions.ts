@@ -4,10 +4,7 @@ import { plural } from '../report/wording.ts'
 /** The least number of completed executions of some cells; 0 if there are none. */
 export function leastExecutions(cells: readonly Pick<ReportCell, 'traces'>[]): number {
   if (cells.length === 0) return 0
-  return cells.reduce(
-    (least, { traces }) => Math.min(least, traces.filter((trace) => trace !== null).length),
-    Infinity,
-  )
+  return cells.reduce((least, { traces }) => Math.min(least, traces.filter((trace) => trace !== null).length), Infinity)
 }
 
 /** Marks a difference that was seen and not claimed. */

@@ -12,11 +12,16 @@ import { findUnstable } from './unstable.ts'
 import { findVariables } from './variables.ts'
 import { exitCodeOfVerdict, expectedOf, runVerdict } from './verdict.ts'
 
+export interface FindingsOptions {
+  /** Bounds the work for the chance of a list of rules; no other claim depends on it. */
+  readonly listSteps?: number
+}
+
 /**
  * All claims of a report. A pure function of what was computed and compared, so that anybody who has the report can make
  * them again: neither time nor the order of results matters.
  */
-export function computeFindings(core: ReportCore): Findings {
+export function computeFindings(core: ReportCore, { listSteps }: FindingsOptions = {}): Findings {
   const counts = countCells(core)
   const verdict = runVerdict(core)
   const rows = findRows(core)
@@ -24,7 +29,7 @@ export function computeFindings(core: ReportCore): Findings {
   const knobs = findKnobs(core, statements)
   const variables = findVariables(core)
   const machines = findMachines(core, silence, rule)
-  const causes = findCauses(core, silence)
+  const causes = findCauses(core, silence, listSteps)
   return {
     sentence: verdictSentence(core, { counts, rows, settings, causes, accounted, silence }),
     verdict,

@@ -90,12 +90,17 @@ describe('a value has no effect', () => {
 describe('a knob', () => {
   it('that a program obeys and does not read back is unknown, and the bits followed', () => {
     const order = (parts: number, trace: string): CellSketch => ({
-      ...{ backend: 'order', knobs: { parts }, effective: {}, states: { parts: { state: 'unknown' } } },
+      backend: 'order',
+      knobs: { parts },
+      effective: {},
+      states: { parts: { state: 'unknown' } },
       traces: times(3, trace),
     })
     expect(state([order(1, 'A'), order(4, 'B')])).toMatchObject([
       {
-        ...{ knob: 'order.parts', bits: 'followed', strength: 'claimed' },
+        knob: 'order.parts',
+        bits: 'followed',
+        strength: 'claimed',
         values: [
           { asked: 1, state: 'unknown' },
           { asked: 4, state: 'unknown' },
@@ -111,7 +116,9 @@ describe('a knob', () => {
         bits: 'followed',
         values: [
           {
-            ...{ asked: 'NEOVERSEN1', state: 'replaced', by: 'Cooperlake' },
+            asked: 'NEOVERSEN1',
+            state: 'replaced',
+            by: 'Cooperlake',
             againstLeftOut: { pairs: 1, equal: 0, sameSettings: 0, hidden: 0 },
           },
         ],

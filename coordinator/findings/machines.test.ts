@@ -27,7 +27,8 @@ async function reportOf({ names, workloads, value, repetitions = 5, effective = 
       const lacks = { outcome: { status: 'unsupported' as const, reason: 'this agent has no backend blis' } }
       run.add({
         ...{ agent: id, workload, backend: result === null ? 'blis' : 'js', effective: effective(name) },
-        executions: result === null ? Array.from({ length: repetitions }, () => lacks) : executions(result, repetitions),
+        executions:
+          result === null ? Array.from({ length: repetitions }, () => lacks) : executions(result, repetitions),
       })
     }
   }
@@ -63,7 +64,9 @@ describe('the machines line', () => {
     })
     expect(findings.machines.strength).toBe('seen')
     expect(findings.machines.needs).toBe(5)
-    expect(findings.machines.text).toContain('Seen, too few executions to be claimed: 2 executions of a cell, a claim needs 5.')
+    expect(findings.machines.text).toContain(
+      'Seen, too few executions to be claimed: 2 executions of a cell, a claim needs 5.',
+    )
     expect(findings.exitCode).toBe(1)
   })
 
@@ -73,7 +76,9 @@ describe('the machines line', () => {
       workloads: ['w'],
       value: (machine) => (machine === 'a' ? 2 : 1),
     })
-    expect(findings.machines.text).toContain('a and b differ in 1 of 1 workload; which of the two is the odd one cannot be told')
+    expect(findings.machines.text).toContain(
+      'a and b differ in 1 of 1 workload; which of the two is the odd one cannot be told',
+    )
     expect(findings.machines.machines.every(({ odd }) => odd === 0)).toBe(true)
   })
 

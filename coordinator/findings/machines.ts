@@ -3,80 +3,12 @@ import { letterOf } from '../compare/classes.ts'
 import type { Comparison, Machine, MachinesFinding, ReportCell, ReportCore } from '../report/format.ts'
 import { grouped, listed, plural } from '../report/wording.ts'
 import { candidatesOf } from './candidates.ts'
-import { conditionKey } from './counts.ts'
 import { type MachineName, machineOf, machinesOf } from './machine-names.ts'
+import { type MachineRow, machineRows } from './machine-rows.ts'
 import type { ClaimRule } from './claim.ts'
 import { leastExecutions, tooFewText } from './executions.ts'
 import type { Silence } from './silence.ts'
 import { groupBy } from './trial-cell.ts'
-
-/** One row as machines see it: for each condition that all of them completed, each machine's cell and class. */
-export interface MachineRow {
-  /** Place in `comparisons`. */
-  readonly comparison: number
-  /** Places in the list of machines, ascending. */
-  readonly machines: readonly number[]
-  /** By condition: a cell for each of `machines`. */
-  readonly conditions: readonly { readonly key: string; readonly cells: readonly ReportCell[] }[]
-  /** For each of `machines`, the vector of its classes over the conditions. */
-  readonly vectors: readonly string[]
-}
-
-/**
- * Rows in which two or more machines completed the same requested condition. A condition in which one of them disagreed
- * with itself is left out, since it has no one class there. If no condition was completed by all, the row is that of the
- * condition that most machines completed.
- */
-export function machineRows(core: ReportCore, machines: readonly MachineName[], silence: Silence): MachineRow[] {
-  const place = new Map(machines.map(({ id }, i) => [id, i]))
-  const cells = new Map(core.cells.map((cell) => [cell.id, cell]))
-  return core.comparisons.flatMap((comparison, index): MachineRow[] => {
-    const found = completedByCondition(comparison, cells, place, silence)
-    const shared = sharedConditions(found)
-    if (shared.machines.length < 2) return []
-    const vectors = shared.machines.map((machine) =>
-      shared.keys.map((key) => found.get(key)?.get(machine)?.letter).join(' '),
-    )
-    const conditions = shared.keys.map((key) => ({
-      key,
-      cells: shared.machines.map((machine) => found.get(key)?.get(machine)?.cell as ReportCell),
-    }))
-    return [{ comparison: index, machines: shared.machines, conditions, vectors }]
-  })
-}
-
-type Completed = Map<string, Map<number, { cell: ReportCell; letter: string }>>
-
-function completedByCondition(
-  { classes }: Comparison,
-  cells: ReadonlyMap<string, ReportCell>,
-  place: ReadonlyMap<string, number>,
-  silence: Silence,
-): Completed {
-  const found: Completed = new Map()
-  for (const { letter, cells: ids } of classes) {
-    for (const id of ids) {
-      const cell = cells.get(id)
-      const machine = cell && place.get(machineOf(cell))
-      if (cell === undefined || machine === undefined || silence.reason(id) !== undefined) continue
-      const key = conditionKey(cell)
-      const own = found.get(key) ?? new Map<number, { cell: ReportCell; letter: string }>()
-      found.set(key, own.set(machine, { cell, letter }))
-    }
-  }
-  return found
-}
-
-function sharedConditions(found: Completed): { machines: number[]; keys: string[] } {
-  const several = [...found].filter(([, machines]) => machines.size > 1)
-  const all = [...new Set(several.flatMap(([, machines]) => [...machines.keys()]))].sort((a, b) => a - b)
-  const keys = several.filter(([, machines]) => machines.size === all.length).map(([key]) => key)
-  if (keys.length > 0) return { machines: all, keys }
-  const [most] = several.toSorted(([, a], [, b]) => b.size - a.size)
-  return most === undefined
-    ? { machines: [], keys: [] }
-    : { machines: [...most[1].keys()].sort((a, b) => a - b), keys: [most[0]] }
-}
 
 /** Whether machines agree, which one does not, and how sure that is. */
 export function findMachines(core: ReportCore, silence: Silence, rule: ClaimRule): MachinesFinding {
@@ -87,22 +19,24 @@ export function findMachines(core: ReportCore, silence: Silence, rule: ClaimRule
   const differing = judged.filter(({ groups }) => groups > 1)
   const cells = rows.flatMap(({ conditions }) => conditions.flatMap((condition) => condition.cells))
   const executions = leastExecutions(cells)
-  const counted = machines.map(({ agent, device, name }, i): Machine => ({
-    agent,
-    device,
-    name,
-    compared: rows.filter((row) => row.machines.includes(i)).length,
-    odd: judged.filter(({ odd }) => odd.includes(i)).length,
-  }))
+  const counted = machines.map(
+    ({ agent, device, name }, i): Machine => ({
+      agent,
+      device,
+      name,
+      compared: rows.filter((row) => row.machines.includes(i)).length,
+      odd: judged.filter(({ odd }) => odd.includes(i)).length,
+    }),
+  )
   const status = rows.length === 0 ? 'not compared' : differing.length > 0 ? 'differ' : 'agree'
   const claimed = differing.length > 0 ? differing.some(({ strength }) => strength === 'claimed') : executions > 1
   const finding = {
     status,
     strength: status !== 'not compared' && claimed ? 'claimed' : 'seen',
     executions,
-    needs: rule.needed,
+    needs: differing.length === 0 ? rule.needed : Math.min(...differing.map(({ needs }) => needs)),
     machines: counted,
-    rows: judged.map(({ groups: _, ...row }) => row),
+    rows: judged.map(({ comparison, letters, odd, strength }) => ({ comparison, letters, odd, strength })),
     candidates: candidatesOf(rows, judged, machines, core),
   } as const
   return { ...finding, text: textOf(finding, core, machines, differing) }
@@ -113,6 +47,8 @@ interface JudgedRow {
   readonly letters: (string | null)[]
   readonly odd: number[]
   readonly strength: 'claimed' | 'seen'
+  /** Executions of each cell that a claim needs; 0 if nothing differs. */
+  readonly needs: number
   readonly groups: number
 }
 
@@ -131,15 +67,21 @@ function judgeRow(
     group.push(machine)
     groups.set(vector, group)
   })
-  ;[...groups.values()].forEach((group, i) => group.forEach((machine) => (letters[machine] = letterOf(i))))
+  // In the order of their classes' letters, so that the picture of machines and the matrix agree.
+  const ordered = [...groups].sort(([a], [b]) => (a < b ? -1 : 1))
+  ordered.forEach(([, group], i) => {
+    for (const machine of group) letters[machine] = letterOf(i)
+  })
   const largest = [...groups.values()].reduce((a, b) => (b.length > a.length ? b : a), [])
   const majority = row.machines.length > 2 && largest.length * 2 > row.machines.length
+  const needs = groups.size > 1 ? needsOf(row, kin, core, rule) : 0
   const odd = majority && groups.size > 1 ? row.machines.filter((machine) => !largest.includes(machine)) : []
   return {
     comparison: row.comparison,
     letters,
     odd,
-    strength: groups.size > 1 && !isClaimed(row, kin, core, rule) ? 'seen' : 'claimed',
+    strength: needs <= leastOf(row) ? 'claimed' : 'seen',
+    needs,
     groups: groups.size,
   }
 }
@@ -154,10 +96,21 @@ function kinOf(rows: readonly MachineRow[], { comparisons }: ReportCore): (row: 
   return (row) => groups.get(keyOf(row)) ?? []
 }
 
-/** Whether the difference of some condition of a row may be claimed: the machine is a setting as any other. */
-function isClaimed(row: MachineRow, kin: readonly MachineRow[], core: ReportCore, rule: ClaimRule): boolean {
+/**
+ * The least number of executions with which the difference of some condition of a row may be claimed: the machine is a
+ * setting as any other.
+ */
+function needsOf(row: MachineRow, kin: readonly MachineRow[], core: ReportCore, rule: ClaimRule): number {
   const trials = kin.flatMap((one) => trialsOf(one, core))
-  return trialsOf(row, core).some(({ partition }) => partition.includes('|') && rule.claims(trials, partition))
+  const partitions = new Set(trialsOf(row, core).map(({ partition }) => partition))
+  const differing = [...partitions].filter((partition) => partition.includes('|'))
+  const claimed = differing.some((partition) => rule.claims(trials, partition))
+  if (claimed) return leastOf(row)
+  return Math.min(...differing.map((partition) => rule.needs(trials, partition)))
+}
+
+function leastOf({ conditions }: MachineRow): number {
+  return leastExecutions(conditions.flatMap(({ cells }) => cells))
 }
 
 function trialsOf({ comparison, conditions, machines }: MachineRow, core: ReportCore) {
@@ -191,7 +144,10 @@ function textOf(
   const left = machines.filter(({ compared }) => compared === 0)
   const missing = left.length === 0 ? '' : ` ${namesText(left)} ${left.length === 1 ? 'was' : 'were'} not compared.`
   if (status === 'agree') {
-    const head = taking.length === 2 ? `${listed(taking.map(({ name }) => name))} agree` : `All ${grouped(taking.length)} machines agree`
+    const head =
+      taking.length === 2
+        ? `${listed(taking.map(({ name }) => name))} agree`
+        : `All ${grouped(taking.length)} machines agree`
     return `${head} in ${rows.length === 1 ? '1 workload' : `all ${grouped(rows.length)} workloads`}.${missing}`
   }
   const marked = strength === 'claimed' ? '' : ` ${tooFewText(executions, needs)}`
@@ -213,11 +169,13 @@ function differText(
     return `${listed(names)} differ in ${grouped(differing.length)} of ${of}; which of the two is the odd one cannot be told.`
   }
   const odd = taking.filter((machine) => machine.odd > 0).sort((a, b) => b.odd - a.odd)
-  const clauses = odd.slice(0, namedAtMost).map(({ name, odd: count }, i) =>
-    i === 0
-      ? `${name} differs from the other ${odd.length === 1 ? `${grouped(taking.length - 1)} machines` : 'machines'} in ${grouped(count)} of ${of}`
-      : `${name} in ${grouped(count)}`,
-  )
+  const clauses = odd
+    .slice(0, namedAtMost)
+    .map(({ name, odd: count }, i) =>
+      i === 0
+        ? `${name} differs from the other ${odd.length === 1 ? `${grouped(taking.length - 1)} machines` : 'machines'} in ${grouped(count)} of ${of}`
+        : `${name} in ${grouped(count)}`,
+    )
   if (odd.length > namedAtMost) clauses.push(`and ${plural(odd.length - namedAtMost, 'more machine')} in some`)
   const split = differing.filter((row) => row.odd.length === 0)
   if (split.length > 0) {

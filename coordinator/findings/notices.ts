@@ -123,7 +123,7 @@ const saidElsewhere = new Set(['no-effect', 'environment'])
 
 function addCell(cell: ReportCell, add: Add): void {
   for (const { kind, subject, message } of cell.notes) {
-    if (!saidElsewhere.has(kind)) add(kind as NoticeKind, subject, message, [cell])
+    if (!saidElsewhere.has(kind)) add(kind, subject, message, [cell])
   }
   const where = `${cell.workload} under ${conditionText(cell.condition)}`
   if (cell.status === 'unsupported') return

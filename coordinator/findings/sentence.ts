@@ -106,7 +106,7 @@ function differsBy(index: number, workload: string, { settings, causes, accounte
   const own = settings.filter(({ rows, outcome }) => outcome === 'followed' && rows.includes(index))
   const claimed = own.filter(({ strength }) => strength === 'claimed').map(({ setting }) => setting)
   if (claimed.length > 0) return `${workload} by ${settingsText(claimed)}${accounted.has(index) ? '' : ' among others'}`
-  if (own.length > 0) return `${workload}, seen with ${settingsText(own.map(({ setting }) => setting))}`
+  if (own.length > 0) return `${workload} (seen with ${settingsText(own.map(({ setting }) => setting))})`
   const cause = causes.find(({ rows, headlined }) => headlined && rows.includes(index))
   return cause === undefined ? workload : `${workload} by ${listed(cause.facts.map((names) => names.join(' or ')))}`
 }

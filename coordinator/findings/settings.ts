@@ -62,7 +62,11 @@ export function findSettings(core: ReportCore): TestedSettings {
   }
 }
 
-function rowOf({ workload, workloadVersion, params }: Pick<Comparison, 'workload' | 'workloadVersion' | 'params'>): string {
+function rowOf({
+  workload,
+  workloadVersion,
+  params,
+}: Pick<Comparison, 'workload' | 'workloadVersion' | 'params'>): string {
   return canonicalJson([workload, workloadVersion, params])
 }
 
@@ -102,7 +106,9 @@ function trialCells({ cells }: ReportCore): TrialCell[] {
 /** The letter of each cell that is in a class. */
 function lettersOf({ comparisons }: ReportCore): Map<string, string> {
   return new Map(
-    comparisons.flatMap(({ classes }) => classes.flatMap(({ letter, cells }) => cells.map((id) => [id, letter] as const))),
+    comparisons.flatMap(({ classes }) =>
+      classes.flatMap(({ letter, cells }) => cells.map((id) => [id, letter] as const)),
+    ),
   )
 }
 
@@ -146,10 +152,14 @@ type TextByCell = ReadonlyMap<string, string>
 function textOf(result: SettingResult, letters: TextByCell, variables: ReadonlyMap<string, string[]>): string {
   const { setting, trials, followed, stayed, unclear, silenced, executions } = result
   const head = `${setting} was changed alone in ${plural(trials, 'trial')}`
-  const silent = silenced === 0 ? '' : `; ${plural(silenced, 'trial')} ${silenced === 1 ? 'is' : 'are'} no evidence, because a cell disagrees with itself`
+  const silent =
+    silenced === 0
+      ? ''
+      : `; ${plural(silenced, 'trial')} ${silenced === 1 ? 'is' : 'are'} no evidence, because a cell disagrees with itself`
   switch (result.bits) {
     case 'followed': {
-      const counts = trials === 1 ? 'the bits followed' : `the bits followed in ${followed === trials ? 'all' : grouped(followed)}`
+      const counts =
+        trials === 1 ? 'the bits followed' : `the bits followed in ${followed === trials ? 'all' : grouped(followed)}`
       const marked = result.strength === 'claimed' ? '' : ` ${tooFewText(executions, result.needs).replace(/\.$/, '')}`
       return `${head}: ${counts} (${exampleText(result, letters, variables)})${silent}${marked === '' ? '' : `.${marked}`}`
     }
@@ -162,7 +172,11 @@ function textOf(result: SettingResult, letters: TextByCell, variables: ReadonlyM
 }
 
 /** `sequential gives A, reverse gives B`; a value under which other settings matter, too, gives several. */
-function exampleText({ example }: SettingResult, letters: TextByCell, variables: ReadonlyMap<string, string[]>): string {
+function exampleText(
+  { example }: SettingResult,
+  letters: TextByCell,
+  variables: ReadonlyMap<string, string[]>,
+): string {
   const shown = new Map<string, string[]>()
   for (const level of example.levels) {
     const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))].join(' or ')

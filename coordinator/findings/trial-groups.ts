@@ -27,13 +27,14 @@ export interface Setting {
 export function settingsOf(cells: readonly TrialCell[]): Setting[] {
   const ran = cells.filter(({ traces }) => traces.length > 0)
   const libraries = groupBy(ran, libraryOf)
-  const several = [...libraries].filter(([, own]) =>
+  // Most libraries have one version, and need no groups for it.
+  const ofVersions = [...libraries].filter(([, own]) =>
     own.some(({ condition }) => condition.backend !== own[0]?.condition.backend),
   )
   const settings = [
     ...[...libraries].flatMap(([name, own]) => knobSettings(name, own)),
-    ...several.map(([name, own]) => versionSetting(name, own)),
-    ...several.map(([name, own]) => processorSetting(name, own)),
+    ...ofVersions.map(([name, own]) => versionSetting(name, own)),
+    ...ofVersions.map(([name, own]) => processorSetting(name, own)),
     ...(libraries.size > 1 ? [backendSetting(ran)] : []),
   ]
   return settings.filter(({ groups }) => groups.length > 0)
@@ -49,13 +50,14 @@ function knobSettings(library: string, own: readonly TrialCell[]): Setting[] {
     const first = own[0] && ownValue(own[0].condition.knobs, knob)
     return own.some(({ condition }) => ownValue(condition.knobs, knob) !== first)
   })
-  return changed.map((knob) => ({
-    ...{ name: `${library}.${knob}`, knob, library },
-    ...varied(
-      groupsOf(own, (cell) => [...placeOf(cell), cell.condition.backend, knobsKey(cell.condition.knobs, knob)]),
-      (cell) => knobLevel(cell, knob),
-    ),
-  }))
+  return changed.map((knob) => {
+    const groups = groupsOf(own, (cell) => [
+      ...placeOf(cell),
+      cell.condition.backend,
+      knobsKey(cell.condition.knobs, knob),
+    ])
+    return { name: `${library}.${knob}`, knob, library, ...varied(groups, (cell) => knobLevel(cell, knob)) }
+  })
 }
 
 function versionSetting(library: string, own: readonly TrialCell[]): Setting {

@@ -20,8 +20,16 @@ describe('one trial', () => {
   it('is claimed with enough executions', () => {
     expect(judge([js('exact', 'A'), js('reverse', 'B')])).toMatchObject([
       {
-        ...{ setting: 'js.order', knob: 'order', row: 'sum', bits: 'followed', strength: 'claimed' },
-        ...{ trials: 1, followed: 1, alike: 1, executions: 3, needs: 3 },
+        setting: 'js.order',
+        knob: 'order',
+        row: 'sum',
+        bits: 'followed',
+        strength: 'claimed',
+        trials: 1,
+        followed: 1,
+        alike: 1,
+        executions: 3,
+        needs: 3,
       },
     ])
   })
@@ -138,6 +146,19 @@ describe('trials of one setting in one workload', () => {
     ])
   })
 
+  it('show the partition that is claimed before the one that more trials show', () => {
+    const order = (seed: string, traces: readonly string[], executions: number) =>
+      ['exact', 'reverse', 'pairwise'].map((name, i) =>
+        js(name, '', { seed, traces: times(executions, traces[i] as string) }),
+      )
+    const cells = [
+      ...order('1', ['A', 'B', 'B'], 2),
+      ...order('2', ['A', 'B', 'B'], 2),
+      ...order('3', ['A', 'A', 'B'], 6),
+    ]
+    expect(judge(cells)).toMatchObject([{ strength: 'claimed', alike: 1, executions: 6, example: { seed: '3' } }])
+  })
+
   it('are apart for each workload with its parameters', () => {
     const rows = [...pair('1', ['A', 'B']), ...pair('1', ['A', 'A']).map((cell) => ({ ...cell, row: 'sum of 16' }))]
     expect(judge(rows).map(({ row, bits }) => [row, bits])).toEqual([
@@ -170,6 +191,10 @@ describe('levels go by the value in force', () => {
     expect(judge([blas(undefined, 'Haswell', 'A'), blas('NEOVERSEN1', 'Haswell', 'B', replaced('Haswell'))])).toEqual(
       [],
     )
+  })
+
+  it('as the library writes it', () => {
+    expect(judge([blas(undefined, 'Haswell', 'A'), blas('HASWELL', 'Haswell', 'B')])).toEqual([])
   })
 
   it('so a value replaced by another one is a level of that', () => {
@@ -214,7 +239,9 @@ describe('levels go by the value in force', () => {
 
 describe('settings that are no knobs', () => {
   const cell = (backend: string, trace: string, more: Partial<CellSketch> = {}): CellSketch => ({
-    ...{ backend, version: backend, traces: times(4, trace) },
+    backend,
+    version: backend,
+    traces: times(4, trace),
     ...more,
   })
   const settingsOf = (cells: CellSketch[]) => judge(cells).map(({ setting, bits }) => [setting, bits])
@@ -245,6 +272,10 @@ describe('settings that are no knobs', () => {
       ['js.order', 'followed'],
       ['backend', 'stayed'],
     ])
+  })
+
+  it('compare backends on one processor, never a native one with an emulated one', () => {
+    expect(settingsOf([cell('js', 'A'), cell('tfjs-cpu-arm64', 'B', { emulator: 'qemu' })])).toEqual([])
   })
 
   it('are the version and the processor, each changed alone', () => {

@@ -99,7 +99,9 @@ export function trialOf(cells: readonly TrialCell[], levelOf: Setting['levelOf']
   const blocks = blocksOf(counting)
   const traces = new Set(counting.flatMap((one) => one.traces))
   return {
-    ...{ agent, seed, levels },
+    agent,
+    seed,
+    levels,
     bits: counting.length < 2 ? 'silenced' : blocks.length > 1 ? 'followed' : traces.size > 1 ? 'unclear' : 'stayed',
     partition: partitionText(blocks),
     executions: usable.reduce(
@@ -152,7 +154,11 @@ function judge(row: string, { name, knob }: Setting, trials: readonly Trial[], r
   const having = (bits: Trial['bits']) => trials.filter((trial) => trial.bits === bits)
   const followed = having('followed')
   const counts = {
-    ...{ setting: name, knob, row, trials: trials.length, followed: followed.length },
+    setting: name,
+    knob,
+    row,
+    trials: trials.length,
+    followed: followed.length,
     stayed: having('stayed').length,
     unclear: having('unclear').length,
     silenced: having('silenced').length,
@@ -179,9 +185,8 @@ function judgeAlike(
   rule: ClaimRule,
 ): { claimed: boolean; needs: number } {
   const { partition } = alike[0] as Trial
-  // A trial whose bits did not follow shows no partition, whatever its text.
-  const outcomes = all.map((trial) => (trial.bits === 'followed' ? trial : { ...trial, partition: '' }))
-  return { claimed: rule.claims(outcomes, partition), needs: rule.needs(outcomes, partition) }
+  // Only trials whose bits followed have two blocks, so no other trial has this partition.
+  return { claimed: rule.claims(all, partition), needs: rule.needs(all, partition) }
 }
 
 function leastExecutions(trials: readonly Trial[]): number {

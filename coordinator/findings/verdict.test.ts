@@ -13,16 +13,31 @@ interface Cells {
 
 const ids = (count: number, name: string) => Array.from({ length: count }, (_, i) => `${name}${i}`)
 
-function rowOf({ classes = 1, unstable = 0, incomplete = 0, absent = 0, compared = 2 }: Cells, allow = false): Comparison {
+function rowOf(
+  { classes = 1, unstable = 0, incomplete = 0, absent = 0, compared = 2 }: Cells,
+  allow = false,
+): Comparison {
   const row = {
     classes: ids(classes, 'k').map((letter) => ({ letter, trace: '', cells: [letter] })),
-    nondeterministic: ids(unstable, 'u').map((cell) => ({ cell, executions: 2, distinct: 2, first: null, divergence: null })),
+    nondeterministic: ids(unstable, 'u').map((cell) => ({
+      cell,
+      executions: 2,
+      distinct: 2,
+      first: null,
+      divergence: null,
+    })),
     incomplete: ids(incomplete, 'i'),
     absent: ids(absent, 'a'),
     compared: ids(compared, 'c'),
   }
   const selfConsistency = classes > 0 ? { executions: 3, otherOutcomesBelow: 0.78 } : null
-  return { ...row, workload: 'w', params: {}, selfConsistency, verdict: rowVerdict(row, allow) } as unknown as Comparison
+  return {
+    ...row,
+    workload: 'w',
+    params: {},
+    selfConsistency,
+    verdict: rowVerdict(row, allow),
+  } as unknown as Comparison
 }
 
 function runOf(rows: Cells[], run: Partial<ReportCore['run']> = {}): Verdict {
@@ -68,7 +83,9 @@ describe('the verdict of a run', () => {
     expect(exitCodeOfVerdict(runOf(rows))).toBe(code)
   })
 
-  const expecting = (expect: 'nondeterministic' | 'repeatable') => ({ rowRules: [{ workload: 'w', params: {}, expect }] })
+  const expecting = (expect: 'nondeterministic' | 'repeatable') => ({
+    rowRules: [{ workload: 'w', params: {}, expect }],
+  })
 
   it('leaves out a row that differs from run to run as expected', () => {
     expect(runOf([{ unstable: 1 }, { unstable: 1 }], expecting('nondeterministic'))).toBe('nothing compared')

@@ -104,8 +104,8 @@ describe('assembleReport', () => {
   it('says it in one sentence', () => {
     expect(sampleReport().sentence).toBe(
       '3 of 12 compared workloads are identical over 18 conditions on 2 machines; ' +
-        '7 differ: reduce.sum, seen with js.order, train.mlp, seen with tfjs-wasm.variant and backend, ' +
-        'train.cnn, seen with backend, elementary.exp, seen with libm.hwcaps, and 3 more; ' +
+        '7 differ: reduce.sum (seen with js.order), train.mlp (seen with tfjs-wasm.variant and backend), ' +
+        'train.cnn (seen with backend), elementary.exp (seen with libm.hwcaps), and 3 more; ' +
         '1 computed on different inputs: nn.softmax; 1 differs from run to run: reduce.sum; ' +
         '2 are incomplete: nn.conv2d, linalg.gemv',
     )

@@ -2,7 +2,7 @@ import type { Execution } from '../../shared/execution.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import { type CellOutcome, cellOutcomes, compareText, type Ending } from '../compare/cells.ts'
 import type { RunData } from '../records.ts'
-import { computeFindings } from '../findings/index.ts'
+import { computeFindings, type FindingsOptions } from '../findings/index.ts'
 import { type Comparison, type Report, type ReportCell, type ReportCore, reportSchemaName } from './format.ts'
 
 /**
@@ -11,7 +11,12 @@ import { type Comparison, type Report, type ReportCell, type ReportCore, reportS
  *
  * @param software such as `bitfleet 0.1.0`
  */
-export function assembleReport(data: RunData, comparisons: readonly Comparison[], software: string): Report {
+export function assembleReport(
+  data: RunData,
+  comparisons: readonly Comparison[],
+  software: string,
+  options?: FindingsOptions,
+): Report {
   const { run } = data
   const outcomes = cellOutcomes(data)
   const core: ReportCore = {
@@ -34,12 +39,12 @@ export function assembleReport(data: RunData, comparisons: readonly Comparison[]
     cells: outcomes.map(reportCell),
     comparisons: [...comparisons],
   }
-  return withFindings(core)
+  return withFindings(core, options)
 }
 
 /** A report with its claims, and its sentence and verdict on top. Members without a value are left out. */
-export function withFindings({ schema, ...core }: ReportCore): Report {
-  const findings = computeFindings({ schema, ...core })
+export function withFindings({ schema, ...core }: ReportCore, options?: FindingsOptions): Report {
+  const findings = computeFindings({ schema, ...core }, options)
   const { sentence, verdict } = findings
   return withoutUndefined({ schema, sentence, verdict, findings, ...core })
 }

@@ -44,8 +44,7 @@ const columns: Record<string, (cell: ReportCell, placed: Placed, agentName: stri
   inputs_equal: (_cell, { comparison }) => yesNo(comparison?.inputsEqual),
   differs_from: (_cell, { divergence }) => divergence?.classes[0] ?? '',
   differs_at: (_cell, { divergence }) => (divergence ? checkpointText(divergence) : ''),
-  differs_element: (_cell, { divergence }) =>
-    divergence ? elementText(divergence.indices, divergence.element) : '',
+  differs_element: (_cell, { divergence }) => (divergence ? elementText(divergence.indices, divergence.element) : ''),
   differs_bits: (_cell, { divergence }) => divergence?.bits?.join(' ') ?? '',
   differs_ulp: (_cell, { divergence }) => divergence?.ulp ?? '',
   differs_kind: (_cell, { divergence }) => (divergence?.statistics ? kindText(divergence.statistics) : ''),

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type Digest, digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { formatNpy, npyFileName } from '../../shared/npy.ts'
-import { type DType, createTensor } from '../../shared/tensor.ts'
+import { type DType, createTensor, dtypeBytes, elementCount } from '../../shared/tensor.ts'
 import { type Trace, parseTrace } from '../../shared/trace.ts'
 import type { Artifacts } from '../records.ts'
 import type { Divergence, Report } from './format.ts'
@@ -13,7 +13,7 @@ export interface ExportedTensor {
   readonly digest: Digest
   readonly dtype: DType
   readonly shape: readonly number[]
-  /** Path below `artifacts/`; null where the bytes were not kept. */
+  /** Path below `artifacts/`; null if the bytes were not kept or do not fit dtype and shape. */
   readonly file: string | null
   /** A cell that produced it: of cells with equal traces, the first. */
   readonly cell: string
@@ -67,7 +67,9 @@ export async function exportArtifacts(
               `${name} of ${id}: the store's bytes have ${digestOf(bytes)}, the trace says ${tensor}`,
             )
           }
-          file = bytes ? tensorFileName(name, dtype, shape, tensor) : null
+          // Of a trace that says another size than its bytes have, the other tensors are exported all the same.
+          const fits = bytes?.byteLength === elementCount(shape) * dtypeBytes[dtype]
+          file = fits ? tensorFileName(name, dtype, shape, tensor) : null
           files.set(key, file)
           if (bytes && file)
             await writeWhole(join(dir, 'artifacts', file), formatNpy(createTensor(dtype, shape, bytes)))

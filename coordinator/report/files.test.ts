@@ -92,6 +92,17 @@ describe('exported artifacts', () => {
     }
   })
 
+  it('leave out bytes that do not fit what a trace says, and hold the others', async () => {
+    const run = createSyntheticRun([syntheticAgent('a')])
+    const wrong = { ...f32([1, 2]), shape: [3] }
+    const checkpoints = [wrong, f32([3])].map((tensor, step) => ({ step, name: 'y', tensor }))
+    run.add({ workload: 'w', backend: 'js', executions: [{ checkpoints }] })
+    const report = assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
+    const out = join(dir, 'unfit')
+    expect(await exportArtifacts(report, run.artifacts, out, 'all')).toMatchObject({ written: 1, missing: 1 })
+    expect((await indexOf(out)).map(({ file }) => file === null)).toEqual([true, false])
+  })
+
   it('hold every result of a cell that disagrees with itself, when only outputs are asked for', async () => {
     const run = createSyntheticRun([syntheticAgent('a')])
     const execution = (value: number) => ({ checkpoints: [{ step: 0, name: 'y', tensor: f32([value]) }] })

@@ -214,9 +214,7 @@ export const findingsSchema = z.object({
   causes: z.array(causeFindingSchema),
   self: z.array(selfFindingSchema),
   /** What agreement of the cells shows; null where no cell agreed with itself. */
-  agreement: z
-    .object({ least: z.number().int(), most: z.number().int(), text: z.string() })
-    .nullable(),
+  agreement: z.object({ least: z.number().int(), most: z.number().int(), text: z.string() }).nullable(),
   notices: z.array(noticeSchema),
 })
 export type Findings = z.infer<typeof findingsSchema>

@@ -5,7 +5,23 @@ import { agentRecordSchema } from '../../shared/messages.ts'
 import { dtypes } from '../../shared/tensor.ts'
 import { findingsSchema, verdicts } from './findings-format.ts'
 
-export { type CauseFinding, type Counts, type Findings, type KnobFinding, type Machine, type MachinesFinding, type Notice, type NoticeKind, type RowFinding, type SelfFinding, type SettingFinding, type Strength, type VariableFinding, type Verdict, verdicts } from './findings-format.ts'
+export {
+  type CauseFinding,
+  type Counts,
+  type Findings,
+  type KnobFinding,
+  type Machine,
+  type MachinesFinding,
+  type Notice,
+  type NoticeKind,
+  type RowFinding,
+  type SelfFinding,
+  type SettingFinding,
+  type Strength,
+  type VariableFinding,
+  type Verdict,
+  verdicts,
+} from './findings-format.ts'
 
 /** `bitfleet/report@2`: what `report.json` holds. Every other form of the report only renders it. */
 export const reportSchemaName = 'bitfleet/report@2'

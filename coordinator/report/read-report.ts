@@ -61,10 +61,14 @@ function fromFirstVersion(report: Loose): Loose {
   }
 }
 
-function upgradeComparison(comparison: Loose, completed: ReadonlySet<unknown>, lacks: ReadonlyMap<unknown, unknown>): Loose {
+function upgradeComparison(
+  comparison: Loose,
+  completed: ReadonlySet<unknown>,
+  lacks: ReadonlyMap<unknown, unknown>,
+): Loose {
   const unsupported = Array.isArray(comparison.unsupported) ? comparison.unsupported : []
   const inClasses = recordsOf(comparison.classes).flatMap(({ cells }) => (Array.isArray(cells) ? cells : []))
-  const unstable = recordsOf(comparison.nondeterministic).map(({ cell }) => cell as unknown)
+  const unstable = recordsOf(comparison.nondeterministic).map(({ cell }) => cell)
   const members = [...inClasses, ...unstable].filter((id) => completed.has(id))
   const compared = members.length > 1 ? members : []
   const said = comparison.selfConsistency

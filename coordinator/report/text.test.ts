@@ -17,10 +17,14 @@ describe('the report for a terminal', () => {
     expect(text).toMatch(/A and B differ at sum .*1 ULP apart/)
     expect(text).toMatch(/A holds the correctly rounded result, by js order=exact\. From it: B C 1 ULP\./)
     expect(text).toMatch(/4 ULP apart; loss 4 ULP at step 12, .+; predicted labels that differ: 3 of 40/)
-    expect(text).toMatch(/js order=atomic:4 on rack-1 gave 3 distinct results in 8 executions; they first differ at checkpoint 1 sum/)
+    expect(text).toMatch(
+      /js order=atomic:4 on rack-1 gave 3 distinct results in 8 executions; they first differ at checkpoint 1 sum/,
+    )
     expect(text).toMatch(/tested: js\.order was changed alone in 2 trials: the bits followed in all/)
     expect(text).toMatch(/observed: over the cells, the bits go along with knob\.js\.order/)
-    expect(text).toMatch(/Replaced: openblas\.coreType: .*was replaced by SkylakeX.*OPENBLAS_CORETYPE=Haswell was ignored/)
+    expect(text).toMatch(
+      /Replaced: openblas\.coreType: .*was replaced by SkylakeX.*OPENBLAS_CORETYPE=Haswell was ignored/,
+    )
   })
 
   it('keeps the table within the terminal', () => {
@@ -47,7 +51,9 @@ describe('the report for a terminal', () => {
 describe('the report in Markdown', () => {
   it('has the table of classes, the divergences and the plan', () => {
     const markdown = renderMarkdown(sampleReport())
-    expect(markdown).toMatch(/^\| reduce\.sum dtype=f32 n=64 \| \*\*A\*\* \| \*\*A\*\* \| B \| B \| C \| C \| C \| C \|/m)
+    expect(markdown).toMatch(
+      /^\| reduce\.sum dtype=f32 n=64 \| \*\*A\*\* \| \*\*A\*\* \| B \| B \| C \| C \| C \| C \|/m,
+    )
     expect(markdown).toContain('bold: the correctly rounded result; ~ nondeterministic')
     expect(markdown).toMatch(/### elementary\.exp dtype=f64 n=256: divergent/)
     expect(markdown).toContain('```yaml')

@@ -122,7 +122,10 @@ export function ulpText(ulp: string | null): string {
 }
 
 /** What agreement shows, and what it does not, in a few words beside each workload. */
-export function agreementShort({ executions, otherOutcomesBelow: below }: NonNullable<Comparison['selfConsistency']>): string {
+export function agreementShort({
+  executions,
+  otherOutcomesBelow: below,
+}: NonNullable<Comparison['selfConsistency']>): string {
   return below === null
     ? 'A cell ran once: whether it agrees with itself is not known.'
     : `A cell's ${executions} executions are equal: with 95 % confidence, its other outcomes are rarer than ${percent(below)}.`

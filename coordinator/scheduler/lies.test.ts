@@ -28,7 +28,7 @@ const withSchema: WorkloadDescription = {
   ...{ id: 'row-sum', version: 3, title: '', summary: '' },
   params: z.object({ name: z.string().default('sum') }),
   schema(params, inputs): CheckpointSpec[] {
-    const { dtype, shape } = inputs?.find(({ digest }) => digest === input.digest) as JobInput
+    const { dtype, shape } = (inputs ?? []).find(({ digest }) => digest === input.digest) as JobInput
     return [
       { step: 0, name: 'input', dtype, shape, role: 'input' },
       { step: 1, name: (params as { name: string }).name, dtype: 'f32', shape: [], role: 'output' },

@@ -112,7 +112,8 @@ describe('a run that a coordinator left under way', () => {
     await second.resume()
     const back = await bench.connect(second, agentRecord('a-1'))
     const report = await bench.finish(second, id)
-    expect(report.cells.map(({ status }) => status)).toEqual(['completed', 'missing'])
+    // Either cell may be the first of its round.
+    expect(report.cells.map(({ status }) => status).sort()).toEqual(['completed', 'missing'])
     expect(back.received.some(({ message }) => message.type === 'job')).toBe(false)
   })
 

@@ -617,8 +617,9 @@ class Ends(unittest.TestCase):
 
         ended = self.go(before=limit)
         self.assertEqual(ended.code, 1)
-        self.assertRegex(ended.err, r"000002.safetensors cannot be written: File too large; the last step written is 0")
-        self.assertEqual(ended.told.files, ["000001.safetensors"])
+        self.assertRegex(ended.err, r"000003.safetensors cannot be written: File too large; the last step written is 0")
+        # The weights, and what step 1 was given.
+        self.assertEqual(ended.told.files, ["000001.safetensors", "000002.safetensors"])
         # A script that goes on whatever happens must not end as if its trace were whole.
         ended = self.go(step="try: trace.step(loss)\n            except Exception: pass", before=limit)
         self.assertEqual(ended.code, 1)

@@ -174,6 +174,22 @@ class Roles(unittest.TestCase):
         with self.assertRaisesRegex(TraceError, r"batch was called after close\(\)"):
             trace.batch(x=Numbers(1))
 
+    def test_a_step_that_is_written_in_part_is_not_the_last_one_written(self):
+        trace = self.trace()
+        trace.batch(x=Numbers(1))
+        trace.step(0.5)
+        whole = trace.folder.write
+
+        def write(step, tensors, role=None):
+            if role is None:
+                raise trace.folder._cannot("file", OSError(28, "No space left on device"))
+            whole(step, tensors, role)
+
+        trace.batch(x=Numbers(2))
+        with mock.patch.object(trace.folder, "write", write), self.assertRaisesRegex(TraceError, "written is 1;"):
+            trace.step(0.5)
+        trace.broken = None
+
     def test_roles_change_no_order_where_much_is_held(self):
         trace = self.trace()
         with mock.patch.object(bitfleet_trace, "_held_bytes", 20):

@@ -99,7 +99,10 @@ export function findReal(design: PowerDesign): { claimed: boolean; needs: number
     const trace = trial >= trials - stayingTrials ? 'same' : level % 2 === 0 ? 'even' : 'odd'
     const random = level >= levels - randomLevels
     return trialCell({
-      ...{ row: String(row), backend: 'coin', device: `gpu${trial}`, knobs: { real: level } },
+      row: String(row),
+      backend: 'coin',
+      device: `gpu${trial}`,
+      knobs: { real: level },
       traces: Array.from({ length: executions }, () => (random ? String(stream.u32()) : trace)),
     })
   })

@@ -52,7 +52,9 @@ factors:
       ['SkylakeX', 'override'],
     ])
     const [best] = comparison?.explanations ?? []
-    expect([...(best?.facts ?? []), ...Object.values(best?.inseparable ?? {}).flat()]).toContain('knob.coreType')
+    expect([...(best?.facts ?? []), ...Object.values(best?.inseparable ?? {}).flat()]).toContain(
+      'knob.openblas.coreType',
+    )
     expect(comparison?.divergences[0]?.bits?.[0]).toMatch(/^[0-9a-f]{8}$/)
   })
 

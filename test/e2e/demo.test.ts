@@ -64,7 +64,7 @@ describe('the demo', () => {
       const [best] = explanations
       expect(best?.equal).toBe(true)
       const named = [...(best?.facts ?? []), ...Object.values(best?.inseparable ?? {}).flat()]
-      expect(named.some((fact) => /^knob\.(effective\.)?hwcaps/.test(fact))).toBe(true)
+      expect(named.some((fact) => /^knob\.libm\.(effective\.)?hwcaps/.test(fact))).toBe(true)
     }
   })
 

@@ -85,9 +85,10 @@ interface Slot {
   /** Patterns of a less patterns of b, modulo a power of two. */
   readonly sum32: Int32Array
   readonly sum64: BigInt64Array
-  /** Of each of `counted`, then the close ones among them; four lanes each. */
+  /** Of each of `counted`, then the close ones of the last kinds but one; four lanes each. */
   readonly kinds: Int32Array
-  readonly zeros: Uint32Array
+  /** Pairs by the highest bit of their distance less 1: tally.as.ts says in which rows. */
+  readonly rows: Uint32Array
   /** Copies a block of each in; returns how many elements to count, with equal ones up to a multiple of the lanes. */
   fill(dtype: FloatDType, a: Uint8Array, b: Uint8Array): number
 }
@@ -105,8 +106,8 @@ function openSlot({ buffer }: SharedMemory, slot: number): Slot {
     largest64: new BigUint64Array(buffer, results + 144, 1),
     sum32: new Int32Array(buffer, results + 160, 4),
     sum64: new BigInt64Array(buffer, results + 160, 2),
-    kinds: new Int32Array(buffer, results + 192, 9 * 4),
-    zeros: new Uint32Array(buffer, results + 336, 65 * lanes),
+    kinds: new Int32Array(buffer, results + 192, 10 * 4),
+    rows: new Uint32Array(buffer, results + 352, 159 * lanes),
     fill(dtype, a, b) {
       const width = dtypeBytes[dtype]
       const elements = Math.ceil(a.length / width / lanes) * lanes
@@ -129,6 +130,7 @@ const counted: readonly FloatKind[] = [
   'subnormal-zero',
   'zero',
   'saturation',
+  'sign-of-zero',
 ]
 
 function createTotals() {
@@ -144,8 +146,11 @@ function createTotals() {
       const unequal = sumOf(slot.unequal, 0, 4)
       if (unequal === 0) return
       total.unequal += unequal
-      const apart = addRanks(ranks, dtype, slot.zeros)
-      addKinds(kinds, unequal, apart, slot.kinds)
+      const apart = addKinds(kinds, unequal, slot.kinds)
+      const near = addRanks(ranks, dtype, slot.rows, apart)
+      const nearOthers = sumOf(slot.kinds, counted.length * 4, 4)
+      kinds.rounding += near - nearOthers
+      kinds.larger += apart - near - otherKinds(slot.kinds) + nearOthers
       const most = dtype === 'f64' ? (slot.largest64[0] as bigint) : BigInt(Math.max(...slot.largest32))
       if (most > maxUlp) maxUlp = most
       for (const part of dtype === 'f64' ? slot.sum64 : slot.sum32) sum += BigInt(part)
@@ -158,41 +163,42 @@ function createTotals() {
   }
 }
 
-/**
- * Adds a block's counts by leading zeros of the distance less 1: 64 for 1, 63 for 2, 62 for 3 and 4. No leading zeros
- * are a distance above 2⁶³, which is rank 65, or in the narrow formats one of 0.
- *
- * @returns how many pairs have a distance of at least 1, and how many of those at most that of rounding
- */
-function addRanks(ranks: Float64Array, dtype: FloatDType, zeros: Uint32Array): { near: number; far: number } {
-  let [near, far] = [0, 0]
-  for (let rank = 1; rank < (dtype === 'f64' ? rankCount : rankCount - 1); rank++) {
-    const count = sumOf(zeros, (65 - rank) * lanes, lanes)
-    ranks[rank] = (ranks[rank] as number) + count
-    if (rank <= roundingRank) near += count
-    else far += count
-  }
-  return { near, far }
-}
-
-function addKinds(
-  kinds: Record<FloatKind, number>,
-  unequal: number,
-  { near, far }: { near: number; far: number },
-  counts: Int32Array,
-): void {
-  let nans = 0
-  let others = 0
+/** Adds a block's counts by kind. @returns how many pairs have a distance of at least 1 */
+function addKinds(kinds: Record<FloatKind, number>, unequal: number, counts: Int32Array): number {
+  let apart = unequal
   counted.forEach((kind, i) => {
     const count = sumOf(counts, i * 4, 4)
     kinds[kind] += count
-    if (kind.startsWith('nan')) nans += count
-    else others += count
+    if (kind.startsWith('nan') || kind === 'sign-of-zero') apart -= count
   })
-  const nearOthers = sumOf(counts, counted.length * 4, 4)
-  kinds.rounding += near - nearOthers
-  kinds.larger += far - (others - nearOthers)
-  kinds['sign-of-zero'] += unequal - nans - near - far
+  return apart
+}
+
+/** Pairs of the counted kinds that have a distance of at least 1. */
+function otherKinds(counts: Int32Array): number {
+  return counted.reduce((sum, kind, i) => {
+    return kind.startsWith('nan') || kind === 'sign-of-zero' ? sum : sum + sumOf(counts, i * 4, 4)
+  }, 0)
+}
+
+/**
+ * Adds a block's counts by rank.
+ *
+ * @param apart pairs with a distance of at least 1
+ * @returns how many of them have at most that of rounding
+ */
+function addRanks(ranks: Float64Array, dtype: FloatDType, rows: Uint32Array, apart: number): number {
+  let near = 0
+  let rest = apart
+  for (let rank = 1; rank < rankCount && rest > 0; rank++) {
+    // Of the narrow formats the last row has distances of 0 too: what no other row has is in rank 33.
+    const row = dtype === 'f64' ? 65 - rank : rank === 1 ? 0 : 125 + rank
+    const count = dtype !== 'f64' && rank === 33 ? rest : sumOf(rows, row * lanes, lanes)
+    ranks[rank] = (ranks[rank] as number) + count
+    rest -= count
+    if (rank <= roundingRank) near += count
+  }
+  return near
 }
 
 function sumOf(counts: Int32Array | Uint32Array, from: number, length: number): number {

@@ -17,10 +17,11 @@ const LARGEST: usize = UNEQUAL + 16 // the largest distance: u32[4] or u64[1]
 const SUM: usize = LARGEST + 16 // Σ of patterns of a − patterns of b: i32[4] or i64[2]
 const SPECIAL: usize = SUM + 16 // u64: not 0 if the block has a difference that the second count must see
 const KINDS: usize = SPECIAL + 16 // i32[4] for each of the kinds below
-// u32[65][8] by the leading zeros of distance − 1 in 64 bits; each lane counts for itself, so that no store waits for
-// another's. Without leading zeros: a distance of 0 in the narrow formats, one above 2⁶³ in binary64.
-const ZEROS: usize = KINDS + 9 * 16
-const END: usize = ZEROS + 65 * 8 * 4
+// u32[rows][8] by the highest bit of distance − 1; each lane counts for itself, so that no store waits for another's.
+// Of binary64: row 64 − (number of that bit + 1), for distances of at least 1. Of the narrow formats: row 127 + number of
+// that bit, row 0 for a distance of 1; distances of 0 are in row 158 among those above 2³¹.
+const ROWS: usize = KINDS + 10 * 16
+const END: usize = ROWS + 159 * 8 * 4
 
 const NAN_SIGN: usize = KINDS
 const NAN_PAYLOAD: usize = KINDS + 16
@@ -30,25 +31,42 @@ const INFINITY_FINITE: usize = KINDS + 64
 const SUBNORMAL_ZERO: usize = KINDS + 80
 const ZERO: usize = KINDS + 96
 const SATURATION: usize = KINDS + 112
-/** Of the five kinds above: pairs as close as those of kind rounding. */
-const NEAR: usize = KINDS + 128
+const SIGN_OF_ZERO: usize = KINDS + 128
+/** Of the five kinds before that: pairs as close as those of kind rounding. */
+const NEAR: usize = KINDS + 144
 /** ULPs up to which a difference is of kind rounding; tally.ts has it too. */
 const ROUNDING: i32 = 8
 
 // @ts-ignore: decorator
 @inline
-function countZeros(slot: usize, d: u64, lane: usize): void {
+function countOfF64(slot: usize, d: u64, lane: usize): void {
   const at = slot + (<usize>clz<u64>(d - 1) << 5) + (lane << 2)
-  store<u32>(at, load<u32>(at, ZEROS) + 1, ZEROS)
+  store<u32>(at, load<u32>(at, ROWS) + 1, ROWS)
 }
 
 // @ts-ignore: decorator
 @inline
+function addAt(at: usize): void {
+  store<u32>(at, load<u32>(at, ROWS) + 1, ROWS)
+}
+
+/** Four distances of a narrow format: the exponents of the highest bits of distance − 1, found as binary32 has them. */
+// @ts-ignore: decorator
+@inline
 function countFour(slot: usize, d: v128, lane: usize): void {
-  countZeros(slot, <u32>i32x4.extract_lane(d, 0), lane)
-  countZeros(slot, <u32>i32x4.extract_lane(d, 1), lane + 1)
-  countZeros(slot, <u32>i32x4.extract_lane(d, 2), lane + 2)
-  countZeros(slot, <u32>i32x4.extract_lane(d, 3), lane + 3)
+  const less = i32x4.sub(d, i32x4.splat(1))
+  // Without the bit below the highest, no conversion rounds up to the next power of two. The conversion takes its
+  // operand as signed, which leaves the exponent of 2³¹ as it is.
+  const high = i32x4.min_u(v128.andnot(less, i32x4.shr_u(less, 1)), i32x4.splat(0x80000000))
+  const float = f32x4.convert_i32x4_s(high)
+  const rows = v128.and(i32x4.shr_u(float, 18), i32x4.splat(0xff << 5))
+  const first = i64x2.extract_lane(rows, 0)
+  const second = i64x2.extract_lane(rows, 1)
+  const at = slot + (lane << 2)
+  addAt(at + <usize>(<u32>first))
+  addAt(at + 4 + <usize>(first >>> 32))
+  addAt(at + 8 + <usize>(<u32>second))
+  addAt(at + 12 + <usize>(second >>> 32))
 }
 
 // @ts-ignore: decorator
@@ -217,7 +235,7 @@ function narrowKinds(slot: usize, n: i32, format: i32): void {
   const step: usize = format == 32 ? 16 : 8
   const end = slot + A + (<usize>n >> 2) * step
   let nanSign = zero, nanPayload = zero, nanNumber = zero, infinitySign = zero, infinityFinite = zero
-  let subnormalZero = zero, zeroNumber = zero, saturation = zero, close = zero
+  let subnormalZero = zero, zeroNumber = zero, saturation = zero, close = zero, signOfZero = zero
   for (let a = slot + A, b = slot + B; a < end; a += step, b += step) {
     const x = loadFour(a, format, false)
     const y = loadFour(b, format, false)
@@ -228,6 +246,7 @@ function narrowKinds(slot: usize, n: i32, format: i32): void {
     const finite = v128.and(unequal, i32x4.lt_s(large, infinity))
     const oneZero = v128.andnot(v128.and(finite, i32x4.eq(small, zero)), same)
     const subnormal = v128.and(oneZero, i32x4.lt_s(large, leastNormal))
+    signOfZero = i32x4.sub(signOfZero, v128.and(unequal, i32x4.eq(large, zero)))
     subnormalZero = i32x4.sub(subnormalZero, subnormal)
     zeroNumber = i32x4.sub(zeroNumber, v128.andnot(oneZero, subnormal))
     // The distance from zero is the magnitude.
@@ -257,6 +276,7 @@ function narrowKinds(slot: usize, n: i32, format: i32): void {
   v128.store(slot, subnormalZero, SUBNORMAL_ZERO)
   v128.store(slot, zeroNumber, ZERO)
   v128.store(slot, saturation, SATURATION)
+  v128.store(slot, signOfZero, SIGN_OF_ZERO)
   v128.store(slot, close, NEAR)
 }
 
@@ -315,7 +335,7 @@ function countOne(slot: usize, a: i64, b: i64, lane: usize): void {
   if (x > INFINITY64 || y > INFINITY64) return
   const d = distance64(a, b)
   if (d > load<u64>(slot, LARGEST)) store<u64>(slot, d, LARGEST)
-  if (d != 0) countZeros(slot, d, lane)
+  if (d != 0) countOfF64(slot, d, lane)
 }
 
 /** As narrowKinds, an element at a time. */
@@ -341,7 +361,10 @@ function kindOfOne(slot: usize, a: i64, b: i64): void {
   if (large == INFINITY64) {
     addOne(slot, small == INFINITY64 ? INFINITY_SIGN : small == largestFinite ? SATURATION : INFINITY_FINITE)
   } else if (small == 0) {
-    if (large == 0) return
+    if (large == 0) {
+      addOne(slot, SIGN_OF_ZERO)
+      return
+    }
     addOne(slot, large < LEAST_NORMAL64 ? SUBNORMAL_ZERO : ZERO)
   } else if (large == largestFinite && small < large && !near) {
     addOne(slot, SATURATION)

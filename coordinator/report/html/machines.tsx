@@ -12,25 +12,31 @@ const maxNamed = 24
 /** Machines × workloads: who agrees, and who is the odd one. */
 export function MachinesSection({ view }: { view: View }) {
   const { machines } = view.report.findings
-  if (machines.machines.length < 2) return null
+  if (machines.machines.length < 2 || machines.rows.length === 0) return null
   const rows = machines.rows.filter(({ letters }) => new Set(letters.filter((letter) => letter !== null)).size > 1)
   const lettered = machines.machines.length <= maxLettered
   return (
     <section aria-labelledby="machines-title">
       <div class="wide">
         <h2 id="machines-title">Machines</h2>
-        <p class="machines-text">{visibleLine(machines.text)}</p>
         {rows.length > 0 ? (
           <>
             <p class="lead">
               Equal letters in a row: equal bits over all conditions that the machines share. A framed letter is the odd
               machine: it is outside a class that holds more than half of them.
             </p>
-            <div class="scroll matrix machines" tabindex={0} role="group" aria-labelledby="machines-title">
+            <div
+              class={`scroll matrix machines ${lettered ? '' : 'strips'}`}
+              tabindex={0}
+              role="group"
+              aria-labelledby="machines-title"
+            >
               {lettered ? <Lettered view={view} rows={rows} /> : <Strips view={view} rows={rows} />}
             </div>
           </>
-        ) : null}
+        ) : (
+          <p>All of them have equal bits in every workload that they share.</p>
+        )}
         <Candidates machines={machines} />
       </div>
     </section>
@@ -93,7 +99,12 @@ function Strips({ view, rows }: { view: View; rows: Rows }) {
     <table class="strip">
       <caption>
         {plural(width, 'machine')} from left to right in the order of their names. A line marks each odd one
-        {odd.length > 0 ? `: ${odd.slice(0, maxNamed).map(({ name }) => visibleLine(name)).join(', ')}` : ''}
+        {odd.length > 0
+          ? `: ${odd
+              .slice(0, maxNamed)
+              .map(({ name }) => visibleLine(name))
+              .join(', ')}`
+          : ''}
         {odd.length > maxNamed ? ` and ${grouped(odd.length - maxNamed)} more` : ''}.
       </caption>
       <tbody>

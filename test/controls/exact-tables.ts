@@ -2,17 +2,15 @@ import { createClaimRule } from '../../coordinator/findings/claim.ts'
 import { otherOutcomesBelow } from '../../coordinator/compare/self.ts'
 import { executionsNeeded } from '../../shared/executions-needed.ts'
 import { exactErrorOfAlike } from './exact-error.ts'
-import { markdownTable, writeSection } from './write-section.ts'
+import { markdownTable } from './write-section.ts'
 
-// Tables that need no sampling. `npm run controls:tables` writes them into docs/controls.md.
-
-const file = 'docs/controls.md'
+// Tables that need no sampling.
 
 function percent(share: number): string {
   return `${(100 * share).toPrecision(2)} %`
 }
 
-function selfTable(): string {
+export function selfTable(): string {
   const rows = [1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 60].map((k) => {
     const share = otherOutcomesBelow(k)
     return [k, share === null ? 'nothing is known' : percent(share)]
@@ -24,7 +22,7 @@ If all k executions of a cell are equal, then with 95 % confidence all other out
 ${markdownTable(['executions', 'other outcomes are rarer than'], rows)}`
 }
 
-function neededTable(): string {
+export function neededTable(): string {
   const settings = [1, 2, 5, 6, 10, 25, 26, 50, 100, 102, 103, 409, 410, 1000, 10_000]
   const rows = settings.map((pairs) => {
     const rule = createClaimRule(pairs)
@@ -56,6 +54,3 @@ function largestError(pairs: number): number {
   }
   return worst
 }
-
-writeSection(file, 'self', selfTable())
-writeSection(file, 'executions', neededTable())

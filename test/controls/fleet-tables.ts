@@ -1,0 +1,87 @@
+import { triedAtMost } from '../../coordinator/explain/assignments.ts'
+import { canShowCause, waysToPart } from '../../coordinator/explain/ways.ts'
+import { blurredUpdates, type FleetKind, noiseFleets, plainUpdate } from './fleets.ts'
+import type { FleetTally } from './measure.ts'
+
+// Tables for docs/controls.md. They are written between markers, so that the text around them stays.
+
+const sizes = [8, 12, 20, 50]
+
+interface FleetRow {
+  readonly kind: FleetKind
+  readonly size: number
+}
+
+const rowsOf = (kinds: readonly FleetKind[]): FleetRow[] =>
+  kinds.flatMap((kind) => sizes.map((size) => ({ kind, size })))
+const updateRows = rowsOf([plainUpdate, ...blurredUpdates])
+const noiseRows = rowsOf(noiseFleets)
+
+/** All kinds and sizes that are measured: the updated fleets first. */
+export const fleetRows: readonly FleetRow[] = [...updateRows, ...noiseRows]
+
+/** The table of fleets without a cause: how often one is headlined all the same. @param tallies of `fleetRows` */
+export function noiseTable(tallies: readonly FleetTally[]): string {
+  return table(
+    ['noise fleet', 'machines', 'fleets', 'headlined a cause', 'smallest set has a chance of at most 5 %'],
+    noiseRows.map(({ kind, size }, i) => {
+      const { fleets, headlined, unlikely } = tallies[updateRows.length + i] as FleetTally
+      return [kind.name, String(size), String(fleets), share(headlined, fleets), share(unlikely, fleets)]
+    }),
+  )
+}
+
+/** The table of fleets with a cause: how often it is found. @param tallies of `fleetRows` */
+export function updateTable(tallies: readonly FleetTally[]): string {
+  return table(
+    ['updated fleet', 'machines', 'fleets', 'headlined the update', 'headlined something else'],
+    updateRows.map(({ kind, size }, i) => {
+      const { fleets, headlined, found } = tallies[i] as FleetTally
+      return [kind.name, String(size), String(fleets), share(found, fleets), share(headlined - found, fleets)]
+    }),
+  )
+}
+
+/** What a number of machines can show at all: the smallest chance that a perfect match can have. */
+export function reachTable(): string {
+  const odd = [1, 2, 3, 4]
+  const rows = [2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 19, 20, 30, 50, 100].map((n) => {
+    const half = Math.floor(n / 2)
+    const third = Math.floor(n / 3)
+    const classes = [
+      ...odd.map((k) => (k <= half ? [n - k, k] : undefined)),
+      [n - half, half],
+      n >= 3 ? [n - 2 * third, third, third] : undefined,
+    ]
+    return [String(n), ...classes.map((all) => (all ? reach(all) : ''))]
+  })
+  return table(['machines', ...odd.map((k) => (k === 1 ? 'one odd' : `${k} odd`)), 'halves', 'thirds'], rows)
+}
+
+/** In brackets if it is above 5 %: then a report gives no figure. */
+function reach(classes: readonly number[]): string {
+  const ways = waysToPart(classes)
+  const chance = 1 / Math.min(Number(ways), triedAtMost)
+  const text = `${Number((100 * chance).toPrecision(2))} %`
+  return canShowCause(ways) ? text : `(${text})`
+}
+
+/** The text with a table between `<!-- name -->` and `<!-- /name -->`. @throws Error if the markers are missing */
+export function withTable(text: string, name: string, content: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const [from, to] = [text.indexOf(start), text.indexOf(end)]
+  if (from === -1 || to < from) throw new Error(`no ${start} … ${end} in the text`)
+  return `${text.slice(0, from + start.length)}\n\n${content}\n${text.slice(to)}`
+}
+
+function share(count: number, all: number): string {
+  return `${((100 * count) / all).toFixed(1)} %`
+}
+
+/** A Markdown table with columns of equal width, as the formatter leaves it. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((text, c) => Math.max(3, text.length, ...rows.map((row) => (row[c] ?? '').length)))
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((text, c) => text.padEnd(widths[c] as number)).join(' | ')} |`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line), ''].join('\n')
+}
