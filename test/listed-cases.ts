@@ -12,16 +12,19 @@ const cases = resolve(import.meta.dirname, 'fixtures/cases')
 const helper = resolve(import.meta.dirname, '../python')
 
 /** Each with its file, and the knobs that `programs add --knob` would take. */
-const programs = {
+export const casePrograms = {
+  fallback: { file: 'no-effect/fallback.py', knobs: ['core=CORE:Zen,NEOVERSEN1'] },
   order: { file: 'no-effect/order.py', knobs: ['parts=PARTS:1,4'] },
   row: { file: 'inputs-differ/plain.py', knobs: ['batch=ROW_BATCH:1,2,8', 'dtype=ROW_DTYPE:f32,bf16'] },
   loader: { file: 'dataloader/plain.py', knobs: ['workers=WORKERS:0,2', 'seeded=SEEDED:yes,no'] },
   aug: { file: 'dataloader/aug.py', knobs: ['workers=WORKERS:0,2', 'seeded=SEEDED:yes,no'] },
+  nan: { file: 'nan/nan.py', knobs: ['k=NANK:0,1,2'] },
+  mach: { file: 'machines/mach.py', knobs: ['dummy=DUMMY:1,2,3,4,5,6,7,8'] },
   coin: { file: 'coin/coin.py', knobs: ['mode=COIN_MODE:clock,p50,p10,p02,five,steady', 'dummy=COIN_DUMMY:1,2'] },
   'subnormal@plain': { file: 'flush/subnormal.py', knobs: [] },
   'subnormal@fast': { file: 'flush/subnormal.py', knobs: [] },
 } as const
-export type Case = keyof typeof programs
+export type Case = keyof typeof casePrograms
 
 /**
  * Lists some of the cases.
@@ -34,14 +37,14 @@ export async function listCases(names: readonly Case[], interpreter = python): P
   const commandOf = (name: Case) => {
     // The folder of the trace helper goes first among the modules: no plan and no list may set PYTHONPATH by a knob.
     const start = `import sys, runpy; sys.path.insert(0, ${JSON.stringify(helper)}); del sys.argv[0]; runpy.run_path(sys.argv[0], run_name="__main__")`
-    const script = join(cases, programs[name].file)
+    const script = join(cases, casePrograms[name].file)
     const command = name === 'aug' ? [executable, '-B', '-c', start, script] : [executable, '-B', script]
     return name.startsWith('subnormal') ? [...command, buildHelper(libraries, name === 'subnormal@fast')] : command
   }
   const listed = await listPrograms(
     Object.fromEntries(names.map((name) => [name, ''])),
     Object.fromEntries(names.map((name) => [name, () => commandOf(name)])),
-    Object.fromEntries(names.map((name) => [name, programs[name].knobs])),
+    Object.fromEntries(names.map((name) => [name, casePrograms[name].knobs])),
   )
   const remove = () => {
     listed.remove()
@@ -56,7 +59,7 @@ export function withoutCompiler(name: string): boolean {
 }
 
 /** Builds the library of case `flush`, with or without `-ffast-math`. */
-function buildHelper(folder: string, fast: boolean): string {
+export function buildHelper(folder: string, fast: boolean): string {
   const library = join(folder, fast ? 'fast.so' : 'plain.so')
   // From version 13 on, GCC links this file into programs only; any library may have it all the same.
   const object = execFileSync('cc', ['-print-file-name=crtfastmath.o'], { encoding: 'utf8' }).trim()

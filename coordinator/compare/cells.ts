@@ -2,6 +2,7 @@ import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Execution, Note, Outcome } from '../../shared/execution.ts'
 import { effectiveFact, type Facts } from '../../shared/facts.ts'
 import type { CellRecord, ExecutionRecord, RunData } from '../records.ts'
+import { byNaturalName } from '../report/wording.ts'
 import { withLacks } from './lack.ts'
 import { fillUnread } from './unread-facts.ts'
 
@@ -44,7 +45,7 @@ export interface CompletedExecution {
   readonly execution: Execution
 }
 
-/** Every cell of a run with what became of it, in the plan's order: by position, then by agent. */
+/** Every cell of a run with what became of it, in the plan's order: by position, then by its agent's name. */
 export function cellOutcomes({ run, cells, executions }: RunData): CellOutcome[] {
   const byCell = new Map<string, ExecutionRecord[]>()
   for (const record of executions) {
@@ -53,9 +54,12 @@ export function cellOutcomes({ run, cells, executions }: RunData): CellOutcome[]
     else byCell.set(record.cell, [record])
   }
   const agentFacts = new Map(run.agents.map(({ id, facts }) => [id, facts]))
+  // Keys of agents are random: letters by them would be others in each lab.
+  const names = new Map(run.agents.map(({ id, name }) => [id, name]))
+  const byAgent = (a: string, b: string) => byNaturalName(names.get(a) ?? '', names.get(b) ?? '') || compareText(a, b)
   const absent: Ending = { status: run.state === 'cancelled' ? 'cancelled' : 'missing' }
   const outcomes = cells
-    .toSorted((a, b) => a.position - b.position || compareText(a.agent, b.agent) || compareText(a.id, b.id))
+    .toSorted((a, b) => a.position - b.position || byAgent(a.agent, b.agent) || compareText(a.id, b.id))
     .map((cell) => cellOutcome(cell, byCell.get(cell.id) ?? [], agentFacts.get(cell.agent) ?? {}, absent))
   return withLacks(outcomes, run.agents)
 }

@@ -114,6 +114,15 @@ describe('cellOutcomes', () => {
     expect(outcome?.facts).toEqual({ 'fp.ftz': 'no' })
     expect(outcome?.varying).toEqual({ 'cpu.affinity': ['0', '1'] })
   })
+
+  it('orders the cells of one condition by the names of their agents, and not by their keys', () => {
+    const agents = [syntheticAgent('a-1', {}, 'node10'), syntheticAgent('a-2', {}, 'node2')]
+    const run = createSyntheticRun(agents)
+    for (const { id } of agents) run.add({ agent: id, workload: 'w', backend: 'js', executions: [of(1)] })
+    const data = run.data()
+    const side = { ...data, cells: data.cells.map((cell) => ({ ...cell, position: 1 })) }
+    expect(cellOutcomes(side).map(({ cell }) => cell.agent)).toEqual(['a-2', 'a-1'])
+  })
 })
 
 it('letters as a spreadsheet does', () => {

@@ -6,6 +6,7 @@ import { findDescription } from '../../workloads/catalogue.ts'
 import { noChance } from '../explain/chance.ts'
 import { minimalFacts } from '../explain/minimal-facts.ts'
 import { agentFactsById, plannedFacts, unitFacts } from '../explain/unit-facts.ts'
+import { findSilence, type Silence } from '../findings/silence.ts'
 import { ruleOf } from '../plan/row-rules.ts'
 import type { Artifacts, RunData } from '../records.ts'
 import type { Comparison, Divergence, Explanation } from '../report/format.ts'
@@ -33,14 +34,34 @@ const maxGrown = 12
 export async function compareRun(data: RunData, artifacts: Artifacts): Promise<Comparison[]> {
   const agentFacts = agentFactsById(data.run.agents)
   const comparisons: Comparison[] = []
-  for (const group of groupOutcomes(cellOutcomes(data))) {
+  const outcomes = cellOutcomes(data)
+  const silence = silenceOf(outcomes)
+  for (const group of groupOutcomes(outcomes)) {
     try {
-      comparisons.push(await compareGroup(group, data, agentFacts, artifacts))
+      comparisons.push(await compareGroup(group, data, { agentFacts, silence }, artifacts))
     } catch (error) {
       comparisons.push(classesAlone(group, data.run, messageOf(error)))
     }
   }
   return comparisons
+}
+
+/** What explanations are made from: facts, and which cells may serve as evidence. */
+interface Evidence {
+  readonly agentFacts: ReadonlyMap<string, Facts>
+  readonly silence: Silence
+}
+
+function silenceOf(outcomes: readonly CellOutcome[]): Silence {
+  return findSilence(
+    outcomes.map(({ cell, completed }) => ({
+      id: cell.id,
+      agent: cell.agent,
+      workload: `${cell.workload}@${cell.workloadVersion}`,
+      condition: cell.condition,
+      traces: completed.map(({ trace }) => trace),
+    })),
+  )
 }
 
 /** The row of a comparison that failed: what follows from the traces' digests, and why there is no more. */
@@ -87,7 +108,7 @@ function rowOf(group: Group, found: Classes, run: RunData['run']): Row {
 async function compareGroup(
   group: Group,
   data: RunData,
-  agentFacts: ReadonlyMap<string, Facts>,
+  evidence: Evidence,
   artifacts: Artifacts,
 ): Promise<Comparison> {
   const found = classify(group.outcomes)
@@ -107,7 +128,7 @@ async function compareGroup(
     inputs,
     reference: inputsEqual === false ? undefined : reference,
     divergences,
-    ...explain(found.classes, agentFacts, notes),
+    ...explain(found.classes, evidence, notes),
     ...(notes.length > 0 ? { notes } : {}),
   }
 }
@@ -218,12 +239,20 @@ async function compareWithThemselves(
   return disagreements
 }
 
+/** Over the cells that may serve as evidence: a condition that disagrees with itself explains nothing. */
 function explain(
-  classes: readonly TraceClass[],
-  agentFacts: ReadonlyMap<string, Facts>,
+  all: readonly TraceClass[],
+  { agentFacts, silence }: Evidence,
   notes: string[],
 ): Pick<Comparison, 'explanations' | 'unexplained'> {
-  if (classes.length < 2) return { explanations: [] }
+  if (all.length < 2) return { explanations: [] }
+  const classes = all.flatMap(({ members, ...found }) => {
+    const own = members.filter(({ cell }) => silence.reason(cell.id) === undefined)
+    return own.length === 0 ? [] : [{ ...found, members: own }]
+  })
+  if (classes.length < 2) {
+    return { explanations: [], unexplained: 'conditions disagree with themselves, so too few cells are evidence' }
+  }
   const units = classes.flatMap(({ letter, members }) =>
     members.map((outcome) => {
       const { cell, version, effective } = outcome

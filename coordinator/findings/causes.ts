@@ -4,7 +4,7 @@ import { explainMachines, type MachineExplanation, type ObservedSet } from '../e
 import type { FactSet } from '../explain/minimal-facts.ts'
 import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
-import type { CauseFinding, ReportCore } from '../report/format.ts'
+import type { CauseFinding, Explanation, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
 import { differingConditions, type MachineRow, machineRows } from './machine-rows.ts'
 import { type MachineName, machinesOf } from './machine-names.ts'
@@ -20,7 +20,7 @@ const namedAtMost = 6
  * @param listSteps bounds the work for the chance of a list of rules, which no headline depends on
  */
 export function findCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
-  return [...machineCauses(core, silence, listSteps), ...cellCauses(core)]
+  return [...machineCauses(core, silence, listSteps), ...cellCauses(core, silence)]
 }
 
 function machineCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
@@ -145,13 +145,15 @@ function setText(set: ObservedSet, machines: number): string {
 }
 
 /** Over cells of one row: named, and never as the cause. */
-function cellCauses({ comparisons }: ReportCore): CauseFinding[] {
+function cellCauses({ comparisons }: ReportCore, silence: Silence): CauseFinding[] {
   return comparisons.flatMap((comparison, index): CauseFinding[] => {
     if (comparison.classes.length < 2) return []
     const [best] = comparison.explanations
     const finding = { of: 'cells' as const, rows: [index], headlined: false, chance: null }
     if (best !== undefined) {
-      const text = `over the cells, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}; this alone shows no cause`
+      const silenced = comparison.classes.some((one) => one.cells.some((id) => silence.reason(id) !== undefined))
+      const over = silenced ? 'over the cells whose conditions agree with themselves' : 'over the cells'
+      const text = `${over}, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}${lackText(best)}; this alone shows no cause`
       return [{ ...finding, facts: namesOf(best), reasons: ['cells of one machine are not independent'], text }]
     }
     // Other inputs are the reason already.
@@ -159,6 +161,18 @@ function cellCauses({ comparisons }: ReportCore): CauseFinding[] {
     const text = `over the cells: unexplained: ${comparison.unexplained}`
     return [{ ...finding, facts: [], reasons: [comparison.unexplained], text }]
   })
+}
+
+/** A class whose cells do not have a fact may differ for another reason, such as its backend. */
+function lackText({ facts, values }: Pick<Explanation, 'facts' | 'values'>): string {
+  return facts
+    .flatMap((fact) => {
+      const lacking = Object.entries(values).flatMap(([letter, combinations]) =>
+        combinations.some((combination) => combination[fact] === undefined) ? [letter] : [],
+      )
+      return lacking.length === 0 ? [] : [`; cells of ${listed(lacking.slice(0, namedAtMost))} have no ${fact}`]
+    })
+    .join('')
 }
 
 function rivalsText({ rivals, facts }: FactSet): string {

@@ -31,7 +31,7 @@ export function computeFindings(core: ReportCore, { listSteps }: FindingsOptions
   const machines = findMachines(core, silence, rule)
   const causes = findCauses(core, silence, listSteps)
   return {
-    sentence: verdictSentence(core, { counts, rows, settings, causes, accounted }),
+    sentence: verdictSentence(core, { counts, rows, settings, causes, accounted, silence }),
     verdict,
     exitCode: exitCodeOfVerdict(verdict),
     counts,
@@ -41,7 +41,7 @@ export function computeFindings(core: ReportCore, { listSteps }: FindingsOptions
     knobs,
     variables,
     causes,
-    self: findUnstable(core),
+    self: findUnstable(core, silence),
     agreement: findAgreement(core),
     notices: findNotices(core, rows, knobs, variables),
   }

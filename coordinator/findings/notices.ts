@@ -110,7 +110,10 @@ function addKnobs(core: ReportCore, knobs: readonly KnobFinding[], add: Add): vo
 
 function addVariables(core: ReportCore, variables: readonly VariableFinding[], add: Add): void {
   for (const { variable, value, text } of variables) {
-    const cells = core.cells.filter(({ ambient }) => ambient?.[variable] === value)
+    // As the finding counts them: what did not run was not computed under any variable.
+    const cells = core.cells.filter(
+      ({ ambient, traces }) => ambient?.[variable] === value && traces.some((trace) => trace !== null),
+    )
     add('environment', variable, text, cells)
   }
 }

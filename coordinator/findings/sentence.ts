@@ -1,5 +1,6 @@
 import type { CauseFinding, Comparison, Counts, ReportCore, RowFinding, SettingFinding } from '../report/format.ts'
 import { grouped, listed, paramsText, plural } from '../report/wording.ts'
+import type { Silence } from './silence.ts'
 import { hasGaps } from './verdict.ts'
 
 const namedAtMost = 4
@@ -13,6 +14,7 @@ interface Claims {
   readonly causes: readonly CauseFinding[]
   /** Rows all of whose differences the claimed settings account for. */
   readonly accounted: ReadonlySet<number>
+  readonly silence: Silence
 }
 
 /**
@@ -26,7 +28,11 @@ export function verdictSentence(core: ReportCore, claims: Claims): string {
   const having = (holds: (comparison: Comparison, row: RowFinding) => boolean) =>
     rows.flatMap((row, i) => (holds(at(i), row) ? [i] : []))
   const name = shortNames(core.comparisons)
-  const differ = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual !== false)
+  // Classes of cells that are no evidence show no more than that the row differs from run to run.
+  const evident = ({ classes, nondeterministic }: Comparison) =>
+    nondeterministic.length === 0 ||
+    classes.filter((one) => one.cells.some((id) => claims.silence.reason(id) === undefined)).length > 1
+  const differ = having((row) => row.classes.length > 1 && row.inputsEqual !== false && evident(row))
   const inputs = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual === false)
   const expected = having(({ nondeterministic }, row) => nondeterministic.length > 0 && asExpected(row))
   const unstable = having(({ nondeterministic }, row) => nondeterministic.length > 0 && !asExpected(row))
@@ -43,7 +49,11 @@ export function verdictSentence(core: ReportCore, claims: Claims): string {
     clause(incomplete, ['is incomplete', 'are incomplete'], name),
     clause(alone, ['was not compared', 'were not compared'], (i) => `${name(i)} (${aloneText(at(i))})`),
   ]
-  return [headOf(counts), ...clauses.filter((text) => text !== '')].join('; ')
+  const equalSoFar = having(
+    ({ compared, classes, nondeterministic, verdict }) =>
+      verdict === 'incomplete' && compared.length > 1 && classes.length === 1 && nondeterministic.length === 0,
+  )
+  return [headOf(counts, equalSoFar.length), ...clauses.filter((text) => text !== '')].join('; ')
 }
 
 /** A workload by its id, and by the parameters that tell it from others of that id. */
@@ -66,7 +76,8 @@ function shortNames(comparisons: readonly Comparison[]): (index: number) => stri
   }
 }
 
-function headOf({ rows, conditions, machines }: Counts): string {
+/** @param equalSoFar rows that are incomplete, and equal in what was compared */
+function headOf({ rows, conditions, machines }: Counts, equalSoFar: number): string {
   if (rows.compared === 0) return 'Nothing was compared with another cell'
   const where = `over ${plural(conditions, 'condition')} on ${plural(machines, 'machine')}`
   const noun = rows.total > rows.compared ? 'compared workload' : 'workload'
@@ -75,6 +86,7 @@ function headOf({ rows, conditions, machines }: Counts): string {
       ? `1 ${noun} is identical ${where}`
       : `All ${grouped(rows.compared)} ${noun}s are identical ${where}`
   }
+  if (equalSoFar === rows.compared) return `What was compared of ${plural(rows.compared, noun)} is equal ${where}`
   if (rows.identical === 0) {
     return rows.compared === 1
       ? `1 ${noun} is not identical ${where}`

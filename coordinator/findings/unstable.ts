@@ -1,10 +1,14 @@
 import type { Comparison, ReportCell, ReportCore, SelfDifference, SelfFinding } from '../report/format.ts'
 import { selfDifferenceText } from '../report/kind-text.ts'
 import { agentNames, conditionText, grouped, plural } from '../report/wording.ts'
+import type { Silence } from './silence.ts'
 
 /** Where each cell that disagreed with itself does so, and how the nearest cell that agrees with itself differs from it. */
-export function findUnstable(core: ReportCore): SelfFinding[] {
+export function findUnstable(core: ReportCore, silence: Silence): SelfFinding[] {
+  // Nor can a twin be one whose condition disagrees with itself elsewhere.
   const cells = new Map(core.cells.map((cell) => [cell.id, cell]))
+  const steady = new Map([...cells].filter(([id]) => silence.reason(id) === undefined))
+  const unstable = core.comparisons.reduce((sum, { nondeterministic }) => sum + nondeterministic.length, 0)
   const names = agentNames(core)
   const several = core.agents.length > 1
   const title = (cell: ReportCell) =>
@@ -15,14 +19,32 @@ export function findUnstable(core: ReportCore): SelfFinding[] {
       if (cell === undefined) return []
       const finding = { comparison: index, cell: self.cell, executions: self.executions, distinct: self.distinct }
       const text = `${title(cell)} gave ${grouped(self.distinct)} distinct results in ${plural(self.executions, 'execution')}${placeText(self.first)}`
-      const twin = twinOf(cell, comparison, cells)
+      const twin = twinOf(cell, comparison, steady)
       if (twin === undefined) return [{ ...finding, text }]
       const { differences } = twin
       const how = differences.length === 1 ? 'only in' : 'in'
-      const said = `${title(twin.cell)} agrees with itself in ${plural(executionsOf(twin.cell), 'execution')}; it differs ${how} ${differences.join(', ')}`
+      const lucky = chanceOfTwin(cell, executionsOf(twin.cell)) * unstable > 0.05
+      const few = lucky ? '. Too few executions to say that it repeats: a cell that is alike can do so by chance' : ''
+      const said = `${title(twin.cell)} agrees with itself in ${plural(executionsOf(twin.cell), 'execution')}; it differs ${how} ${differences.join(', ')}${few}`
       return [{ ...finding, text, twin: { cell: twin.cell.id, differences, text: said } }]
     }),
   )
+}
+
+/**
+ * If two cells toss one coin, the probability that all rarer results fall to the first of them (hypergeometric, as in
+ * Fisher's exact test).
+ *
+ * @param executions of the second, which are equal
+ */
+function chanceOfTwin({ traces }: ReportCell, executions: number): number {
+  const own = traces.filter((trace) => trace !== null)
+  const counts = new Map<string, number>()
+  for (const trace of own) counts.set(trace, (counts.get(trace) ?? 0) + 1)
+  const rarer = own.length - Math.max(...counts.values())
+  let chance = 1
+  for (let i = 0; i < rarer; i++) chance *= (own.length - i) / (own.length + executions - i)
+  return chance
 }
 
 function placeText(first: SelfDifference | null): string {

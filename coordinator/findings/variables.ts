@@ -31,7 +31,7 @@ export function findVariables(core: ReportCore): VariableFinding[] {
     if (kind !== 'code path' && cells.length === ran.length) return []
     const agents = [...new Set(cells.map(({ agent }) => agent))]
     const who = agents.length > 3 ? plural(agents.length, 'agent') : listed(agents.map((id) => names.get(id) ?? id))
-    const text = `${variable}=${value} was set in the environment of ${who}, not by the plan: ${words[kind]} (${plural(cells.length, 'cell')})`
+    const text = `${variable}=${value} was set in the environment of ${who}, not by the plan: ${words[kind]}`
     return [{ variable, value, kind, agents, cells: cells.length, text }]
   })
 }

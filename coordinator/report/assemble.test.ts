@@ -131,6 +131,25 @@ describe('assembleReport', () => {
     expect((await reportOf(run.data(), run)).sentence).toBe(sentence)
   })
 
+  it('does not call equal what is incomplete "not identical"', async () => {
+    const run = createSyntheticRun([syntheticAgent('a'), syntheticAgent('b')])
+    const execution: SyntheticExecution = {
+      checkpoints: [{ step: 0, name: 'y', tensor: f32([1]), output: true }],
+    }
+    const crash: SyntheticExecution = { outcome: { status: 'crashed', signal: 'SIGILL', stderr: '' } }
+    for (const threads of [1, 2]) {
+      for (const agent of ['a', 'b']) {
+        const executions = agent === 'a' ? [execution, execution] : [crash, crash]
+        run.add({ agent, workload: 'w', backend: 'openblas', knobs: { threads }, executions })
+      }
+    }
+    const { sentence, verdict } = await reportOf(run.data(), run)
+    expect([verdict, sentence]).toEqual([
+      'incomplete',
+      'What was compared of 1 workload is equal over 2 conditions on 1 machine; 1 is incomplete: w',
+    ])
+  })
+
   it('names two settings at most, those of several versions by the name they share', async () => {
     const sentenceOf = async (knobs: Record<string, number>[]) => {
       const run = createSyntheticRun([syntheticAgent('a')])

@@ -1,7 +1,7 @@
 import { visible, visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
-import { buildMatrix, foldRows, hasRounded, membersInShort, usedSigns } from './matrix.ts'
+import { buildMatrix, foldRows, hasRounded, membersInShort, memberText, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import {
   agentNames,
@@ -129,10 +129,11 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
 function detail(report: Report, index: number, title: string, cells: ReadonlyMap<string, ReportCell>): string {
   const { findings } = report
   const comparison = report.comparisons[index] as Comparison
+  const names = agentNames(report)
   const { reference, inputs } = comparison
   const classes = comparison.classes.map(({ letter, trace, cells: ids }) => [
     letter,
-    escaped(membersText(ids, comparison, cells)),
+    escaped(membersText(ids, comparison, cells, names)),
     ...(reference === undefined ? [] : [escaped(referenceColumn(reference, letter))]),
     `\`${trace.slice(0, 16)}…\``,
   ])
@@ -197,12 +198,15 @@ function divergenceText(divergence: Divergence): string {
   return `${escaped(parts.filter((part) => part !== '').join('; '))}.${growth}`
 }
 
-/** The conditions of a class; where several agents have one, how many. */
-function membersText(ids: readonly string[], comparison: Comparison, cells: ReadonlyMap<string, ReportCell>): string {
+/** The conditions of a class, and the machines that have them in it. */
+function membersText(
+  ids: readonly string[],
+  comparison: Comparison,
+  cells: ReadonlyMap<string, ReportCell>,
+  names: ReadonlyMap<string, string>,
+): string {
   const members = membersInShort(ids, comparison, cells)
-  const named = members
-    .slice(0, maxMembers)
-    .map(({ condition, agents }) => (agents.length > 1 ? `${condition} (${agents.length} agents)` : condition))
+  const named = members.slice(0, maxMembers).map((member) => memberText(member, names))
   return `${named.join('; ')}${members.length > maxMembers ? `; and ${members.length - maxMembers} more` : ''}`
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sampleReport } from '../../test/sample-report.ts'
-import { buildMatrix, foldRows, runsOf } from './matrix.ts'
+import { buildMatrix, foldRows, memberText, runsOf } from './matrix.ts'
 
 describe('the matrix', () => {
   const report = sampleReport()
@@ -42,5 +42,16 @@ describe('the matrix', () => {
     expect(folds.map(({ rows: members }) => members.length).filter((length) => length > 1)).toEqual([3])
     const verdicts = folds.map(({ rows: members }) => members[0]?.comparison.verdict === 'identical')
     expect(verdicts.indexOf(true)).toBe(verdicts.lastIndexOf(false) + 1)
+  })
+})
+
+describe('a member of a class', () => {
+  const names = new Map(['free', 'nice', 'c', 'd'].map((name) => [`a-${name}`, name]))
+
+  it('names its machines, since another class can have the same condition', () => {
+    const member = { condition: 'js', agents: ['a-free', 'a-nice'] }
+    expect(memberText(member, names)).toBe('js on free and nice')
+    expect(memberText({ condition: 'js', agents: [...names.keys()] }, names)).toBe('js on 4 machines')
+    expect(memberText({ condition: 'js', agents: ['a-free'] }, new Map([['a-free', 'free']]))).toBe('js')
   })
 })

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Comparison, Report, ReportCell } from './format.ts'
-import { agentNames, byNaturalName, conditionText } from './wording.ts'
+import { agentNames, byNaturalName, conditionText, listed, plural } from './wording.ts'
 
 /** What one workload did under one condition on one agent. */
 export interface Mark {
@@ -182,6 +182,19 @@ export function membersByCondition(ids: readonly string[], cells: ReadonlyMap<st
     else groups.set(condition, [cell.agent])
   }
   return [...groups].map(([condition, agents]) => ({ condition, agents }))
+}
+
+const agentsNamed = 3
+
+/**
+ * A condition of a class, and the machines that are in the class with it: another class can have the same condition.
+ *
+ * @param names of agents, where the run has several
+ */
+export function memberText({ condition, agents }: Members, names: ReadonlyMap<string, string>): string {
+  if (names.size < 2) return condition
+  if (agents.length > agentsNamed) return `${condition} on ${plural(agents.length, 'machine')}`
+  return `${condition} on ${listed(agents.map((id) => names.get(id) ?? id))}`
 }
 
 /** The same, but a backend whose conditions are all in this one class stands once, as `tensorflow@2.21.0 (all 2)`. */

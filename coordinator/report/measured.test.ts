@@ -44,6 +44,15 @@ describe('what was measured, in words', () => {
     expect(growthText({ name: 'w', points: [...odd, { ...point(5, '0', 1), state: 'infinite' }] }, 9)).toBe(
       'w 1 ULP at step 2, not measured at step 3, NaN at step 4, infinite at step 5',
     )
+    const nan = (step: number): Point => ({ ...point(step, '0', 1), state: 'nan' })
+    const staying = [point(2, '5', 0.5), nan(3), nan(4), nan(5)]
+    expect(growthText({ name: 'w', points: staying }, 3)).toBe('w 5 ULP at step 2, NaN from step 3')
+    expect(growthText({ name: 'w', points: staying.slice(1) }, 3)).toBe('w NaN from step 3')
+    expect(growthText({ name: 'w', points: staying, of: 40 }, 3)).toBe('w 5 ULP at step 2, NaN from step 3 or earlier')
+    // A NaN that went again did not stay.
+    expect(growthText({ name: 'w', points: [nan(2), point(3, '1', 0.5), nan(4), nan(5)] }, 4)).toBe(
+      'w NaN at step 2, 1 ULP at step 3, NaN from step 4',
+    )
     const labels = [point(1, null, 0.25), point(2, null, 1)]
     expect(growthText({ name: 'labels', points: labels }, 2)).toBe('labels 25\u202f% at step 1, 100\u202f% at step 2')
   })

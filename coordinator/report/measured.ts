@@ -62,17 +62,36 @@ export function churnText({ decisions }: Divergence): string {
 
 /**
  * How a tensor's difference grows, at no more than `count` of its steps: `loss 1 ULP at step 2, 24 ULP at step 40`. In
- * parts of its norm for what has no ULPs.
+ * parts of its norm for what has no ULPs. A NaN that stays is said from its first step: `NaN from step 3`.
  */
-export function growthText({ name, points }: Growth, count: number): string {
-  const from = points.findIndex(({ unequal }) => unequal !== 0)
-  const grown = points.slice(Math.max(0, from))
-  const last = grown.length - 1
-  const picked = [
-    ...new Set(Array.from({ length: count }, (_, i) => Math.round((i * last) / Math.max(1, count - 1)))),
-  ].map((at) => grown[at] as Growth['points'][number])
-  const places = picked.map((point) => `${pointFigure(point)} at step ${grouped(point.step)}`)
+export function growthText({ name, of, points }: Growth, count: number): string {
+  const first = points.findIndex(({ unequal }) => unequal !== 0)
+  const grown = points.slice(Math.max(0, first))
+  const tail = stayingFrom(grown)
+  const before = grown.slice(0, tail)
+  const last = before.length - 1
+  const room = Math.max(1, tail < grown.length ? count - 1 : count)
+  const picked = [...new Set(Array.from({ length: room }, (_, i) => Math.round((i * last) / Math.max(1, room - 1))))]
+  const places = picked.flatMap((at) => {
+    const point = before[at]
+    return point === undefined ? [] : [`${pointFigure(point)} at step ${grouped(point.step)}`]
+  })
+  const staying = grown[tail]
+  if (staying !== undefined) places.push(stayingText(staying, of !== undefined && of > points.length))
   return `${name} ${places.join(', ')}`
+}
+
+/** Place of the first of several last points that are all NaN, or all infinite; behind the last if there are none. */
+export function stayingFrom(points: Growth['points']): number {
+  const state = points.at(-1)?.state
+  if (state !== 'nan' && state !== 'infinite') return points.length
+  const from = points.findLastIndex((point) => point.state !== state) + 1
+  return points.length - from > 1 ? from : points.length
+}
+
+/** @param sampled not every step was looked at: it may be so from an earlier one on */
+export function stayingText(point: Growth['points'][number], sampled: boolean): string {
+  return `${pointFigure(point)} from step ${grouped(point.step)}${sampled ? ' or earlier' : ''}`
 }
 
 /** Of the tensors that are followed over steps, the first few. */

@@ -61,8 +61,8 @@ describe('the report in Markdown', () => {
 
   it('names the members of a class, the correctly rounded result, and how far the others are from it', () => {
     const markdown = renderMarkdown(sampleReport())
-    expect(markdown).toMatch(/^\| A \| js order=sequential \(2 agents\); .+ \| is it \| `/m)
-    expect(markdown).toMatch(/^\| B \| js order=reverse \(2 agents\) \| 1 ULP \| `/m)
+    expect(markdown).toMatch(/^\| A \| js order=sequential on rack-1 and .+rack.+; .+ \| is it \| `/m)
+    expect(markdown).toMatch(/^\| B \| js order=reverse on rack-1 and .+ \| 1 ULP \| `/m)
     expect(markdown).toContain('A holds the correctly rounded result, by js order=exact.')
     expect(markdown).toContain('The same inputs in all classes: input.')
   })

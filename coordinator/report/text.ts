@@ -2,7 +2,16 @@ import { createColors } from 'picocolors'
 import { visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { differenceText, tellingKinds } from './kind-text.ts'
-import { type Column, type Fold, buildMatrix, foldRows, isIdentical, membersInShort, usedSigns } from './matrix.ts'
+import {
+  type Column,
+  type Fold,
+  buildMatrix,
+  foldRows,
+  isIdentical,
+  membersInShort,
+  memberText,
+  usedSigns,
+} from './matrix.ts'
 import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
 import { agentNames, checkpointText, comparisonTitle, conditionText, elementText, plural, seedsOf } from './wording.ts'
 
@@ -145,16 +154,17 @@ function columnKey(report: Report, columns: readonly Column[]): string[] {
 }
 
 function whereAndWhy(
-  { comparisons, findings }: Report,
+  report: Report,
   index: number,
   title: (comparison: Comparison) => string,
   cells: ReadonlyMap<string, ReportCell>,
   colors: Colors,
 ): string[] {
+  const { comparisons, findings } = report
   const comparison = comparisons[index] as Comparison
   const row = findings.rows[index]
   if (comparison.verdict === 'identical') return []
-  const lines = [...memberLines(comparison, cells), ...referenceLines(comparison, cells)]
+  const lines = [...memberLines(comparison, cells, agentNames(report)), ...referenceLines(comparison, cells)]
   const branchings = comparison.divergences.map((divergence) => `  ${visibleLine(branchingText(divergence))}`)
   lines.push(...branchings.slice(0, maxBranchings))
   if (branchings.length > maxBranchings) {
@@ -175,13 +185,15 @@ function whereAndWhy(
 }
 
 /** Which conditions each class has. */
-function memberLines(comparison: Comparison, cells: ReadonlyMap<string, ReportCell>): string[] {
+function memberLines(
+  comparison: Comparison,
+  cells: ReadonlyMap<string, ReportCell>,
+  names: ReadonlyMap<string, string>,
+): string[] {
   if (comparison.classes.length < 2) return []
   return comparison.classes.slice(0, maxBranchings).map(({ letter, cells: ids }) => {
     const members = membersInShort(ids, comparison, cells)
-    const named = members
-      .slice(0, maxMembers)
-      .map(({ condition, agents }) => (agents.length > 1 ? `${condition} (${agents.length} cells)` : condition))
+    const named = members.slice(0, maxMembers).map((member) => memberText(member, names))
     const more = members.length > maxMembers ? `; and ${members.length - maxMembers} more` : ''
     return `  ${letter}  ${visibleLine(`${named.join('; ')}${more}`)}`
   })

@@ -50,7 +50,9 @@ describe('a program of one’s own', () => {
       ...{ checkpoint: { seq: 1, step: 1, name: 'backward/weight', dtype: 'f64', shape: [1] }, element: 0 },
     })
     expect(comparison?.divergences[0]?.bits?.every((bits) => /^[0-9a-f]{16}$/.test(bits))).toBe(true)
-    expect(comparison?.explanations[0]?.facts).toEqual([expect.stringMatching(/^knob\.mean\.(?:effective\.)?order$/) as string])
+    expect(comparison?.explanations[0]?.facts).toEqual([
+      expect.stringMatching(/^knob\.mean\.(?:effective\.)?order$/) as string,
+    ])
     expect(text).toContain('program name=mean epochs=3')
     for (const cell of report.cells) {
       expect(cell.condition.effective).toEqual({ order: cell.condition.knobs.order })

@@ -2,6 +2,7 @@ import { scaleLinear, scaleLog } from 'd3-scale'
 import type { Growth as GrowthOfTensor } from '../format.ts'
 import { visibleLine } from '../../../shared/visible.ts'
 import { normFigure, pointFigure } from '../kind-text.ts'
+import { stayingFrom, stayingText } from '../measured.ts'
 import { grouped, percent, plural, rounded, superscript } from '../wording.ts'
 import { fixed } from './histogram.tsx'
 
@@ -225,8 +226,10 @@ function GrowthTable({ rows, id }: { rows: readonly GrowthOfTensor[]; id: string
   )
 }
 
-function lastText({ points }: GrowthOfTensor): string {
+function lastText({ of, points }: GrowthOfTensor): string {
   const last = points.at(-1) as Point
+  const staying = points[stayingFrom(points)]
+  if (staying !== undefined) return stayingText(staying, of !== undefined && of > points.length)
   const step = `at step ${grouped(last.step)}`
   if (last.unequal === null) return `not measured ${step}`
   if (last.state === 'nan' || last.state === 'infinite') return `${pointFigure(last)} ${step}`
