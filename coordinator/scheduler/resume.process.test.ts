@@ -83,7 +83,7 @@ describe('a run that a coordinator left under way', () => {
     expect(again.id).toBe(job.id)
     expect(again.attempt).toBeGreaterThan(job.attempt)
     await after.answer(job, honest(job))
-    expect((await bench.finish(second, id)).verdict).toBe('identical')
+    expect((await bench.finish(second, id)).verdict).toBe('nothing compared')
     expect((await bench.store.loadRun(id)).executions).toMatchObject([{ attempt: job.attempt }])
   })
 

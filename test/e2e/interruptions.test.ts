@@ -87,7 +87,9 @@ describe('bitfleet local', () => {
     expect(stderr).toContain(`bitfleet ${argv.slice(0, -1).join(' ')}`)
     expect(left(out)).toEqual([])
     const interrupted = readReport(out)
-    expect(interrupted).toMatchObject({ verdict: 'incomplete', run: { state: 'cancelled' } })
+    expect(interrupted.run.state).toBe('cancelled')
+    // How much was computed by then is not known.
+    expect(interrupted.verdict).toMatch(/^(?:incomplete|nothing compared)$/)
     for (const format of ['html', 'md', 'csv']) expect(existsSync(join(out, `report.${format}`))).toBe(true)
     const made = (report: typeof interrupted) => report.cells.flatMap(({ traces }) => traces).filter(Boolean).length
     expect(made(interrupted)).toBeLessThan(20)
