@@ -9,6 +9,7 @@ import { parseTrace, type Trace } from '../../shared/trace.ts'
 import type { WorkloadDescription } from '../../workloads/workload.ts'
 import type { CellRecord } from '../records.ts'
 import { checkInputs } from './check-inputs.ts'
+import { checkSettings, hasSoundSettings } from './check-settings.ts'
 
 export type FindDescription = (workload: string) => WorkloadDescription | undefined
 
@@ -35,6 +36,7 @@ export function checkResult(
   try {
     // Text that no record can hold is found here, not when it is written.
     canonicalJson(execution)
+    checkSettings(execution, cell)
     if (execution.outcome.status !== 'completed') {
       if (execution.trace !== undefined || execution.inputs !== undefined || execution.outputs.length > 0) {
         throw new BitfleetError(
@@ -59,7 +61,10 @@ export function checkResult(
     return { execution, traceText }
   } catch (error) {
     const code = isBitfleetError(error) ? error.code : 'protocol'
-    return { execution: failedExecution(code === 'digest-mismatch' ? code : 'protocol', messageOf(error), execution) }
+    const said = hasSoundSettings(execution, cell)
+      ? execution
+      : { ...execution, settings: undefined, ambient: undefined }
+    return { execution: failedExecution(code === 'digest-mismatch' ? code : 'protocol', messageOf(error), said) }
   }
 }
 

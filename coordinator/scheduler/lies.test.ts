@@ -106,6 +106,25 @@ describe('a completed execution', () => {
 
   it.each<[string, Lie, string, RegExp]>([
     ['has no trace', (honest) => saying(honest, { trace: undefined }), 'protocol', /no trace came with it/],
+    [
+      'says what became of a knob that the plan does not set',
+      (honest) => saying(honest, { settings: { threads: { state: 'in force' } } }),
+      'protocol',
+      /says what became of knob "threads", which the plan does not set/,
+    ],
+    [
+      'names more variables than go along',
+      (honest) =>
+        saying(honest, { ambient: Object.fromEntries(Array.from({ length: 257 }, (_, i) => [`V${i}`, '1'])) }),
+      'protocol',
+      /names 257 variables; at most 256 go along/,
+    ],
+    [
+      'has more text in a variable than a report can hold',
+      (honest) => saying(honest, { ambient: { OPENBLAS_CORETYPE: 'x'.repeat(4097) } }),
+      'protocol',
+      /what is said of a variable has more than 4096 characters/,
+    ],
     ['has no lines', ({ execution }) => ({ execution }), 'protocol', /no trace came with it/],
     [
       'has another trace than its lines',
