@@ -21,7 +21,8 @@ const cell = {
   workload: 'row-sum',
   workloadVersion: 3,
   params: { name: 'sum' } as Record<string, unknown>,
-} as CellRecord
+  condition: { backend: 'js', device: 'cpu', knobs: { b: 2 } },
+} as unknown as CellRecord
 
 /** A workload of two checkpoints: the user's array, and a sum named as the parameters say. */
 const withSchema: WorkloadDescription = {
