@@ -2,16 +2,7 @@ import { createColors } from 'picocolors'
 import { visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { differenceText, tellingKinds } from './kind-text.ts'
-import {
-  type Column,
-  type Fold,
-  buildMatrix,
-  foldRows,
-  isIdentical,
-  membersInShort,
-  memberText,
-  usedSigns,
-} from './matrix.ts'
+import { type Column, type Fold, buildMatrix, foldRows, membersInShort, memberText, usedSigns } from './matrix.ts'
 import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
 import { agentNames, checkpointText, comparisonTitle, conditionText, elementText, plural, seedsOf } from './wording.ts'
 
@@ -108,7 +99,6 @@ function tableLegend(folds: readonly Fold[], title: (comparison: Comparison) => 
   return [
     ...usedSigns(folds).map(([sign, meaning]) => `  ${sign}  ${meaning}`),
     ...(folded.length > 0 ? [`  identical: ${folded.join('; ')}`] : []),
-    ...(folds.some((fold) => isIdentical(fold)) ? [] : ['  no workload is identical everywhere']),
   ]
 }
 
