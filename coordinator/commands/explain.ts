@@ -57,6 +57,7 @@ export function explainReport(report: Report, { json }: { json: boolean }): stri
           explainComparison(
             comparison,
             groups[i] as ExplainedGroup,
+            saidOf(report.findings, i),
             cells,
             names,
             comparisonTitle(comparison, several),
@@ -226,14 +227,24 @@ function withoutValues(explanation: Explanation): ExplainedSet {
   return set
 }
 
+/** What the report claims of a row: tests before observations. Sets of facts over its cells are listed in full below. */
+function saidOf({ settings, causes, self }: Report['findings'], index: number): string[] {
+  return [
+    ...self.flatMap((one) => (one.comparison === index ? [one.text, ...(one.twin ? [one.twin.text] : [])] : [])),
+    ...settings.flatMap(({ rows, text }) => (rows.includes(index) ? [`tested: ${text}`] : [])),
+    ...causes.flatMap(({ of, rows, text }) => (of === 'machines' && rows.includes(index) ? [`observed: ${text}`] : [])),
+  ]
+}
+
 function explainComparison(
   comparison: Comparison,
   { explanations, unexplained, tree, treeChance }: ExplainedGroup,
+  said: readonly string[],
   cells: ReadonlyMap<string, ReportCell>,
   names: ReadonlyMap<string, string>,
   title: string,
 ): string[] {
-  const { classes, nondeterministic, incomplete, inputsEqual } = comparison
+  const { classes, incomplete, inputsEqual } = comparison
   const conditions = (ids: readonly string[]) =>
     membersByCondition(ids, cells).map(({ condition, agents }) => {
       if (names.size < 2) return condition
@@ -243,13 +254,11 @@ function explainComparison(
     })
   const lines = [`${title}: ${comparison.verdict}`]
   for (const { letter, cells: members } of classes) lines.push(`  ${letter}  ${conditions(members).join('; ')}`)
-  for (const { cell, distinct, executions } of nondeterministic) {
-    lines.push(
-      `  ~  ${conditions([cell]).join()}: ${distinct} results in ${executions} executions; it explains nothing`,
-    )
-  }
   if (incomplete.length > 0) lines.push(`  ✕  ${conditions(incomplete).join('; ')}`)
-  if (!inputsEqual) lines.push('  The inputs differ between the classes: this compares inputs, not arithmetic.')
+  if (inputsEqual === false) {
+    lines.push('  The inputs differ between the classes: this compares inputs, not arithmetic.')
+  }
+  for (const text of said) lines.push(`  ${text}`)
   for (const explanation of explanations) lines.push(...explainSet(explanation))
   if (unexplained !== undefined) lines.push(`  Unexplained: ${unexplained}.`)
   if (classes.length > 1 && explanations.length > 0 && tree.length === 0)

@@ -131,7 +131,7 @@ export function listSets(search: FactSearch): MinimalFacts {
     const twins = indistinct(units, partitions)
     const unexplained = twins
       ? `${nameOf(twins[0])} and ${nameOf(twins[1])} have equal facts and different bits: why they differ was not recorded`
-      : `no set of up to ${limits.maxSize} of the ${partitions.length} facts that differ groups the cells as their bits do`
+      : `no set of up to ${limits.maxSize} facts groups the cells as their bits do; larger sets were not searched`
     const nothing = { explanations: [], candidates: partitions.length, unexplained }
     return omitted === undefined || twins ? nothing : { ...nothing, bounded: omitted }
   }

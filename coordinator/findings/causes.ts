@@ -17,10 +17,16 @@ const namedAtMost = 6
  * Facts that go along with the bits: over machines, with a chance and its judgement; and over the cells of each row,
  * without either, since cells of one machine are no independent machines.
  *
+ * @param accounted rows all of whose differences the tested settings account for: there, no cause is missing
  * @param listSteps bounds the work for the chance of a list of rules, which no headline depends on
  */
-export function findCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
-  return [...machineCauses(core, silence, listSteps), ...cellCauses(core, silence)]
+export function findCauses(
+  core: ReportCore,
+  silence: Silence,
+  accounted: ReadonlySet<number>,
+  listSteps?: number,
+): CauseFinding[] {
+  return [...machineCauses(core, silence, listSteps), ...cellCauses(core, silence, accounted)]
 }
 
 function machineCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
@@ -145,7 +151,7 @@ function setText(set: ObservedSet, machines: number): string {
 }
 
 /** Over cells of one row: named, and never as the cause. */
-function cellCauses({ comparisons }: ReportCore, silence: Silence): CauseFinding[] {
+function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: ReadonlySet<number>): CauseFinding[] {
   return comparisons.flatMap((comparison, index): CauseFinding[] => {
     if (comparison.classes.length < 2) return []
     const [best] = comparison.explanations
@@ -153,11 +159,11 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence): CauseFinding
     if (best !== undefined) {
       const silenced = comparison.classes.some((one) => one.cells.some((id) => silence.reason(id) !== undefined))
       const over = silenced ? 'over the cells whose conditions agree with themselves' : 'over the cells'
-      const text = `${over}, the bits go along with ${factsText(best)}${best.equal ? '' : ', more finely than needed'}${rivalsText(best)}${lackText(best)}; this alone shows no cause`
+      const text = `${over}, the bits go along with ${factsText(best)}${best.equal ? '' : ' (equal facts always gave equal bits, and some different facts did, too)'}${rivalsText(best)}${lackText(best)}; this alone shows no cause`
       return [{ ...finding, facts: namesOf(best), reasons: ['cells of one machine are not independent'], text }]
     }
-    // Other inputs are the reason already.
-    if (comparison.inputsEqual === false || comparison.unexplained === undefined) return []
+    // Other inputs, or tested settings, are the reason already.
+    if (comparison.inputsEqual === false || accounted.has(index) || comparison.unexplained === undefined) return []
     const text = `over the cells: unexplained: ${comparison.unexplained}`
     return [{ ...finding, facts: [], reasons: [comparison.unexplained], text }]
   })
@@ -167,10 +173,16 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence): CauseFinding
 function lackText({ facts, values }: Pick<Explanation, 'facts' | 'values'>): string {
   return facts
     .flatMap((fact) => {
-      const lacking = Object.entries(values).flatMap(([letter, combinations]) =>
-        combinations.some((combination) => combination[fact] === undefined) ? [letter] : [],
-      )
-      return lacking.length === 0 ? [] : [`; cells of ${listed(lacking.slice(0, namedAtMost))} have no ${fact}`]
+      const lacks = (combination: Readonly<Record<string, string>>) => combination[fact] === undefined
+      const letters = (holds: (combinations: readonly Readonly<Record<string, string>>[]) => boolean) =>
+        Object.entries(values).flatMap(([letter, combinations]) => (holds(combinations) ? [letter] : []))
+      const all = letters((combinations) => combinations.every(lacks))
+      const some = letters((combinations) => combinations.some(lacks) && !combinations.every(lacks))
+      const who = [
+        ...(all.length > 0 ? [`cells of ${listed(all.slice(0, namedAtMost))}`] : []),
+        ...(some.length > 0 ? [`some cells of ${listed(some.slice(0, namedAtMost))}`] : []),
+      ]
+      return who.length === 0 ? [] : [`; ${listed(who)} have no ${fact}`]
     })
     .join('')
 }

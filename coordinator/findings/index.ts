@@ -29,7 +29,7 @@ export function computeFindings(core: ReportCore, { listSteps }: FindingsOptions
   const knobs = findKnobs(core, statements)
   const variables = findVariables(core)
   const machines = findMachines(core, silence, rule)
-  const causes = findCauses(core, silence, listSteps)
+  const causes = findCauses(core, silence, accounted, listSteps)
   return {
     sentence: verdictSentence(core, { counts, rows, settings, causes, accounted, silence }),
     verdict,

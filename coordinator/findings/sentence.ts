@@ -1,6 +1,7 @@
 import type { CauseFinding, Comparison, Counts, ReportCore, RowFinding, SettingFinding } from '../report/format.ts'
 import { grouped, listed, paramsText, plural } from '../report/wording.ts'
 import type { Silence } from './silence.ts'
+import { conditionKey } from './counts.ts'
 import { hasGaps } from './verdict.ts'
 
 const namedAtMost = 4
@@ -53,7 +54,9 @@ export function verdictSentence(core: ReportCore, claims: Claims): string {
     ({ compared, classes, nondeterministic, verdict }) =>
       verdict === 'incomplete' && compared.length > 1 && classes.length === 1 && nondeterministic.length === 0,
   )
-  return [headOf(counts, equalSoFar.length), ...clauses.filter((text) => text !== '')].join('; ')
+  return [headOf(counts, equalSoFar.length, areUniform(core, counts)), ...clauses.filter((text) => text !== '')].join(
+    '; ',
+  )
 }
 
 /** A workload by its id, and by the parameters that tell it from others of that id. */
@@ -76,24 +79,39 @@ function shortNames(comparisons: readonly Comparison[]): (index: number) => stri
   }
 }
 
-/** @param equalSoFar rows that are incomplete, and equal in what was compared */
-function headOf({ rows, conditions, machines }: Counts, equalSoFar: number): string {
+/** Whether every row was compared under all conditions: else no row is identical over all of them. */
+function areUniform({ comparisons, cells }: ReportCore, { conditions }: Counts): boolean {
+  const keys = new Map(cells.map((cell) => [cell.id, conditionKey(cell)]))
+  return comparisons.every(
+    ({ compared }) => compared.length === 0 || new Set(compared.map((id) => keys.get(id))).size === conditions,
+  )
+}
+
+/**
+ * @param equalSoFar rows that are incomplete, and equal in what was compared
+ * @param uniform    every row was compared under all conditions
+ */
+function headOf({ rows, conditions, machines }: Counts, equalSoFar: number, uniform: boolean): string {
   if (rows.compared === 0) return 'Nothing was compared with another cell'
-  const where = `over ${plural(conditions, 'condition')} on ${plural(machines, 'machine')}`
+  const on = `on ${plural(machines, 'machine')}`
+  const over = uniform ? `over ${plural(conditions, 'condition')}` : undefined
+  const each = (count: number) => over ?? `under all ${count === 1 ? 'its' : 'their'} conditions`
+  const ofAll = over === undefined ? ` (${plural(conditions, 'condition')} in all)` : ''
   const noun = rows.total > rows.compared ? 'compared workload' : 'workload'
   if (rows.identical === rows.compared) {
     return rows.compared === 1
-      ? `1 ${noun} is identical ${where}`
-      : `All ${grouped(rows.compared)} ${noun}s are identical ${where}`
+      ? `1 ${noun} is identical ${each(1)} ${on}${ofAll}`
+      : `All ${grouped(rows.compared)} ${noun}s are identical ${each(2)} ${on}${ofAll}`
   }
-  if (equalSoFar === rows.compared) return `What was compared of ${plural(rows.compared, noun)} is equal ${where}`
+  if (equalSoFar === rows.compared)
+    return `What was compared of ${plural(rows.compared, noun)} is equal ${each(rows.compared)} ${on}${ofAll}`
   if (rows.identical === 0) {
     return rows.compared === 1
-      ? `1 ${noun} is not identical ${where}`
-      : `None of ${grouped(rows.compared)} ${noun}s is identical ${where}`
+      ? `1 ${noun} is not identical ${each(1)} ${on}${ofAll}`
+      : `None of ${grouped(rows.compared)} ${noun}s is identical ${each(1)} ${on}${ofAll}`
   }
   const verb = rows.identical === 1 ? 'is' : 'are'
-  return `${grouped(rows.identical)} of ${plural(rows.compared, noun)} ${verb} identical ${where}`
+  return `${grouped(rows.identical)} of ${plural(rows.compared, noun)} ${verb} identical ${each(rows.identical)} ${on}${ofAll}`
 }
 
 function asExpected({ expected }: RowFinding): boolean {
@@ -112,7 +130,9 @@ function clause(
   describe: (index: number) => string,
 ): string {
   if (indices.length === 0) return ''
-  const names = [...new Set(indices.map(describe))]
+  const counts = new Map<string, number>()
+  for (const index of indices) counts.set(describe(index), (counts.get(describe(index)) ?? 0) + 1)
+  const names = [...counts].map(([name, count]) => (count === 1 ? name : `${name} (${count} seeds)`))
   const named = names.slice(0, namedAtMost).join(', ')
   const more = names.length > namedAtMost ? `, and ${names.length - namedAtMost} more` : ''
   return `${grouped(indices.length)} ${indices.length === 1 ? one : many}: ${named}${more}`
@@ -134,5 +154,8 @@ function differsBy(index: number, workload: string, { settings, causes, accounte
 /** Knobs of several versions by the name they share, and no more of them than can be read. */
 function settingsText(settings: readonly string[]): string {
   const names = [...new Set(settings.map((setting) => setting.replace(/@.*(?=\.[^.]+$)/, '')))]
-  return names.length > settingsAtMost ? `${names[0]} and ${names.length - 1} more settings` : listed(names)
+  // The reference's own settings are known to change bits: they are no news.
+  const sorted = names.toSorted((a, b) => Number(a.startsWith('js.')) - Number(b.startsWith('js.')))
+  if (sorted.length <= settingsAtMost) return listed(sorted)
+  return `${sorted[0]} and ${sorted.length - 1} more settings`
 }

@@ -1,5 +1,5 @@
-import type { Comparison, ReportCore, SettingFinding } from '../report/format.ts'
-import { grouped, listed, plural } from '../report/wording.ts'
+import type { Comparison, ReportCell, ReportCore, SettingFinding } from '../report/format.ts'
+import { agentNames, grouped, listed, plural } from '../report/wording.ts'
 import { countTrialPairs } from '../plan/trial-pairs.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { classifyVariable } from '../../shared/environment.ts'
@@ -35,8 +35,13 @@ export function findSettings(core: ReportCore): TestedSettings {
   const usable = cells.filter(({ row }) => !otherInputs.has(row))
   const results = judgeSettings(usable, silence, pairs)
   const places = placesByRow(core)
-  const letters = lettersOf(core)
-  const variables = codePathVariablesOf(core)
+  const words: CellWords = {
+    letters: lettersOf(core),
+    variables: codePathVariablesOf(core),
+    cells: new Map(core.cells.map((cell) => [cell.id, cell])),
+    agents: agentNames(core),
+  }
+  const { needed } = createClaimRule(pairs)
   // Where cells of one value differ, nothing was changed alone: that is no finding.
   const told = results.filter(({ bits }) => bits !== 'unclear')
   const settings = told.map((result): SettingFinding => {
@@ -45,12 +50,12 @@ export function findSettings(core: ReportCore): TestedSettings {
       setting,
       rows: places.get(row) ?? [],
       outcome: bits === 'followed' || bits === 'stayed' ? bits : 'not tested',
-      strength: bits === 'followed' ? result.strength : executions > 1 ? 'claimed' : 'seen',
+      strength: bits === 'followed' ? result.strength : bits === 'stayed' && executions >= needed ? 'claimed' : 'seen',
       trials,
       followed,
       executions: Number.isFinite(executions) ? executions : 0,
-      needs: bits === 'followed' ? result.needs : createClaimRule(pairs).needed,
-      text: textOf(result, letters, variables),
+      needs: bits === 'followed' ? result.needs : needed,
+      text: textOf(result, words),
     }
   })
   return {
@@ -147,42 +152,59 @@ function accountedRows(
   )
 }
 
-type TextByCell = ReadonlyMap<string, string>
+/** What the text says of a cell, by its id. */
+interface CellWords {
+  readonly letters: ReadonlyMap<string, string>
+  /** Variables of its environment that select a code path. */
+  readonly variables: ReadonlyMap<string, readonly string[]>
+  readonly cells: ReadonlyMap<string, ReportCell>
+  readonly agents: ReadonlyMap<string, string>
+}
 
-function textOf(result: SettingResult, letters: TextByCell, variables: ReadonlyMap<string, string[]>): string {
+function textOf(result: SettingResult, words: CellWords): string {
   const { setting, trials, followed, stayed, unclear, silenced, executions } = result
   // If all cells of a value set other knobs, too, those are not alone; all of them stand for the value.
   const several = result.example.levels.some(({ cells, silenced: unheard }) => cells.length + unheard.length > 1)
-  const how = several ? 'changed, under all other settings of it,' : 'changed alone'
+  const how = several ? 'changed, each value under all its other settings,' : 'changed alone'
   const head = `${setting} was ${how} in ${plural(trials, 'trial')}`
   const silent =
     silenced === 0
       ? ''
-      : `; ${plural(silenced, 'trial')} ${silenced === 1 ? 'is' : 'are'} no evidence, because a cell disagrees with itself`
+      : `; ${plural(silenced, 'trial')} ${silenced === 1 ? 'is' : 'are'} no evidence, because cells disagree with themselves`
   switch (result.bits) {
     case 'followed': {
       const counts =
         trials === 1 ? 'the bits followed' : `the bits followed in ${followed === trials ? 'all' : grouped(followed)}`
       const marked = result.strength === 'claimed' ? '' : ` ${tooFewText(executions, result.needs).replace(/\.$/, '')}`
-      return `${head}: ${counts} (${exampleText(result, letters, variables)})${silent}${marked === '' ? '' : `.${marked}`}`
+      return `${head}: ${counts} (${placeText(result, trials, words)}${exampleText(result, words)})${silent}${marked === '' ? '' : `.${marked}`}`
     }
     case 'stayed':
       return `${head}: the bits stayed${stayed === trials ? '' : ` in ${grouped(stayed)}`}${unclear === 0 ? '' : `; ${plural(unclear, 'trial')} cannot be told`}${silent}`
     case 'unclear':
     case 'silenced':
-      return `${head}: no evidence, because cells disagree with themselves`
+      return `${head}: no evidence, because ${silenced === 1 ? 'a cell disagrees with itself' : 'cells disagree with themselves'}`
   }
 }
 
+/** Of several trials, which one is shown: `for example seed=42, openblas.threads=1: `. Letters are those of its row. */
+function placeText({ example, setting, knob }: SettingResult, trials: number, { cells, agents }: CellWords): string {
+  const cell = cells.get(example.levels.flatMap((level) => level.cells)[0] ?? '')
+  if (trials < 2 || cell === undefined) return ''
+  const library = setting.split(/[. ]/)[0] as string
+  const others = Object.entries(cell.condition.knobs).filter(([name]) => knob !== undefined && name !== knob)
+  const place = [
+    ...(agents.size > 1 ? [`on ${agents.get(example.agent) ?? example.agent}`] : []),
+    `seed=${example.seed}`,
+    ...others.map(([name, value]) => `${library}.${name}=${String(value)}`),
+  ]
+  return `for example ${place.join(', ')}: `
+}
+
 /** `sequential gives A, reverse gives B`; a value under which other settings matter, too, gives several. */
-function exampleText(
-  { example }: SettingResult,
-  letters: TextByCell,
-  variables: ReadonlyMap<string, string[]>,
-): string {
+function exampleText({ example }: SettingResult, { letters, variables }: CellWords): string {
   const shown = new Map<string, string[]>()
   for (const level of example.levels) {
-    const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))].join(' or ')
+    const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))].sort().join(' or ')
     if (own !== '') shown.set(own, [...(shown.get(own) ?? []), levelText(level, variables)])
   }
   const said = [...shown].map(([own, levels]) => {
@@ -193,7 +215,7 @@ function exampleText(
 }
 
 /** A value that is left out may be set by the environment: then the variable is named beside it. */
-function levelText({ asked, value, state, cells }: TrialLevel, variables: ReadonlyMap<string, string[]>): string {
+function levelText({ asked, value, state, cells }: TrialLevel, variables: CellWords['variables']): string {
   if (state === 'replaced') return `${String(asked)} (replaced by ${value})`
   if (state !== 'left out') return String(asked)
   const set = [...new Set(cells.flatMap((id) => variables.get(id) ?? []))]

@@ -8,7 +8,7 @@ export interface Trial {
   readonly agent: string
   readonly seed: string
   /**
-   * `followed`: two levels have no trace in common. `stayed`: all cells have one trace. `unclear`: cells of one level
+   * `followed`: the levels fall into groups that have no trace in common. `stayed`: all cells have one trace. `unclear`: cells of one level
    * differ, so the values that were read back do not tell what matters. `silenced`: fewer than two levels have a cell
    * that may serve as evidence.
    */
@@ -79,12 +79,29 @@ interface SettingCounts {
 export function judgeSettings(cells: readonly TrialCell[], silence: Silence, pairs: number): SettingResult[] {
   const tested = [...groupBy(cells, ({ row }) => row)].flatMap(([row, own]) =>
     settingsOf(own).flatMap((setting) => {
-      const trials = setting.groups.flatMap((cells) => trialOf(cells, setting.levelOf, silence) ?? [])
+      const trials = setting.groups.flatMap((cells) => clearTrialOf(cells, setting, silence) ?? [])
       return trials.length > 0 ? [{ row, setting, trials }] : []
     }),
   )
   const rule = createClaimRule(Math.max(pairs, tested.length))
   return tested.map(({ row, setting, trials }) => judge(row, setting, trials, rule))
+}
+
+/**
+ * If a library has several results under its own settings and shares some with the others, the trial of the backend says
+ * nothing. The libraries that have one result each are then compared alone. Cells are left out after the fact, so every
+ * pair of them was a chance: see `TrialOutcome.looks`.
+ */
+function clearTrialOf(cells: readonly TrialCell[], { name, levelOf }: Setting, silence: Silence): Trial | undefined {
+  const trial = trialOf(cells, levelOf, silence)
+  if (name !== 'backend' || trial?.bits !== 'unclear') return trial
+  const clear = new Set(trial.levels.filter(({ traces }) => traces.length === 1).flatMap((level) => level.cells))
+  const rest = trialOf(
+    cells.filter(({ id }) => clear.has(id)),
+    levelOf,
+    silence,
+  )
+  return rest === undefined ? trial : { ...rest, looks: (cells.length * (cells.length - 1)) / 2 }
 }
 
 /** Undefined if all cells have the same value in force: then nothing was tried. */

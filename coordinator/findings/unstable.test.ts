@@ -34,7 +34,7 @@ describe('conditions that disagree with themselves somewhere', () => {
     expect(findings.causes).toMatchObject([{ facts: [], headlined: false, chance: null }])
     expect(findings.self.map(({ twin }) => twin)).toEqual([undefined, undefined, undefined])
     // The classes of the first row are no second difference.
-    expect(findings.sentence).toMatch(/on 1 machine; 2 differ from run to run: w$/)
+    expect(findings.sentence).toMatch(/on 1 machine; 2 differ from run to run: w \(2 seeds\)$/)
   })
 
   it('leave the evidence of the others, which is said to be of them', async () => {
@@ -67,7 +67,7 @@ describe('a twin', () => {
     ])
     expect(few.findings.self[0]?.twin).toMatchObject({ differences: ['coin.dummy (1, 2)'] })
     expect(few.findings.self[0]?.twin?.text).toMatch(
-      /in 2 executions; it differs only in coin\.dummy \(1, 2\)\. Too few executions to say that it repeats/,
+      /in 2 executions; as asked for, the two differ only in coin\.dummy \(1, 2\)\. Too few executions to say that it repeats/,
     )
     // All four rarer results of twenty fall to the first eight by chance in C(8, 4) of C(20, 4) cases: 1.4 %.
     const halves = [1, 2, 1, 2, 1, 2, 1, 2]
@@ -75,7 +75,9 @@ describe('a twin', () => {
       ['1', 1, halves],
       ['1', 2, repeated(1, 12)],
     ])
-    expect(many.findings.self[0]?.twin?.text).toMatch(/in 12 executions; it differs only in coin\.dummy \(1, 2\)$/)
+    expect(many.findings.self[0]?.twin?.text).toMatch(
+      /in 12 executions; as asked for, the two differ only in coin\.dummy \(1, 2\)$/,
+    )
     // In C(8, 4) of C(17, 4): 2.9 %. That is enough of one, and not of two that disagree with themselves.
     const nine = ['1', 2, repeated(1, 9)] as const
     expect((await reportOf([['1', 1, halves], nine])).findings.self[0]?.twin?.text).not.toContain('Too few')

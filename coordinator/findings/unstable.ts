@@ -25,7 +25,7 @@ export function findUnstable(core: ReportCore, silence: Silence): SelfFinding[] 
       const how = differences.length === 1 ? 'only in' : 'in'
       const lucky = chanceOfTwin(cell, executionsOf(twin.cell)) * unstable > 0.05
       const few = lucky ? '. Too few executions to say that it repeats: a cell that is alike can do so by chance' : ''
-      const said = `${title(twin.cell)} agrees with itself in ${plural(executionsOf(twin.cell), 'execution')}; it differs ${how} ${differences.join(', ')}${few}`
+      const said = `${title(twin.cell)} agrees with itself in ${plural(executionsOf(twin.cell), 'execution')}; as asked for, the two differ ${how} ${differences.join(', ')}${few}`
       return [{ ...finding, text, twin: { cell: twin.cell.id, differences, text: said } }]
     }),
   )

@@ -71,7 +71,7 @@ test('a cell that disagrees with itself: where, which bits, how many elements, o
   expect(selfDifferenceText(found)).toBe(`${where}; 7 of 64 elements vary over 5 results`)
   expect(selfDifferenceText({ ...found, read: 2 })).toBe(`${where}; 7 of 64 elements vary over 2 of 5 results`)
   const many = { ...found, bits: ['a', 'b', 'c', 'd', 'e'] }
-  expect(selfDifferenceText(many)).toContain('5 different values, a, b, c, d and others;')
+  expect(selfDifferenceText(many)).toContain('5 different values, a, b, c, d and 1 more;')
   expect(selfDifferenceText({ ...found, element: null, bits: null, missing: 'its bytes are gone' })).toBe(
     'checkpoint 3 y (step 0, f32[8, 8]), 5 different results; its bytes are gone',
   )

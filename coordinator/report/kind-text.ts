@@ -110,10 +110,11 @@ export function selfDifferenceText(found: SelfDifference): string {
   if (bits === null) return `${where}, ${plural(tensors, 'different result')}; ${missing ?? 'its bytes were not kept'}`
   const element = indices === null || indices.length === 0 ? 'the scalar' : `element [${indices.join(', ')}]`
   const shown = bits.slice(0, 4).join(', ')
-  const more = bits.length > 4 ? ' and others' : ''
+  const more = bits.length > 4 ? ` and ${grouped(bits.length - 4)} more` : ''
   const over = read < tensors ? `${grouped(read)} of ${plural(tensors, 'result')}` : plural(tensors, 'result')
   const vary = elements === 1 ? '' : `; ${grouped(varying ?? 0)} of ${plural(elements ?? 0, 'element')} vary`
-  return `${where}, ${element}: ${plural(bits.length, 'different value')}, ${shown}${more}${vary} over ${over}`
+  const of = bits.length === tensors && read === tensors && elements === 1 ? '' : ` over ${over}`
+  return `${where}, ${element}: ${plural(bits.length, 'different value')}, ${shown}${more}${vary}${of}`
 }
 
 /** The kinds, where a distance does not say them already: one element, or rounding alone, has its ULPs beside it. */

@@ -39,6 +39,7 @@ export function renderMarkdown(report: Report): string {
     matrix(report, title),
     details.length > 0 ? '## Where they differ, and why' : '',
     ...details,
+    stayed(report, title),
     `## Configuration\n\n${fenced(report.run.plan, 'yaml')}`,
   ]
     .filter((part) => part !== '')
@@ -162,6 +163,18 @@ function detail(report: Report, index: number, title: string, cells: ReadonlyMap
   ]
     .filter((part) => part !== '')
     .join('\n\n')
+}
+
+/** What the plan tested in rows that are identical. */
+function stayed({ comparisons, findings }: Report, title: (comparison: Comparison) => string): string {
+  const texts = findings.settings.flatMap(({ rows, text }) => {
+    const identical = rows.flatMap((index) => {
+      const comparison = comparisons[index] as Comparison
+      return comparison.verdict === 'identical' ? [title(comparison)] : []
+    })
+    return identical.length === 0 ? [] : [`${identical.join('; ')}: ${text}`]
+  })
+  return list('Tested by the plan in identical workloads:', texts)
 }
 
 function list(head: string, texts: readonly string[]): string {

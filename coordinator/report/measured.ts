@@ -48,8 +48,8 @@ export function referenceColumn(reference: Reference, letter: string): string {
 
 /** What of the rest of the trace differs: `41 checkpoints differ in all; 2 after the first difference are equal again`. */
 export function extentText({ differing, healed }: Divergence): string {
-  const again = healed === 1 ? 'one after the first difference is' : `${grouped(healed)} after the first difference are`
-  const rest = healed > 0 ? `; ${again} equal again` : ''
+  const later = healed === 1 ? 'one after the first difference is' : `${grouped(healed)} after the first difference are`
+  const rest = healed > 0 ? `; ${later} equal` : ''
   return `${plural(differing, 'checkpoint differs', 'checkpoints differ')} in all${rest}`
 }
 

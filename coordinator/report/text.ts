@@ -4,7 +4,16 @@ import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { differenceText, tellingKinds } from './kind-text.ts'
 import { type Column, type Fold, buildMatrix, foldRows, membersInShort, memberText, usedSigns } from './matrix.ts'
 import { churnText, distanceText, growthTexts, referenceText } from './measured.ts'
-import { agentNames, checkpointText, comparisonTitle, conditionText, elementText, plural, seedsOf } from './wording.ts'
+import {
+  agentNames,
+  checkpointText,
+  comparisonTitle,
+  conditionText,
+  elementText,
+  listed,
+  plural,
+  seedsOf,
+} from './wording.ts'
 
 export interface TextOptions {
   readonly color: boolean
@@ -97,6 +106,7 @@ function tableLegend(folds: readonly Fold[], title: (comparison: Comparison) => 
     .filter((fold) => fold.rows.length > 1)
     .flatMap((fold) => fold.rows.map(({ comparison }) => title(comparison)))
   return [
+    '  equal letters in a row: equal bits; · not in the plan',
     ...usedSigns(folds).map(([sign, meaning]) => `  ${sign}  ${meaning}`),
     ...(folded.length > 0 ? [`  identical: ${folded.join('; ')}`] : []),
   ]
@@ -153,7 +163,11 @@ function whereAndWhy(
   const { comparisons, findings } = report
   const comparison = comparisons[index] as Comparison
   const row = findings.rows[index]
-  if (comparison.verdict === 'identical') return []
+  const tested = findings.settings.filter(({ rows }) => rows.includes(index)).map(({ text }) => text)
+  if (comparison.verdict === 'identical') {
+    if (tested.length === 0) return []
+    return [`${colors.bold(title(comparison))}: identical`, ...tested.map((text) => `  tested: ${visibleLine(text)}`)]
+  }
   const lines = [...memberLines(comparison, cells, agentNames(report)), ...referenceLines(comparison, cells)]
   const branchings = comparison.divergences.map((divergence) => `  ${visibleLine(branchingText(divergence))}`)
   lines.push(...branchings.slice(0, maxBranchings))
@@ -164,9 +178,7 @@ function whereAndWhy(
     lines.push(`  ~ ${visibleLine(text)}`)
     if (twin) lines.push(`    ${visibleLine(twin.text)}`)
   }
-  for (const { text } of findings.settings.filter(({ rows }) => rows.includes(index))) {
-    lines.push(`  tested: ${visibleLine(text)}`)
-  }
+  for (const text of tested) lines.push(`  tested: ${visibleLine(text)}`)
   for (const { text } of findings.causes.filter(({ rows }) => rows.includes(index))) {
     lines.push(`  observed: ${visibleLine(text)}`)
   }
@@ -209,7 +221,7 @@ function referenceLines({ reference }: Comparison, cells: ReadonlyMap<string, Re
     const text = distanceText(statistics)
     distances.set(text, [...(distances.get(text) ?? []), letter])
   }
-  const far = [...distances].map(([text, letters]) => `${letters.join(' ')} ${text}`).join('; ')
+  const far = [...distances].map(([text, letters]) => `${listed(letters)} ${text}`).join('; ')
   return [`  ${visibleLine(referenceText(reference, cells))}${far === '' ? '' : ` From it: ${far}.`}`]
 }
 

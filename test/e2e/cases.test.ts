@@ -158,7 +158,7 @@ factors:
     )
     expectSentence(
       run,
-      'None of 2 workloads is identical over 2 conditions on 1 machine; 2 differ: reduce.sum, seen with js.order',
+      'None of 2 workloads is identical over 2 conditions on 1 machine; 2 differ: reduce.sum data=uniform dtype=f32 n=5 (seen with js.order), reduce.sum dtype=f64 input=crash2.npy (seen with js.order)',
       1,
     )
     const [finite, infinite] = run.report.comparisons
