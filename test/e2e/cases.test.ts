@@ -237,8 +237,8 @@ factors:
     }
     expectInAll(
       run,
-      'backend was changed alone in 1 trial: the bits followed (tfjs-cpu gives A, tfjs-wasm gives B)',
-      'the bits go along with backend (not to be told from knob.tfjs-wasm.threads,',
+      'backend was changed, each value under all its other settings, in 1 trial: the bits followed (tfjs-cpu gives A, tfjs-wasm gives B)',
+      'the bits go along with backend (cannot be told apart here from knob.tfjs-wasm.threads,',
     )
     // All three classes of the softmax have another value of the variant, which one of the backends does not have.
     expectInAll(run, '; cells of A have no knob.tfjs-wasm.variant')

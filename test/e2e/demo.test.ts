@@ -105,7 +105,7 @@ describe('the demo', () => {
 
   it('gives the same classes and traces a second time, but for what is nondeterministic', async () => {
     const again = folder()
-    expect((await bitfleet(['demo', '--out', again, '--exit'])).code).toBe(0)
+    expect((await bitfleet(['demo', '--out', again, '--exit'], { limitMs: 550_000 })).code).toBe(0)
     const summary = ({ comparisons, cells }: Report) =>
       comparisons.map(({ workload, params, seed, verdict, classes, nondeterministic }) => ({
         ...{ workload, params, seed, verdict, nondeterministic: nondeterministic.length },
@@ -115,5 +115,5 @@ describe('the demo', () => {
         })),
       }))
     expect(summary(readReport(again))).toEqual(summary(report))
-  })
+  }, 600_000)
 })
