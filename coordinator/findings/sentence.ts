@@ -132,10 +132,15 @@ function clause(
   if (indices.length === 0) return ''
   const counts = new Map<string, number>()
   for (const index of indices) counts.set(describe(index), (counts.get(describe(index)) ?? 0) + 1)
-  const names = [...counts].map(([name, count]) => (count === 1 ? name : `${name} (${count} seeds)`))
+  const names = [...counts].map(([name, count]) => (count === 1 ? name : ofSeeds(name, count)))
   const named = names.slice(0, namedAtMost).join(', ')
   const more = names.length > namedAtMost ? `, and ${names.length - namedAtMost} more` : ''
   return `${grouped(indices.length)} ${indices.length === 1 ? one : many}: ${named}${more}`
+}
+
+function ofSeeds(name: string, count: number): string {
+  const noted = / \(([^()]*)\)$/.exec(name)
+  return noted === null ? `${name} (${count} seeds)` : `${name.slice(0, noted.index)} (${noted[1]}, ${count} seeds)`
 }
 
 /**

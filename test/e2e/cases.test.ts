@@ -276,7 +276,7 @@ factors:
   backend: [tfjs-cpu]
 seeds: [1, 2, 3]
 `)
-    expectSentence(run, 'Nothing was compared with another cell; 3 were not compared: train.mlp (1 cell)', 3)
+    expectSentence(run, 'Nothing was compared with another cell; 3 were not compared: train.mlp (1 cell, 3 seeds)', 3)
     expectInAll(run, 'seed=1', 'seed=2', 'seed=3')
     expectInNone(run, '3 identical workloads', 'identical:')
     expect(run.report.findings.rows.map(({ verdict, compared }) => `${verdict} ${compared}`)).toEqual(
