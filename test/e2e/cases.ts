@@ -162,6 +162,14 @@ export type Machine = Start & { readonly argv?: readonly string[] }
 
 /** Runs a plan on agents of their own names, and reads all forms of the report. */
 export async function runOnMachines(machines: Readonly<Record<string, Machine>>, plan: string): Promise<CaseRun> {
+  return await withMachines(machines, (run) => run(plan))
+}
+
+/** Starts agents of their own names and a coordinator, for one plan or several, and ends them. */
+export async function withMachines<T>(
+  machines: Readonly<Record<string, Machine>>,
+  use: (run: (plan: string) => Promise<CaseRun>) => Promise<T>,
+): Promise<T> {
   const dir = folder()
   const store = join(dir, 'store')
   const coordinator = await startCoordinator(store)
@@ -178,17 +186,22 @@ export async function runOnMachines(machines: Readonly<Record<string, Machine>>,
       const agents = JSON.parse(stdout) as { connected: boolean }[]
       return agents.filter(({ connected }) => connected).length === processes.length - 1
     })
-    const file = join(dir, 'plan.yaml')
-    writeFileSync(file, plan)
-    const ended = await bitfleet(['run', file, '--watch', '--store', store])
-    if (ended.code === 2 || ended.code === null) throw new Error(`bitfleet run: ${ended.code}\n${ended.stderr}`)
-    const [run = ''] = /\b\d{8}-\d{6}-[0-9a-f]+/.exec(ended.stdout + ended.stderr) ?? []
-    const out = join(dir, 'report')
-    const { code, stderr } = await bitfleet(['report', run, '--store', store, '--out', out])
-    expect(code, stderr).toBe(0)
-    const text = (await bitfleet(['report', run, '--store', store, '--format', 'text'])).stdout
-    return { ...ended, out, ...readForms(out, text) }
+    return await use((plan) => runAndRead(store, plan))
   } finally {
     for (const child of processes.reverse()) await end(child)
   }
+}
+
+async function runAndRead(store: string, plan: string): Promise<CaseRun> {
+  const dir = folder()
+  const file = join(dir, 'plan.yaml')
+  writeFileSync(file, plan)
+  const ended = await bitfleet(['run', file, '--watch', '--store', store])
+  if (ended.code === 2 || ended.code === null) throw new Error(`bitfleet run: ${ended.code}\n${ended.stderr}`)
+  const [run = ''] = /\b\d{8}-\d{6}-[0-9a-f]+/.exec(ended.stdout + ended.stderr) ?? []
+  const out = join(dir, 'report')
+  const { code, stderr } = await bitfleet(['report', run, '--store', store, '--out', out])
+  expect(code, stderr).toBe(0)
+  const text = (await bitfleet(['report', run, '--store', store, '--format', 'text'])).stdout
+  return { ...ended, out, ...readForms(out, text) }
 }
