@@ -145,8 +145,9 @@ describe.skipIf(skipped)('under systemd', () => {
     expect(of('boxed')).toEqual(of('bare'))
     // What this machine has runs in the sandbox, too.
     expect(of('boxed').filter(({ status }) => status === 'completed').length).toBeGreaterThanOrEqual(7)
-    const facts = report.cells.map((cell) => cell.facts['env.OMP_NUM_THREADS'])
-    expect(new Set(facts)).toEqual(new Set(['1']))
+    const inForce = report.cells.flatMap(({ status, ambient }) => (status === 'completed' ? [ambient] : []))
+    expect(new Set(inForce.map((ambient) => ambient?.OMP_NUM_THREADS))).toEqual(new Set(['1']))
+    expect(new Set(report.agents.map(({ facts }) => facts['env.OMP_NUM_THREADS']))).toEqual(new Set(['1']))
   })
 
   it('the services run as users of their own, and the keys are theirs', async () => {
