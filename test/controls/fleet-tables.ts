@@ -72,7 +72,7 @@ export function withTable(text: string, name: string, content: string): string {
   const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const [from, to] = [text.indexOf(start), text.indexOf(end)]
   if (from === -1 || to < from) throw new Error(`no ${start} … ${end} in the text`)
-  return `${text.slice(0, from + start.length)}\n\n${content}\n${text.slice(to)}`
+  return `${text.slice(0, from + start.length)}\n\n${content.trimEnd()}\n\n${text.slice(to)}`
 }
 
 function share(count: number, all: number): string {
