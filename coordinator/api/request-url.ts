@@ -3,7 +3,7 @@ import { BitfleetError } from '../../shared/errors.ts'
 
 /** What no database takes. */
 const nul = /\0/
-/** In an id, a character that nobody sees is no part of any. */
+/** An id has no invisible character. */
 const invisible = /\p{C}/u
 
 /** @param url absolute */
@@ -16,7 +16,7 @@ function urlProblem(url: string, refused: RegExp): string | undefined {
     } catch {
       return 'the address has a percent sign that does not begin a character in UTF-8'
     }
-    if (refused.test(text)) return 'the address has a character that nobody sees, such as a NUL'
+    if (refused.test(text)) return 'the address has an invisible character, such as a NUL'
   }
   return undefined
 }

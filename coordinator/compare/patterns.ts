@@ -20,7 +20,7 @@ export function patternsOf(
   equalSums: boolean,
 ): DifferencePattern[] {
   const found: DifferencePattern[] = []
-  // Of two values only, an equal number of each is no sign of an order.
+  // With only two values, equal numbers of each do not show an order.
   if (equalSums && a.dtype !== 'bool' && unequal <= mostSorted && isPermutation(a, b, unequal))
     found.push('permutation')
   if (zeroes >= leastMasked && zeroes >= maskedShare * unequal) found.push('mask')

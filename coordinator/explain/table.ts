@@ -1,3 +1,4 @@
+import { groupBy } from '../../shared/group-by.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { isAttributeKey } from '../../shared/facts.ts'
 import { explainMachines, type MachineExplanation, type MachineRow } from './explain-machines.ts'
@@ -117,14 +118,4 @@ export function explainTable(table: Table, columns: TableColumns): TableGroup[] 
     explained: explained[i] as MachineExplanation,
     nondeterministic: group.nondeterministic,
   }))
-}
-
-function groupBy<T>(all: readonly T[], key: (one: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const one of all) {
-    const known = groups.get(key(one))
-    if (known) known.push(one)
-    else groups.set(key(one), [one])
-  }
-  return groups
 }

@@ -1,5 +1,6 @@
+import { groupBy } from '../../shared/group-by.ts'
 import type { Silence } from './silence.ts'
-import { groupBy, type TrialCell } from './trial-cell.ts'
+import { type TrialCell } from './trial-cell.ts'
 import { libraryOf, settingsOf } from './trial-groups.ts'
 import { trialOf } from './trials.ts'
 

@@ -74,7 +74,7 @@ function machineFacts(core: ReportCore, machines: readonly MachineName[]): (row:
     if (before !== undefined) return before
     const all = cells.map((cell) => unitFacts(agentFacts.get(agent) ?? {}, cell))
     const [first = {}, ...others] = all
-    // What two conditions of one machine disagree on is no fact of the machine; what only one of them has, is.
+    // A value on which two conditions of one machine disagree is not a fact of the machine. A value that only one of them has is.
     const facts: Record<string, string> = { ...first }
     const dropped = new Set<string>()
     for (const other of others) {

@@ -1,7 +1,8 @@
+import { groupBy } from '../../shared/group-by.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { KnobValue } from '../../shared/condition.ts'
 import type { Silence } from './silence.ts'
-import { groupBy, knobLevel, type TrialCell } from './trial-cell.ts'
+import { knobLevel, type TrialCell } from './trial-cell.ts'
 import { libraryOf, settingsOf } from './trial-groups.ts'
 import type { SettingResult } from './trials.ts'
 

@@ -1,3 +1,4 @@
+import { groupBy } from '../../shared/group-by.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { letterOf } from '../compare/classes.ts'
 import type { Comparison, Machine, MachinesFinding, ReportCell, ReportCore } from '../report/format.ts'
@@ -8,7 +9,6 @@ import { type MachineRow, machineRows } from './machine-rows.ts'
 import type { ClaimRule } from './claim.ts'
 import { leastExecutions, tooFewText } from './executions.ts'
 import type { Silence } from './silence.ts'
-import { groupBy } from './trial-cell.ts'
 
 /** Whether machines agree, which one does not, and how sure that is. */
 export function findMachines(core: ReportCore, silence: Silence, rule: ClaimRule): MachinesFinding {

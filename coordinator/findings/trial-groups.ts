@@ -1,5 +1,6 @@
+import { groupBy } from '../../shared/group-by.ts'
 import { backendName } from '../../shared/backend-description.ts'
-import { groupBy, knobLevel, knobsKey, type Level, ownValue, plainLevel, type TrialCell } from './trial-cell.ts'
+import { knobLevel, knobsKey, type Level, ownValue, plainLevel, type TrialCell } from './trial-cell.ts'
 
 /** A setting that the plan changes alone in a row. */
 export interface Setting {

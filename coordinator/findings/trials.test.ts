@@ -293,7 +293,7 @@ describe('settings that are no knobs', () => {
     ])
     // Two versions, each for a processor of its own: nothing was changed alone.
     expect(settingsOf([cell('js@22', 'A'), cell('js@24-arm64', 'B', { emulator: 'qemu' })])).toEqual([])
-    // Two names of one build are no change of version. A new version is no other backend.
+    // Two names of one build are one version. A new version is not another backend.
     expect(settingsOf([cell('js', 'A', { version: '22' }), cell('js@22', 'B', { version: '22' })])).toEqual([])
     expect(settingsOf([cell('js@22', 'A'), cell('js@24', 'B')])).toEqual([['js version', 'followed']])
   })

@@ -1,6 +1,7 @@
+import { groupBy } from '../../shared/group-by.ts'
 import { type ClaimRule, createClaimRule } from './claim.ts'
 import type { Silence } from './silence.ts'
-import { groupBy, type Level, type TrialCell } from './trial-cell.ts'
+import { type Level, type TrialCell } from './trial-cell.ts'
 import { type Setting, settingsOf } from './trial-groups.ts'
 
 /** What the bits did in one trial. */

@@ -64,7 +64,7 @@ function described({ dtype, shape }: PlannedInput): string {
 
 /**
  * Finds the array behind each name in a plan. If two arrays of a plan have equal bytes and differ in dtype or shape,
- * their names get both, so that whoever reads the parameters later cannot take one for the other. All other parameters
+ * their names get both, so that a later reader of the parameters cannot confuse them. All other parameters
  * stay as they were written.
  *
  * @param arrays that came with the plan

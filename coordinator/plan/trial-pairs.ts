@@ -1,3 +1,4 @@
+import { groupBy } from '../../shared/group-by.ts'
 import { backendName } from '../../shared/backend-description.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { CellRecord } from '../records.ts'
@@ -45,15 +46,4 @@ function countSettings(row: readonly CountedCell[], joined: boolean): number {
 function variedKnobs(cells: readonly CountedCell[]): string[] {
   const names = new Set(cells.flatMap(({ condition }) => Object.keys(condition.knobs)))
   return [...names].filter((name) => new Set(cells.map(({ condition }) => condition.knobs[name])).size > 1)
-}
-
-function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
-  const groups = new Map<string, Item[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group) group.push(item)
-    else groups.set(key, [item])
-  }
-  return groups
 }

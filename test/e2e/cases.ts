@@ -88,7 +88,7 @@ function parseCsv(text: string): Record<string, string>[] {
   return cells.map((cell) => Object.fromEntries(names.map((name, i) => [name, cell[i] as string])))
 }
 
-/** Line breaks, columns and tags are no matter of what is said. */
+/** Without line breaks and columns: they do not change what is said. */
 const squeezed = (text: string) => text.replaceAll(/\s+/g, '')
 
 function expectPhrases(forms: Readonly<Record<string, string>>, phrases: readonly string[], expected: boolean): void {

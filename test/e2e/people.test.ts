@@ -65,7 +65,7 @@ describe('people by the command line', () => {
     ],
     ['somebody who is there', ['people', 'add', 'alice', '--role', 'viewer'], 'correct horse battery', /already/],
     ['nobody', ['people', 'role', 'zed', 'admin'], '', /nobody of the name zed/],
-    ['hidden characters', ['people', 'role', '\u001b[31mx\u202e', 'admin'], '', /a character that nobody sees/],
+    ['hidden characters', ['people', 'role', '\u001b[31mx\u202e', 'admin'], '', /an invisible character/],
     ['the only admin', ['people', 'remove', 'alice'], '', /only admin/],
   ])('say what is wrong: %s', async (_, argv, input, wrong) => {
     const { code, stdout, stderr } = await ask(argv, input)
