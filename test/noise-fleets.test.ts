@@ -10,7 +10,8 @@ import {
   updatedFact,
 } from './controls/fleets.ts'
 import { tallyFleets } from './controls/measure.ts'
-import { reachTable, withTable } from './controls/fleet-tables.ts'
+import { reachTable } from './controls/fleet-tables.ts'
+import { withSection } from './controls/write-section.ts'
 
 // `npm run controls:fleets` measures 2,000 fleets of each kind and size; here are enough to catch a rule that is gone.
 
@@ -86,7 +87,7 @@ describe('docs/controls.md', () => {
 
   it('has the table of what a number of machines can show, as docs/read-a-report.md', () => {
     for (const text of [page, readPage('read-a-report.md')]) {
-      expect(withTable(text, 'what-machines-can-show', reachTable())).toBe(text)
+      expect(withSection(text, 'what-machines-can-show', reachTable())).toBe(text)
     }
     expect(page).toMatch(/\| 6 +\| \(17 %\) +\| \(6\.7 %\) +\| \(10 %\)/)
     expect(page).toMatch(/\| 20 +\| 5 % /)
@@ -94,7 +95,7 @@ describe('docs/controls.md', () => {
 
   it('has measured tables that keep the bounds', () => {
     const rows = (name: string) =>
-      (page.split(`<!-- ${name} -->`)[1]?.split(`<!-- /${name} -->`)[0] ?? '')
+      (page.split(`<!-- begin ${name} -->`)[1]?.split(`<!-- end ${name} -->`)[0] ?? '')
         .split('\n')
         .map((line) => line.split('|').map((cell) => cell.trim()))
         .filter((cells) => /^\d+$/.test(cells[2] ?? ''))

@@ -67,14 +67,6 @@ function reach(classes: readonly number[]): string {
   return canShowCause(ways) ? text : `(${text})`
 }
 
-/** The text with a table between `<!-- name -->` and `<!-- /name -->`. @throws Error if the markers are missing */
-export function withTable(text: string, name: string, content: string): string {
-  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
-  const [from, to] = [text.indexOf(start), text.indexOf(end)]
-  if (from === -1 || to < from) throw new Error(`no ${start} … ${end} in the text`)
-  return `${text.slice(0, from + start.length)}\n\n${content.trimEnd()}\n\n${text.slice(to)}`
-}
-
 function share(count: number, all: number): string {
   return `${((100 * count) / all).toFixed(1)} %`
 }

@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { fleetRows, noiseTable, reachTable, updateTable, withTable } from './fleet-tables.ts'
+import { fleetRows, noiseTable, reachTable, updateTable } from './fleet-tables.ts'
 import { type FleetTally, tallyFleets } from './measure.ts'
+import { writeSection } from './write-section.ts'
 
 // `npm run controls:fleets`: reports of noise fleets and of true updates, and the tables of docs/controls.md. With 2,000
-// seeds it computes for about an hour of one processor; with `-- --seeds 0` it only writes what machines can show at all.
+// seeds it computes for an hour and a half of one processor; with `-- --seeds 0` it only writes what machines can show at all.
 
 const { values } = parseArgs({
   options: {
@@ -53,12 +53,7 @@ async function measureAll(): Promise<FleetTally[]> {
 }
 
 function write(page: string, tables: Readonly<Record<string, string>>): void {
-  const path = join(values.docs, page)
-  const text = Object.entries(tables).reduce(
-    (before, [name, content]) => withTable(before, name, content),
-    readFileSync(path, 'utf8'),
-  )
-  writeFileSync(path, text)
+  for (const [name, table] of Object.entries(tables)) writeSection(join(values.docs, page), name, table)
 }
 
 if (values.part === undefined) {
