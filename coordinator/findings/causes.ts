@@ -17,7 +17,7 @@ const namedAtMost = 6
  * Facts that go along with the bits: over machines, with a chance and its judgement; and over the cells of each row,
  * without either, since cells of one machine are no independent machines.
  *
- * @param accounted rows all of whose differences the tested settings account for: there, no cause is missing
+ * @param accounted rows all of whose differences the tested settings account for
  * @param listSteps bounds the work for the chance of a list of rules, which no headline depends on
  */
 export function findCauses(
@@ -153,7 +153,8 @@ function setText(set: ObservedSet, machines: number): string {
 /** Over cells of one row: named, and never as the cause. */
 function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: ReadonlySet<number>): CauseFinding[] {
   return comparisons.flatMap((comparison, index): CauseFinding[] => {
-    if (comparison.classes.length < 2) return []
+    // Where tested settings account for all differences, what was only observed says less than the test.
+    if (comparison.classes.length < 2 || accounted.has(index)) return []
     const [best] = comparison.explanations
     const finding = { of: 'cells' as const, rows: [index], headlined: false, chance: null }
     if (best !== undefined) {
@@ -162,8 +163,8 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: Re
       const text = `${over}, the bits go along with ${factsText(best)}${best.equal ? '' : ' (equal facts always gave equal bits, and some different facts did, too)'}${rivalsText(best)}${lackText(best)}; this alone shows no cause`
       return [{ ...finding, facts: namesOf(best), reasons: ['cells of one machine are not independent'], text }]
     }
-    // Other inputs, or tested settings, are the reason already.
-    if (comparison.inputsEqual === false || accounted.has(index) || comparison.unexplained === undefined) return []
+    // Other inputs are the reason already.
+    if (comparison.inputsEqual === false || comparison.unexplained === undefined) return []
     const text = `over the cells: unexplained: ${comparison.unexplained}`
     return [{ ...finding, facts: [], reasons: [comparison.unexplained], text }]
   })

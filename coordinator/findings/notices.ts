@@ -24,7 +24,7 @@ const headings: Record<NoticeKind, string> = {
   replaced: 'Replaced',
   unknown: 'Not read back',
   'no-effect': 'No effect',
-  fallback: 'Fell back',
+  fallback: 'Fallback',
   limit: 'Bound hit',
   warning: 'Warning',
   run: 'Plan',

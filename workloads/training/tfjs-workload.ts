@@ -1,4 +1,3 @@
-import type * as tfjs from '@tensorflow/tfjs-core'
 import type { z } from 'zod'
 import { unsupported } from '../kernels.ts'
 import type { SchemedWorkload, WorkloadDescription } from '../workload.ts'
@@ -15,14 +14,8 @@ export interface TfjsTraining<Params extends TrainingParams> extends Omit<Worklo
 }
 
 const filterGradient = 'Conv2DBackpropFilter'
-
-/** Why a filter's gradient is not the library's own kernel, see `convolve` of the network. */
-function sayFilterGradient(backend: string, tf: typeof tfjs): string {
-  const why = tf.getKernel(filterGradient, tf.getBackend())
-    ? `${backend} has ${filterGradient}, and tfjs-wasm does not`
-    : `${backend} has no ${filterGradient}`
-  return `${why}: the filter's gradient is computed by conv2d of transposed inputs on every backend of tfjs`
-}
+/** The same on every backend of tfjs, so that a report says it once. Why it is so, see `convolve` of the network. */
+const filterGradientText = `not used on any backend of tfjs, since tfjs-wasm has none: the filter's gradient is conv2d of transposed inputs`
 
 /** A training in binary32 on the tfjs API. */
 export function createTfjsTraining<Params extends TrainingParams>(
@@ -44,7 +37,7 @@ export function createTfjsTraining<Params extends TrainingParams>(
       const inputs = createTrainingInputs(network, params, context.seed)
       offerInputs(recorder, network, inputs)
       if (network.layers.some(({ kind }) => kind === 'convolution')) {
-        context.substituted?.(filterGradient, sayFilterGradient(context.backend, context.tf))
+        context.substituted?.(filterGradient, filterGradientText)
       }
       trainOnTfjs(context.tf, network, params, inputs, recorder)
       return undefined

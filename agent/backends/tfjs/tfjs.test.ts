@@ -44,6 +44,15 @@ const computed = async (result: ReturnType<Kernels['sum']>): Promise<Tensor> => 
   return tensor
 }
 
+describe('tfjs-wasm', () => {
+  it('has no kernel for the gradient of a filter, as the notice on it says', async () => {
+    const kernels = await underAll(
+      async ({ tf }) => tf?.getKernel('Conv2DBackpropFilter', tf.getBackend()) !== undefined,
+    )
+    expect(kernels).toEqual([true, false, false])
+  })
+})
+
 describe.each(conditions)('%s', (...condition) => {
   it('puts the backend asked for into force', async () => {
     const name = condition[1].id.replace('tfjs-', '')
