@@ -98,8 +98,8 @@ export function floatValue(dtype: FloatDType, bits: bigint | number): number {
 const enoughDigits = { f16: 5, bf16: 4, f32: 9 } as const
 
 /**
- * The fewest decimal digits, correctly rounded, that read back to the same element; `-0`, `NaN` and `Infinity` as
- * they are. Integers in decimal. For the eye: bits are compared, never this.
+ * The fewest decimal digits, correctly rounded, that read back to the same element; below 2⁵³ an integer has all of its
+ * digits; `-0`, `NaN` and `Infinity` as they are. For the eye: bits are compared, never this.
  *
  * @param bits the element's pattern, unsigned
  */
@@ -108,6 +108,8 @@ export function decimalText(dtype: DType, bits: bigint | number): string {
     const value = floatValue(dtype, bits)
     if (value === 0) return Object.is(value, -0) ? '-0' : '0'
     if (dtype === 'f64' || !Number.isFinite(value)) return String(value)
+    // Fewer digits would make an integer look like another one.
+    if (Number.isInteger(value) && Math.abs(value) < 2 ** 53) return String(value)
     const narrow = dtype === 'f32' ? Math.fround : (x: number) => roundTo(dtype, x)
     for (let digits = 1; digits < enoughDigits[dtype]; digits++) {
       const candidate = Number(value.toPrecision(digits))

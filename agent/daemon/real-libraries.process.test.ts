@@ -113,7 +113,7 @@ describe('a kernel that is made of other operations', () => {
     expect(notes).toEqual([
       {
         ...{ kind: 'fallback', subject: 'Conv2DBackpropFilter' },
-        message: `not used on any backend of tfjs, since tfjs-wasm has none: the filter's gradient is conv2d of transposed inputs`,
+        message: `tfjs-wasm lacks this kernel, so every backend of tfjs computes the filter's gradient as conv2d of transposed inputs`,
       },
     ])
   })

@@ -59,7 +59,7 @@ describe('the inputs of classes', () => {
       side('0 x a *', '1 sum e', '2 x d *'),
       side('0 x a *', '1 sum e', '2 x f *'),
     ])
-    // The last two part at the second batch and at nothing else.
+    // The last two differ at the second batch and at nothing else.
     expect(named(found.parting)).toEqual(['2 x'])
     expect(found.equal).toBe(false)
   })

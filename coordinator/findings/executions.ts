@@ -1,5 +1,4 @@
 import type { ReportCell } from '../report/format.ts'
-import { plural } from '../report/wording.ts'
 
 /** The least number of completed executions of some cells; 0 if there are none. */
 export function leastExecutions(cells: readonly Pick<ReportCell, 'traces'>[]): number {
@@ -9,6 +8,9 @@ export function leastExecutions(cells: readonly Pick<ReportCell, 'traces'>[]): n
 
 /** Marks a difference that was seen and not claimed. */
 export function tooFewText(executions: number, needs: number): string {
-  const more = needs > executions ? `: ${plural(executions, 'execution')} of a cell, a claim needs ${needs}` : ''
-  return `Seen, too few executions to be claimed${more}.`
+  const more =
+    needs > executions
+      ? `: the cells ran ${executions === 1 ? 'once' : `${executions} times`}, a claim needs ${needs}`
+      : ''
+  return `This was seen, with too few executions to be claimed${more}.`
 }

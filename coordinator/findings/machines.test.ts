@@ -65,7 +65,7 @@ describe('the machines line', () => {
     expect(findings.machines.strength).toBe('seen')
     expect(findings.machines.needs).toBe(5)
     expect(findings.machines.text).toContain(
-      'Seen, too few executions to be claimed: 2 executions of a cell, a claim needs 5.',
+      'This was seen, with too few executions to be claimed: the cells ran 2 times, a claim needs 5.',
     )
     expect(findings.exitCode).toBe(1)
   })

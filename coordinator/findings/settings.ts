@@ -186,7 +186,7 @@ function textOf(result: SettingResult, words: CellWords): string {
   }
 }
 
-/** Of several trials, which one is shown: `for example seed=42, openblas.threads=1: `. Letters are those of its row. */
+/** Of several trials, which one is shown: `for example in the row of seed=42, openblas.threads=1: `. Letters are those of its row. */
 function placeText({ example, setting, knob }: SettingResult, trials: number, { cells, agents }: CellWords): string {
   const cell = cells.get(example.levels.flatMap((level) => level.cells)[0] ?? '')
   if (trials < 2 || cell === undefined) return ''
@@ -197,7 +197,7 @@ function placeText({ example, setting, knob }: SettingResult, trials: number, { 
     `seed=${example.seed}`,
     ...others.map(([name, value]) => `${library}.${name}=${String(value)}`),
   ]
-  return `for example ${place.join(', ')}: `
+  return `for example in the row of ${place.join(', ')}: `
 }
 
 /** `sequential gives A, reverse gives B`; a value under which other settings matter, too, gives several. */

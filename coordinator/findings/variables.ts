@@ -9,10 +9,7 @@ const words: Record<VariableFinding['kind'], string> = {
   libraries: 'it chooses libraries',
 }
 
-/**
- * Variables of agents' environments that were in force and that no knob set. Those that select a code path are always
- * named; others only where they differ between cells, since alike they separate nothing.
- */
+/** Variables of agents' environments that were in force and that no knob set (DESIGN §6.6). By default none is set. */
 export function findVariables(core: ReportCore): VariableFinding[] {
   const names = agentNames(core)
   const uses = new Map<string, { variable: string; value: string; cells: ReportCell[] }>()
@@ -28,7 +25,6 @@ export function findVariables(core: ReportCore): VariableFinding[] {
   return [...uses.values()].flatMap(({ variable, value, cells }): VariableFinding[] => {
     const kind = classifyVariable(variable, value)
     if (kind === undefined) return []
-    if (kind !== 'code path' && cells.length === ran.length) return []
     const agents = [...new Set(cells.map(({ agent }) => agent))]
     const who = agents.length > 3 ? plural(agents.length, 'agent') : listed(agents.map((id) => names.get(id) ?? id))
     const text = `${variable}=${value} was set in the environment of ${who}, not by the plan: ${words[kind]}`

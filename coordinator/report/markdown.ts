@@ -118,7 +118,7 @@ function matrix(report: Report, title: (comparison: Comparison) => string): stri
   ]
   return [
     '## Classes',
-    'Equal letters in a row: equal bits. Letters go by the order of the plan and say nothing of who is right.',
+    'Equal letters in a row: equal bits. Letters follow the order of the plan and say nothing about accuracy.',
     table(['workload', ...columns.map((_, i) => String(i + 1))], body),
     key.join('\n'),
     legend.length > 0 ? `${legend.join('; ')}.` : '',
@@ -138,7 +138,12 @@ function detail(report: Report, index: number, title: string, cells: ReadonlyMap
     ...(reference === undefined ? [] : [escaped(referenceColumn(reference, letter))]),
     `\`${trace.slice(0, 16)}…\``,
   ])
-  const head = ['class', 'conditions', ...(reference === undefined ? [] : ['from the correctly rounded']), 'trace']
+  const head = [
+    'class',
+    'conditions',
+    ...(reference === undefined ? [] : ['distance from the correctly rounded result']),
+    'trace',
+  ]
   const expected = findings.rows[index]?.expected
   const unstable = findings.self.filter((self) => self.comparison === index)
   const tested = findings.settings.filter(({ rows }) => rows.includes(index))

@@ -197,7 +197,7 @@ export function memberText({ condition, agents }: Members, names: ReadonlyMap<st
   return `${condition} on ${listed(agents.map((id) => names.get(id) ?? id))}`
 }
 
-/** The same, but a backend whose conditions are all in this one class stands once, as `tensorflow@2.21.0 (all 2)`. */
+/** The same, but a backend whose conditions are all in this one class stands once, as `tensorflow@2.21.0 (all its 2 conditions)`. */
 export function membersInShort(
   ids: readonly string[],
   { classes }: Comparison,
@@ -211,7 +211,7 @@ export function membersInShort(
     const members = membersByCondition(own, cells)
     if (members.length === 1 || own.length < (everywhere.get(backend)?.length ?? 0)) return members
     const agents = [...new Set(members.flatMap((one) => one.agents))]
-    return [{ condition: `${backend} (all ${members.length})`, agents }]
+    return [{ condition: `${backend} (all its ${members.length} conditions)`, agents }]
   })
 }
 

@@ -58,7 +58,7 @@ describe('what was measured, in words', () => {
   })
 
   it('names so many inputs as can be read', () => {
-    expect(inputsText(['input', 'input-b'])).toBe('The same inputs in all classes: input and input-b.')
+    expect(inputsText(['input', 'input-b'])).toBe('All classes start from the same inputs: input and input-b.')
     const many = Array.from({ length: 15 }, (_, i) => `x${i}`)
     expect(inputsText(many)).toMatch(/: x0, .+, x11 and 3 more\.$/)
   })

@@ -6,11 +6,11 @@ import { conditionText, grouped, listed, percent, plural } from './wording.ts'
 
 const maxNamed = 12
 
-/** `The same inputs in all classes: input and input-b.` */
+/** `All classes start from the same inputs: input and input-b.` */
 export function inputsText(inputs: readonly string[]): string {
   const named = inputs.slice(0, maxNamed)
   const more = inputs.length - named.length
-  return `The same inputs in all classes: ${more > 0 ? `${named.join(', ')} and ${grouped(more)} more` : listed(named)}.`
+  return `All classes start from the same inputs: ${more > 0 ? `${named.join(', ')} and ${grouped(more)} more` : listed(named)}.`
 }
 
 /** `A holds the correctly rounded result, by js order=exact.` */
@@ -41,7 +41,7 @@ export function distanceText(statistics: ElementComparison | null): string {
 
 /** In the column of a class: it is the reference, or how far from it. */
 export function referenceColumn(reference: Reference, letter: string): string {
-  if (letter === reference.class) return 'is it'
+  if (letter === reference.class) return 'this is it'
   const found = reference.distances.find((distance) => distance.class === letter)
   return found ? distanceText(found.statistics) : 'not measured'
 }

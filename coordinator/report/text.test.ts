@@ -61,10 +61,10 @@ describe('the report in Markdown', () => {
 
   it('names the members of a class, the correctly rounded result, and how far the others are from it', () => {
     const markdown = renderMarkdown(sampleReport())
-    expect(markdown).toMatch(/^\| A \| js order=sequential on rack-1 and .+rack.+; .+ \| is it \| `/m)
+    expect(markdown).toMatch(/^\| A \| js order=sequential on rack-1 and .+rack.+; .+ \| this is it \| `/m)
     expect(markdown).toMatch(/^\| B \| js order=reverse on rack-1 and .+ \| 1 ULP \| `/m)
     expect(markdown).toContain('A holds the correctly rounded result, by js order=exact.')
-    expect(markdown).toContain('The same inputs in all classes: input.')
+    expect(markdown).toContain('All classes start from the same inputs: input.')
   })
 
   it('names a backend once, where all its conditions are of one class', async () => {
@@ -80,7 +80,7 @@ describe('the report in Markdown', () => {
     add('js', {}, 1)
     const report = assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0')
     const markdown = renderMarkdown(report)
-    expect(markdown).toContain('| A | onnxruntime@1.30.0 (all 2); pytorch@2.13.0 threads=1; js | `')
+    expect(markdown).toContain('| A | onnxruntime@1.30.0 (all its 2 conditions); pytorch@2.13.0 threads=1; js | `')
     expect(markdown).toContain('| B | pytorch@2.13.0 threads=2 | `')
   })
 

@@ -62,6 +62,6 @@ if (live?.dataset.events) {
 }
 `
 
-/** Two patterns of bits that part at one. */
+/** Two patterns of bits that differ in one. */
 export const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#1a4fa3"/><path d="M3 4h2v3H3zm4 0h2v3H7zm4 0h2v3h-2zM3 9h2v3H3zm4 0h2v3H7z" fill="#fff"/><path d="M11 9h2v3h-2z" fill="#ffd45e"/></svg>
 `

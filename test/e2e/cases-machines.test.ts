@@ -45,7 +45,7 @@ factors:
     expectSentence(run, '1 workload is not identical over 8 conditions on 2 machines; 1 differs: program', 1)
     expectInAll(
       run,
-      'free and nice differ in 1 of 1 workload; which of the two is the odd one cannot be told. Seen, too few executions to be claimed',
+      'free and nice differ in 1 of 1 workload; which of the two is the odd one cannot be told. This was seen, with too few executions to be claimed',
       'the bits go along with cpu.affinity; no other fact does; not named as the cause: 2 machines with such classes cannot show a cause',
       'mach.dummy was changed alone in 2 trials: the bits stayed',
     )

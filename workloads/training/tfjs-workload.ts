@@ -15,7 +15,7 @@ export interface TfjsTraining<Params extends TrainingParams> extends Omit<Worklo
 
 const filterGradient = 'Conv2DBackpropFilter'
 /** The same on every backend of tfjs, so that a report says it once. Why it is so, see `convolve` of the network. */
-const filterGradientText = `not used on any backend of tfjs, since tfjs-wasm has none: the filter's gradient is conv2d of transposed inputs`
+const filterGradientText = `tfjs-wasm lacks this kernel, so every backend of tfjs computes the filter's gradient as conv2d of transposed inputs`
 
 /** A training in binary32 on the tfjs API. */
 export function createTfjsTraining<Params extends TrainingParams>(

@@ -131,7 +131,7 @@ describe('the three conditions', () => {
     )
   })
 
-  it('part at softmax and sigmoid by instruction set, and not at matrix products or exp', () => {
+  it('differ at softmax and sigmoid by instruction set, and not at matrix products or exp', () => {
     for (const name of ['softmax', 'sigmoid']) expect(new Set(digests[name]).size, name).toBe(3)
     for (const name of ['gemm', 'exp']) {
       expect(digests[name]?.[1], name).toBe(digests[name]?.[2])

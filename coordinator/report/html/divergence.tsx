@@ -2,6 +2,7 @@ import { isFloat } from '../../../shared/tensor.ts'
 import type { Comparison, Divergence, ElementComparison } from '../format.ts'
 import { visibleLine } from '../../../shared/visible.ts'
 import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from '../kind-text.ts'
+import { churnText, extentText } from '../measured.ts'
 import { elementText, grouped, percent, plural } from '../wording.ts'
 import { Bits } from './bits.tsx'
 import { Growth } from './growth.tsx'
@@ -23,7 +24,7 @@ export function DivergenceLine({ divergence, comparison }: { divergence: Diverge
       <Letter letter={classes[0]} index={classIndex(comparison, classes[0])} />
       <Letter letter={classes[1]} index={classIndex(comparison, classes[1])} />
       <span>
-        part at <code>{visibleLine(checkpoint.name)}</code>
+        differ at <code>{visibleLine(checkpoint.name)}</code>
         <span class="quiet"> step {grouped(checkpoint.step)}</span>
       </span>
       <span class="number">{element === null ? '' : differenceText(divergence)}</span>
@@ -123,19 +124,8 @@ function Statistics({ statistics }: { statistics: ElementComparison }) {
 }
 
 /** How much of the rest of the trace differs, and whether it mattered to any decision. */
-function Extent({ divergence: { differing, healed, decisions } }: { divergence: Divergence }) {
-  return (
-    <p>
-      {plural(differing, 'checkpoint differs', 'checkpoints differ')} in all
-      {healed > 0
-        ? `; ${plural(healed, 'checkpoint')} after the first difference ${healed === 1 ? 'is' : 'are'} equal again: there the difference healed, and a coarser instrument would have missed it`
-        : ''}
-      .
-      {decisions
-        ? ` Predicted labels that differ: ${grouped(decisions.changed)} of ${grouped(decisions.labels)} (churn ${percent(decisions.churn)}).`
-        : ''}
-    </p>
-  )
+function Extent({ divergence }: { divergence: Divergence }) {
+  return <p>{[extentText(divergence), churnText(divergence)].filter((text) => text !== '').join('; ')}.</p>
 }
 
 function Outputs({ divergence, id, comparison }: { divergence: Divergence; id: string; comparison?: Comparison }) {

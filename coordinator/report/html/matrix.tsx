@@ -31,7 +31,7 @@ export function MatrixSection({ view }: { view: View }) {
         <h2 id="matrix-title">Workloads × conditions</h2>
         <p class="lead">
           Cells with the same letter in a row computed the same bits. Letters start again in every row and follow the
-          order of the plan; they say nothing of who is right.
+          order of the plan; they say nothing about accuracy.
         </p>
         <Legend folds={folds} />
         {orders.length > 1 ? <OrderSwitch /> : null}

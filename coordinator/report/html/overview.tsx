@@ -56,8 +56,8 @@ function Agreement({ report: { findings } }: { report: Report }) {
       <p>{text}</p>
       <p>
         Equal bits mean equal bits for these inputs and these settings. They do not show that other inputs would agree,
-        nor that the result is accurate. Letters of classes follow the order of the plan: no class is the right one, and
-        the largest is not either.
+        nor that the result is accurate. Letters of classes follow the order of the plan and say nothing about accuracy.
+        A class that holds the correctly rounded result is marked.
       </p>
     </details>
   )
@@ -82,7 +82,7 @@ export function Overview({ view }: { view: View }) {
                 <th scope="col">Classes</th>
                 <th scope="col">First differ at</th>
                 <th scope="col">Distance there</th>
-                <th scope="col">Changed alone: the bits followed</th>
+                <th scope="col">Tested: the bits followed</th>
                 <th scope="col">Goes along with</th>
               </tr>
             </thead>
@@ -133,14 +133,17 @@ function Place({ comparison }: { comparison: Comparison }) {
   const first = comparison.divergences.toSorted((a, b) => a.checkpoint.seq - b.checkpoint.seq)[0]
   const self = comparison.nondeterministic[0]
   const divergence = first ?? self?.divergence ?? undefined
-  if (!divergence) return <td colspan={2}>{self ? `${self.distinct} results in ${self.executions} executions` : ''}</td>
+  const results = self ? `${plural(self.distinct, 'result')} in ${plural(self.executions, 'execution')}` : ''
+  if (!divergence) return <td colspan={2}>{results}</td>
   return (
     <>
       <td>
         <code>{visibleLine(divergence.checkpoint.name)}</code>
         <span class="quiet"> step {grouped(divergence.checkpoint.step)}</span>
       </td>
-      <td class="distance">{divergence.element === null ? 'not known' : differenceText(divergence)}</td>
+      <td class="distance">
+        {first === undefined ? results : divergence.element === null ? 'not known' : differenceText(divergence)}
+      </td>
     </>
   )
 }
@@ -158,7 +161,9 @@ function whyInShort(view: View, index: number) {
         <>
           {i > 0 ? ' and ' : ''}
           <code>{visibleLine(names[0] ?? '')}</code>
-          {names.length > 1 ? <span class="quiet"> or {plural(names.length - 1, 'other fact')}</span> : null}
+          {names.length > 1 ? (
+            <span class="quiet"> (not told apart from {plural(names.length - 1, 'other fact')})</span>
+          ) : null}
         </>
       ))}
     </>
