@@ -195,13 +195,13 @@ describe('divergences', () => {
   }, async () => {
     const names = Array.from({ length: 14 }, (_, i) => `weights/${i}`)
     const steps = (drift: number) =>
-      Array.from({ length: 200 }, (_, i) => names.map((name) => at(name, f32([1 + i + drift], []), i, false))).flat()
+      Array.from({ length: 400 }, (_, i) => names.map((name) => at(name, f32([1 + i + drift], []), i, false))).flat()
     const found = await comparePair(steps(0), steps(0.5))
     expect(found.growth).toHaveLength(12)
     for (const { of, points } of found.growth) {
-      expect([of, points.length, points[0]?.step, points.at(-1)?.step]).toEqual([200, 64, 0, 199])
+      expect([of, points.length, points[0]?.step, points.at(-1)?.step]).toEqual([400, 256, 0, 399])
     }
-    expect(found.growthNote).toMatch(/^12 of 14 names followed; sampled evenly: weights\/0 at 64 of 200 checkpoints/)
+    expect(found.growthNote).toMatch(/^12 of 14 names followed; sampled evenly: weights\/0 at 256 of 400 checkpoints/)
   })
 
   it('of traces under different schemas are named as such, not measured', async () => {

@@ -22,7 +22,7 @@ import { otherOutcomesBelow } from './self.ts'
 import { locateSelfDifference, type SelfLimits } from './self-difference.ts'
 import { createTensorReader } from './tensor-reader.ts'
 
-const growthLimits: GrowthLimits = { names: 12, points: 64, bytes: 64 << 20 }
+const growthLimits: GrowthLimits = { names: 12, points: 256, bytes: 64 << 20 }
 const selfLimits: SelfLimits = { traces: 64, bytes: 64 << 20 }
 /** Divergences of one comparison whose growth is measured. */
 const maxGrown = 12

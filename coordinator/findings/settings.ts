@@ -10,7 +10,7 @@ import { tooFewText } from './executions.ts'
 import { type KnobStatement, stateKnobs } from './knob-statements.ts'
 import { findSilence, type Silence } from './silence.ts'
 import type { TrialCell } from './trial-cell.ts'
-import { judgeSettings, type SettingResult, type TrialLevel } from './trials.ts'
+import { blocksOf, judgeSettings, type SettingResult, type TrialLevel } from './trials.ts'
 
 /** What the plan tested, and what the rest of the findings needs of it. */
 export interface TestedSettings {
@@ -42,9 +42,7 @@ export function findSettings(core: ReportCore): TestedSettings {
     agents: agentNames(core),
   }
   const { needed } = createClaimRule(pairs)
-  // Where cells of one value differ, nothing was changed alone: that is no finding.
-  const told = results.filter(({ bits }) => bits !== 'unclear')
-  const settings = told.map((result): SettingFinding => {
+  const settings = results.map((result): SettingFinding => {
     const { setting, row, bits, trials, followed, executions } = result
     return {
       setting,
@@ -181,6 +179,7 @@ function textOf(result: SettingResult, words: CellWords): string {
     case 'stayed':
       return `${head}: the bits stayed${stayed === trials ? '' : ` in ${grouped(stayed)}`}${unclear === 0 ? '' : `; ${plural(unclear, 'trial')} cannot be told`}${silent}`
     case 'unclear':
+      return `${head}: whether the bits follow cannot be told (${placeText(result, trials, words)}${exampleText(result, words)})${silent}`
     case 'silenced':
       return `${head}: no evidence, because ${silenced === 1 ? 'a cell disagrees with itself' : 'cells disagree with themselves'}`
   }
@@ -200,18 +199,39 @@ function placeText({ example, setting, knob }: SettingResult, trials: number, { 
   return `for example in the row of ${place.join(', ')}: `
 }
 
-/** `sequential gives A, reverse gives B`; a value under which other settings matter, too, gives several. */
-function exampleText({ example }: SettingResult, { letters, variables }: CellWords): string {
+/**
+ * `sequential gives A, reverse gives B`. A value under which other settings matter, too, gives several classes; values
+ * that share some of them are told apart from those that share none: `x gives A or B, y gives A: these share bits; z gives C`.
+ */
+function exampleText({ example }: SettingResult, words: CellWords): string {
+  const counting = example.levels.filter(({ cells }) => cells.length > 0)
+  const first = (block: readonly TrialLevel[]) => Math.min(...block.map((level) => counting.indexOf(level)))
+  const blocks = blocksOf(counting)
+    .sort((a, b) => first(a) - first(b))
+    .map((block) => levelsByClass(block, words))
+    .filter((classes) => classes.length > 0)
+  const mixed = blocks.some((classes) => classes.length > 1)
+  const said = blocks
+    .slice(0, 4)
+    .map((classes) => `${classes.join(', ')}${classes.length > 1 ? ': these share bits' : ''}`)
+  const more = blocks.length - said.length
+  const all = `${said.join(mixed ? '; ' : ', ')}${more > 0 ? `, and ${plural(more, 'more class', 'more classes')}` : ''}`
+  const left = example.leftOut?.map((level) => levelText(level, words.variables)) ?? []
+  if (left.length === 0) return all
+  return `${all}; ${listed(left)} ${left.length === 1 ? 'is' : 'are'} left out, having several results`
+}
+
+/** `sequential and pairwise give A`, for each set of classes that values of a block give. */
+function levelsByClass(block: readonly TrialLevel[], { letters, variables }: CellWords): string[] {
   const shown = new Map<string, string[]>()
-  for (const level of example.levels) {
+  for (const level of block) {
     const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))].sort().join(' or ')
     if (own !== '') shown.set(own, [...(shown.get(own) ?? []), levelText(level, variables)])
   }
-  const said = [...shown].map(([own, levels]) => {
+  return [...shown].map(([own, levels]) => {
     const more = levels.length > 3 ? [`${levels.length - 3} more`] : []
     return `${listed([...levels.slice(0, 3), ...more])} ${levels.length === 1 ? 'gives' : 'give'} ${own}`
   })
-  return `${said.slice(0, 4).join(', ')}${said.length > 4 ? `, and ${plural(said.length - 4, 'more class', 'more classes')}` : ''}`
 }
 
 /** A value that is left out may be set by the environment: then the variable is named beside it. */

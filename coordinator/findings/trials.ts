@@ -22,6 +22,8 @@ export interface Trial {
   readonly executions: number
   /** See `TrialOutcome`. */
   readonly looks: number
+  /** Levels left out after the fact, because they have several results; undefined if all count. */
+  readonly leftOut?: readonly TrialLevel[]
 }
 
 export interface TrialLevel extends Level {
@@ -97,12 +99,13 @@ function clearTrialOf(cells: readonly TrialCell[], { name, levelOf }: Setting, s
   const trial = trialOf(cells, levelOf, silence)
   if (name !== 'backend' || trial?.bits !== 'unclear') return trial
   const clear = new Set(trial.levels.filter(({ traces }) => traces.length === 1).flatMap((level) => level.cells))
+  const leftOut = trial.levels.filter(({ traces }) => traces.length !== 1)
   const rest = trialOf(
     cells.filter(({ id }) => clear.has(id)),
     levelOf,
     silence,
   )
-  return rest === undefined ? trial : { ...rest, looks: (cells.length * (cells.length - 1)) / 2 }
+  return rest === undefined ? trial : { ...rest, leftOut, looks: (cells.length * (cells.length - 1)) / 2 }
 }
 
 /** Undefined if all cells have the same value in force: then nothing was tried. */
@@ -150,7 +153,7 @@ function trialLevel(placed: readonly PlacedCell[]): TrialLevel {
 }
 
 /** Levels joined if they have a trace in common. */
-function blocksOf(levels: readonly TrialLevel[]): TrialLevel[][] {
+export function blocksOf(levels: readonly TrialLevel[]): TrialLevel[][] {
   let blocks: TrialLevel[][] = []
   for (const one of levels) {
     const touches = (block: readonly TrialLevel[]) =>

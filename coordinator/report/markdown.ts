@@ -1,5 +1,6 @@
 import { visible, visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
+import { backendTexts, differingFacts, machineTexts } from './inventory.ts'
 import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
 import { buildMatrix, foldRows, hasRounded, membersInShort, memberText, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
@@ -17,6 +18,10 @@ import {
 
 /** Conditions of one class that are named. */
 const maxMembers = 24
+
+/** Facts that differ, and agents that have a column of their own there. */
+const maxFacts = 60
+const maxFactColumns = 6
 
 /** Columns of the table of machines; beyond, only odd machines are named. */
 const maxMachines = 64
@@ -40,6 +45,7 @@ export function renderMarkdown(report: Report): string {
     details.length > 0 ? '## Where they differ, and why' : '',
     ...details,
     stayed(report, title),
+    factsThatDiffer(report),
     `## Configuration\n\n${fenced(report.run.plan, 'yaml')}`,
   ]
     .filter((part) => part !== '')
@@ -72,15 +78,17 @@ function machines({ findings, comparisons }: Report): string {
   return parts.join('\n\n')
 }
 
-function facts({ run, verdict, agents, findings: { counts } }: Report, seeds: readonly string[]): string {
+function facts({ run, verdict, agents, cells: all, findings: { counts } }: Report, seeds: readonly string[]): string {
   const { cells, executions } = counts
   return table(
     ['', ''],
     [
       ['verdict', `**${verdict}**`],
       ['run', `${escaped(run.name)}, \`${escaped(run.id)}\``],
-      ['software', escaped(run.software)],
+      ['software', `${escaped(run.software)}, report@2`],
       ['agents', agents.map(({ name }) => escaped(name)).join(', ')],
+      ['machines', machineTexts(agents).map(escaped).join('<br>')],
+      ['backends', escaped(backendTexts(all).join(', '))],
       ['cells', `${grouped(cells.compared)} compared of ${grouped(cells.total)}`],
       ['executions', `${grouped(executions.completed)} completed of ${grouped(executions.planned)}`],
       [seeds.length === 1 ? 'seed' : 'seeds', escaped(seeds.join(', '))],
@@ -182,6 +190,25 @@ function stayed({ comparisons, findings }: Report, title: (comparison: Compariso
   return list('Tested by the plan in identical workloads:', texts)
 }
 
+/** A column for each agent, as long as they fit. */
+function factsThatDiffer(report: Report): string {
+  const { agents } = report
+  const spread = differingFacts(agents)
+  if (agents.length < 2 || spread.size === 0) return ''
+  const head = '## Facts that differ between agents'
+  if (agents.length > maxFactColumns) {
+    const named = [...spread].slice(0, maxFacts).map(([fact, values]) => `${fact} (${plural(values.size, 'value')})`)
+    const more = spread.size > maxFacts ? `, and ${spread.size - maxFacts} more` : ''
+    return `${head}\n\n${escaped(`${named.join(', ')}${more}.`)} The values stand in report.json.`
+  }
+  const names = agentNames(report)
+  const rows = [...spread.keys()]
+    .slice(0, maxFacts)
+    .map((fact) => [escaped(fact), ...agents.map(({ facts: own }) => escaped(own[fact] ?? 'not recorded'))])
+  const more = spread.size > maxFacts ? `\n\nAnd ${plural(spread.size - maxFacts, 'more fact')}, in report.json.` : ''
+  return `${head}\n\n${table(['fact', ...agents.map(({ id }) => escaped(names.get(id) ?? id))], rows)}${more}`
+}
+
 function list(head: string, texts: readonly string[]): string {
   return texts.length === 0 ? '' : `${head}\n\n${texts.map((text) => `- ${escaped(text)}`).join('\n')}`
 }
@@ -212,7 +239,8 @@ function divergenceText(divergence: Divergence): string {
   const after = [extentText(divergence), churnText(divergence)].filter((text) => text !== '')
   if (divergence.differing + divergence.healed > 1) parts.push(...after)
   const grown = growthTexts(divergence, 3, 4)
-  const growth = grown.length > 0 ? ` Growth, largest distance: ${escaped(grown.join('; '))}.` : ''
+  const growth =
+    grown.length > 0 ? ` Growth (largest distance of an element, at some steps): ${escaped(grown.join('; '))}.` : ''
   return `${escaped(parts.filter((part) => part !== '').join('; '))}.${growth}`
 }
 

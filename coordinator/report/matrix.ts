@@ -200,13 +200,11 @@ export function memberText({ condition, agents }: Members, names: ReadonlyMap<st
 /** The same, but a backend whose conditions are all in this one class stands once, as `tensorflow@2.21.0 (all its 2 conditions)`. */
 export function membersInShort(
   ids: readonly string[],
-  { classes }: Comparison,
+  { classes, nondeterministic, incomplete, absent }: Comparison,
   cells: ReadonlyMap<string, ReportCell>,
 ): Members[] {
-  const everywhere = byBackend(
-    classes.flatMap((one) => one.cells),
-    cells,
-  )
+  const elsewhere = [...nondeterministic.map(({ cell }) => cell), ...incomplete, ...absent]
+  const everywhere = byBackend([...new Set([...classes.flatMap((one) => one.cells), ...elsewhere])], cells)
   return [...byBackend(ids, cells)].flatMap(([backend, own]) => {
     const members = membersByCondition(own, cells)
     if (members.length === 1 || own.length < (everywhere.get(backend)?.length ?? 0)) return members

@@ -22,6 +22,7 @@ describe('what was measured, in words', () => {
     const nan = { ...one, nan: 1, maxUlp: null, kinds: { 'nan-number': 1 } }
     expect(distanceText(statistics(nan))).toBe('distance not measured, NaN against number')
     expect(distanceText(null)).toBe('its bytes were not kept')
+    expect(distanceText(null, 'another shape')).toBe('another shape')
   })
 
   it('tells growth from the first step that differs to the last, and where it is equal again', () => {
@@ -39,6 +40,9 @@ describe('what was measured, in words', () => {
     const points = [point(1, '0', 0), point(2, '1', 0.5), point(3, '8', 1), point(4, '0', 0)]
     expect(growthText({ name: 'loss', points }, 3)).toBe('loss 1 ULP at step 2, 8 ULP at step 3, equal at step 4')
     expect(growthText({ name: 'loss', points }, 9)).toBe('loss 1 ULP at step 2, 8 ULP at step 3, equal at step 4')
+    // A difference that heals is shown at its largest, however few steps are asked for.
+    const peak = [point(1, '1', 1), point(2, '2', 1), point(3, '864', 1), point(4, '3', 1), point(5, '1', 1)]
+    expect(growthText({ name: 'w', points: peak }, 2)).toBe('w 1 ULP at step 1, 864 ULP at step 3, 1 ULP at step 5')
     const missing: Point = { ...point(3, null, 0), state: 'not-measured', unequal: null }
     const odd: Point[] = [point(2, '1', 0.5), missing, { ...point(4, '0', 1), state: 'nan' }]
     expect(growthText({ name: 'w', points: [...odd, { ...point(5, '0', 1), state: 'infinite' }] }, 9)).toBe(

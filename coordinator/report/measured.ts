@@ -22,9 +22,13 @@ export function referenceText(reference: Reference, cells: ReadonlyMap<string, R
   return `${reference.class} holds the correctly rounded result, by ${listed([...new Set(conditions)])}.`
 }
 
-/** How far from the correctly rounded result: `2 ULP`, of many elements `at most 2 ULP, relative L2 10⁻⁸, 31 % unequal`. */
-export function distanceText(statistics: ElementComparison | null): string {
-  if (statistics === null) return 'its bytes were not kept'
+/**
+ * How far from the correctly rounded result: `2 ULP`, of many elements `at most 2 ULP, relative L2 10⁻⁸, 31 % unequal`.
+ *
+ * @param missing why nothing was measured
+ */
+export function distanceText(statistics: ElementComparison | null, missing = 'its bytes were not kept'): string {
+  if (statistics === null) return missing
   const { elements, unequal, maxUlp } = statistics
   const parts: string[] = []
   if (hasDistances(statistics)) {
@@ -43,7 +47,7 @@ export function distanceText(statistics: ElementComparison | null): string {
 export function referenceColumn(reference: Reference, letter: string): string {
   if (letter === reference.class) return 'this is it'
   const found = reference.distances.find((distance) => distance.class === letter)
-  return found ? distanceText(found.statistics) : 'not measured'
+  return found ? distanceText(found.statistics, found.missing) : 'not measured'
 }
 
 /** What of the rest of the trace differs: `41 checkpoints differ in all; 2 after the first difference are equal again`. */
@@ -61,8 +65,8 @@ export function churnText({ decisions }: Divergence): string {
 }
 
 /**
- * How a tensor's difference grows, at no more than `count` of its steps: `loss 1 ULP at step 2, 24 ULP at step 40`. In
- * parts of its norm for what has no ULPs. A NaN that stays is said from its first step: `NaN from step 3`.
+ * How a tensor's difference grows, at about `count` of its steps, the largest distance among them: `loss 1 ULP at step 2,
+ * 24 ULP at step 40`. In parts of its norm for what has no ULPs. A NaN that stays is said from its first step: `NaN from step 3`.
  */
 export function growthText({ name, of, points }: Growth, count: number): string {
   const first = points.findIndex(({ unequal }) => unequal !== 0)
@@ -71,7 +75,9 @@ export function growthText({ name, of, points }: Growth, count: number): string 
   const before = grown.slice(0, tail)
   const last = before.length - 1
   const room = Math.max(1, tail < grown.length ? count - 1 : count)
-  const picked = [...new Set(Array.from({ length: room }, (_, i) => Math.round((i * last) / Math.max(1, room - 1))))]
+  const even = Array.from({ length: room }, (_, i) => Math.round((i * last) / Math.max(1, room - 1)))
+  // Where a difference heals, the last steps say little of how large it was.
+  const picked = [...new Set([...even, furthest(before)])].sort((x, y) => x - y)
   const places = picked.flatMap((at) => {
     const point = before[at]
     return point === undefined ? [] : [`${pointFigure(point)} at step ${grouped(point.step)}`]
@@ -79,6 +85,12 @@ export function growthText({ name, of, points }: Growth, count: number): string 
   const staying = grown[tail]
   if (staying !== undefined) places.push(stayingText(staying, of !== undefined && of > points.length))
   return `${name} ${places.join(', ')}`
+}
+
+/** Place of the point with the largest distance; 0 if none has one. */
+function furthest(points: Growth['points']): number {
+  const distances = points.map(({ maxUlp }) => (maxUlp === null ? -1n : BigInt(maxUlp)))
+  return distances.reduce((best, distance, i) => (distance > (distances[best] as bigint) ? i : best), 0)
 }
 
 /** Place of the first of several last points that are all NaN, or all infinite; behind the last if there are none. */

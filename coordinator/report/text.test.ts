@@ -95,7 +95,9 @@ describe('the report in Markdown', () => {
       /the \d+ before it are equal; \d+ checkpoints differ in all; one after the first difference is equal/,
     )
     expect(markdown).toMatch(/predicted labels that differ: 3 of 40 \(churn 7\.5\u202f%\)/)
-    expect(markdown).toMatch(/Growth, largest distance: loss \d+ ULP at step 12, .+ at step 90; weights/)
+    expect(markdown).toMatch(
+      /Growth \(largest distance of an element, at some steps\): loss \d+ ULP at step 12, .+ at step 90; weights/,
+    )
   })
 
   it('lets no text of an agent become markup', () => {

@@ -217,8 +217,8 @@ function branchingText(divergence: Divergence): string {
 function referenceLines({ reference }: Comparison, cells: ReadonlyMap<string, ReportCell>): string[] {
   if (reference === undefined) return []
   const distances = new Map<string, string[]>()
-  for (const { class: letter, statistics } of reference.distances) {
-    const text = distanceText(statistics)
+  for (const { class: letter, statistics, missing } of reference.distances) {
+    const text = distanceText(statistics, missing)
     distances.set(text, [...(distances.get(text) ?? []), letter])
   }
   const far = [...distances].map(([text, letters]) => `${listed(letters)} ${text}`).join('; ')

@@ -25,7 +25,7 @@ export function superscript(exponent: number): string {
 
 export function percent(share: number): string {
   if (share === 0) return '0\u202f%'
-  if (share > 0.9995 && share < 1) return '>\u202f99.9\u202f%'
+  if (share >= 0.9995 && share < 1) return '>\u202f99.9\u202f%'
   const value = share * 100
   return `${value < 0.01 ? rounded(value) : Number(value.toPrecision(value < 1 ? 2 : 3))}\u202f%`
 }
@@ -41,10 +41,13 @@ export function listed(items: readonly string[]): string {
 
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
-  const seconds = ms / 1000
-  if (seconds < 60) return `${seconds.toFixed(1)} s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`
+  // Rounded first: 59.96 s are a minute, and 59 min 59.7 s an hour.
+  const tenths = Math.round(ms / 100)
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+  const minutes = Math.round(seconds / 60)
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
 function valueText(value: unknown): string {

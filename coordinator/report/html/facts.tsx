@@ -1,3 +1,4 @@
+import { type Spread, differingFacts } from '../inventory.ts'
 import type { Report } from '../format.ts'
 import { visibleLine } from '../../../shared/visible.ts'
 import { conditionText, grouped, plural } from '../wording.ts'
@@ -7,14 +8,11 @@ const maxAgentColumns = 6
 const maxValues = 12
 const maxInventories = 50
 
-/** A fact's values, and what has each. */
-type Spread = ReadonlyMap<string, readonly string[]>
-
 /** Facts that differ among agents and among cells, then the inventories whole. */
 export function FactsSection({ view }: { view: View }) {
   const { agents, cells } = view.report
-  const byAgent = differing(agents.map(({ id, facts }) => ({ id, facts })))
-  const byCell = differing(
+  const byAgent = differingFacts(agents.map(({ id, facts }) => ({ id, facts })))
+  const byCell = differingFacts(
     cells
       .filter(({ status }) => status === 'completed')
       .map(({ id, facts, condition }) => ({ id, facts: { ...facts, ...effectiveFacts(condition.effective) } })),
@@ -56,22 +54,6 @@ export function FactsSection({ view }: { view: View }) {
 
 function effectiveFacts(effective: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(effective).map(([key, value]) => [`effective ${key}`, value]))
-}
-
-/** Facts whose values are not the same everywhere; one that is recorded in some places only differs too. */
-function differing(items: readonly { id: string; facts: Readonly<Record<string, string>> }[]): Map<string, Spread> {
-  const spreads = new Map<string, Map<string, string[]>>()
-  for (const { id, facts } of items) {
-    for (const [fact, value] of Object.entries(facts)) {
-      const values = spreads.get(fact) ?? new Map<string, string[]>()
-      const ids = values.get(value)
-      if (ids) ids.push(id)
-      else values.set(value, [id])
-      spreads.set(fact, values)
-    }
-  }
-  const same = (values: Spread) => values.size === 1 && [...values.values()][0]?.length === items.length
-  return new Map([...spreads].filter(([, values]) => !same(values)).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function AgentTable({ view, spread }: { view: View; spread: ReadonlyMap<string, Spread> }) {

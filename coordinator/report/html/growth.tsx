@@ -142,7 +142,7 @@ function Panel({ row, measure, steps, domain, from }: PanelProps) {
   const path = thin.map(({ step, value }, i) => `${i === 0 ? 'M' : 'L'}${fixed(x(step))} ${fixed(y(value))}`).join('')
   const last = points.at(-1) as { step: number; value: number }
   const most = Math.max(...points.map(({ value }) => value))
-  const text = `${measure.title} of ${visibleLine(row.name)}: ${measure.text(last.value)} at step ${last.step}, at most ${measure.text(most)}`
+  const text = `${measure.title} of ${visibleLine(row.name)}: ${measure.text(last.value)} at step ${last.step}, at most ${measure.text(most)}${row.of !== undefined && row.of > row.points.length ? ` in the ${row.points.length} steps measured of ${row.of}` : ''}`
   return (
     <svg
       viewBox={`0 0 ${panel.width} ${panel.height}`}

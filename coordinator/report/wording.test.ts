@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest'
+import { duration, percent } from './wording.ts'
+
+describe('figures for people', () => {
+  it('never round a share to all or to nothing', () => {
+    expect([percent(1), percent(0)]).toEqual(['100\u202f%', '0\u202f%'])
+    for (const share of [0.9995, 1999 / 2000, 0.99999, 1 - Number.EPSILON])
+      expect(percent(share)).toBe('>\u202f99.9\u202f%')
+    expect(percent(0.9994)).toBe('99.9\u202f%')
+    expect(percent(1e-9)).toMatch(/^1/)
+  })
+
+  it('round a duration before they divide it', () => {
+    expect([999, 59_940, 59_960, 3_599_700, 3_600_000, 7_199_000].map(duration)).toEqual([
+      '999 ms',
+      '59.9 s',
+      '1 min 0 s',
+      '1 h 0 min',
+      '1 h 0 min',
+      '2 h 0 min',
+    ])
+  })
+})
