@@ -139,7 +139,7 @@ export function labelOf(
 ): Execution['label'] {
   if (described?.emulator !== undefined) return 'emulated'
   if (choosesCodePath) return 'override'
-  return described?.knobs.some(({ name, override }) => override && name in knobs) ? 'override' : 'native'
+  return described?.knobs.some(({ name, override }) => override && Object.hasOwn(knobs, name)) ? 'override' : 'native'
 }
 
 /** Why a job's backend is not there, and what its machine's owner does about it. */

@@ -8,6 +8,7 @@ import {
   relevantValue,
 } from '../../shared/environment.ts'
 import { BitfleetError } from '../../shared/errors.ts'
+import { ownValue } from '../../shared/own-value.ts'
 import type { Note } from '../../shared/execution.ts'
 import type { Attributes, Facts } from '../../shared/facts.ts'
 
@@ -82,7 +83,7 @@ export function runnerStart(
       throw new BitfleetError('usage', `knob ${name} does not take "${text}"; it takes ${knob.values}`)
     }
     if (knob.apply.by === 'env') byKnobs[knob.apply.variable] = knob.apply.template.replaceAll('%s', () => text)
-    if (knob.apply.by === 'node-arguments') nodeArguments.push(...(knob.apply.arguments[text] ?? []))
+    if (knob.apply.by === 'node-arguments') nodeArguments.push(...(ownValue(knob.apply.arguments, text) ?? []))
   }
   const left = Object.fromEntries(Object.entries(unset).filter(([name]) => !Object.hasOwn(byKnobs, name)))
   const flags = [...nodeArguments, ...(left.NODE_OPTIONS ?? '').split(/\s+/)]

@@ -1,6 +1,7 @@
 import type { Knobs, KnobValue } from '../../shared/condition.ts'
 import type { Note, Setting } from '../../shared/execution.ts'
 import type { Facts } from '../../shared/facts.ts'
+import { ownValue } from '../../shared/own-value.ts'
 
 /** What a runner said of the settings in force. */
 export interface ReadBack {
@@ -23,8 +24,8 @@ export function settingsOf(
   unread?: string,
 ): { readonly settings: Record<string, Setting>; readonly notes: Note[] } {
   const states = Object.entries(knobs).map(([name, asked]): [string, Setting] => {
-    const effective = settings[name]
-    const why = reasons[name] ?? oldReason(notes, name)
+    const effective = ownValue(settings, name)
+    const why = ownValue(reasons, name) ?? oldReason(notes, name)
     if (effective === undefined) return [name, { state: 'unknown', why: why ?? unread }]
     if (isSame(asked, effective)) return [name, { state: 'in force' }]
     return [name, { state: 'replaced', by: effective, why }]

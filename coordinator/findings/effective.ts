@@ -1,3 +1,4 @@
+import { ownValue } from '../../shared/own-value.ts'
 import type { ReportCell, SettingState } from '../report/format.ts'
 
 /**
@@ -12,7 +13,7 @@ export function settingStates({
   const states: Record<string, SettingState> = {}
   for (const [name, value] of Object.entries(knobs)) {
     const why = notes.find(({ kind, subject }) => kind === 'no-effect' && subject === name)?.message
-    states[name] = settings?.[name] ?? stateFromReadBack(String(value), effective[name], why)
+    states[name] = ownValue(settings, name) ?? stateFromReadBack(String(value), ownValue(effective, name), why)
   }
   return states
 }
