@@ -153,7 +153,7 @@ connection(program.command('explain'))
   .action(does(async (run, options) => (await import('./coordinator/commands/report.ts')).explain(run, options)))
 
 connection(program.command('diff'))
-  .description('two tensors, traces or reports, bit by bit; exit 0 identical, 1 differs, 2 error')
+  .description('two tensors, traces or reports, bit by bit; exit 0 identical, 1 differs, 2 error, 3 not compared')
   .argument('<a>', '.npy, .npz, .safetensors, trace, bundle, report folder, RUN, or RUN/CELL')
   .argument('<b>', 'the same kind')
   .action(does(async (a, b, options) => (await import('./coordinator/commands/compare.ts')).compare(a, b, options)))

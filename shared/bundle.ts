@@ -8,7 +8,7 @@ import { isSignedBy, signatureSchema, signPayload } from './envelope.ts'
 import { agentIdOf, type KeyPair, publicKeyPattern } from './keys.ts'
 import { type AgentRecord, agentRecordSchema, jobInputSchema } from './messages.ts'
 import { crateFile } from './run-crate.ts'
-import { parseTrace } from './trace.ts'
+import { parseTraceBytes } from './trace.ts'
 import { type ByteSource, openFileSource, readZip, type ZipFile } from './zip.ts'
 
 /** What one machine made of a plan, as files: in a folder while it runs, in a zip when it is closed. */
@@ -225,7 +225,7 @@ function readParts(contents: ReadonlyMap<string, Buffer>, note: (file: string, e
   for (const [name, bytes] of contents) {
     try {
       if (name.startsWith('traces/')) {
-        const { digest } = parseTrace(bytes.toString('utf8'))
+        const { digest } = parseTraceBytes(bytes)
         if (name !== bundleFiles.trace(digest)) {
           throw new BitfleetError('digest-mismatch', `${name} holds the trace ${digest}`)
         }

@@ -85,7 +85,7 @@ function readDirectory(file: Buffer): Entry[] {
     if (next > end) throw refusal('its directory is cut off')
     if ((file.readUInt16LE(at + 8) & 1) !== 0) throw refusal('it is encrypted')
     entries.push({
-      name: file.toString('utf8', at + centralBytes, at + centralBytes + nameBytes),
+      name: nameOf(file.subarray(at + centralBytes, at + centralBytes + nameBytes)),
       method: file.readUInt16LE(at + 10),
       crc: file.readUInt32LE(at + 16),
       packedBytes: file.readUInt32LE(at + 20),
@@ -95,6 +95,15 @@ function readDirectory(file: Buffer): Entry[] {
     at = next
   }
   return entries
+}
+
+/** numpy writes UTF-8; two names of other bytes must not become one. */
+function nameOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw refusal('the name of an array is not UTF-8')
+  }
 }
 
 function unpack(file: Buffer, { name, method, crc, packedBytes, bytes, offset }: Entry): Buffer {

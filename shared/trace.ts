@@ -63,6 +63,21 @@ export function parseTrace(text: string): Trace {
   return createTrace(lines.map(parseLine))
 }
 
+/**
+ * As `parseTrace`, of a file's bytes: names of other bytes stay other names.
+ *
+ * @throws `format` also for bytes that are not UTF-8
+ */
+export function parseTraceBytes(bytes: Uint8Array): Trace {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new BitfleetError('format', 'trace: it is not UTF-8', { cause })
+  }
+  return parseTrace(text)
+}
+
 /** The digest of a trace in its file form, whatever its lines say: that of no trace where it is none. */
 export function digestOfLines(bytes: Uint8Array): string {
   let prefix = ''

@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { BitfleetError } from '../../shared/errors.ts'
-import { parseTrace } from '../../shared/trace.ts'
+import { BitfleetError, isBitfleetError } from '../../shared/errors.ts'
+import { readNamedFile } from '../../shared/named-file.ts'
+import { parseTrace, parseTraceBytes, type Trace } from '../../shared/trace.ts'
 import type { ComparisonSource } from '../compare/files.ts'
 import type { Report } from '../report/format.ts'
 import { selfDifferenceText } from '../report/kind-text.ts'
@@ -44,7 +45,7 @@ async function resolveCell(text: string, options: RunOptions): Promise<Compariso
   const digest = cell.traces.find((trace) => trace !== null)
   if (!digest)
     throw new BitfleetError('not-found', `no execution of cell ${id} completed, it is ${cell.status}: it has no trace`)
-  const trace = parseTrace(await readTrace(found, digest))
+  const trace = await readTrace(found, digest)
   const note = selfNote(found.report, id)
   return note === undefined ? { kind: 'trace', trace } : { kind: 'trace', trace, note }
 }
@@ -58,18 +59,21 @@ export function selfNote(report: Report, id: string): string | undefined {
   return `cell ${id} disagrees with itself, with ${distinct} different results in ${executions} executions${where}. The first execution is compared.`
 }
 
-async function readTrace(found: FoundReport, digest: string): Promise<string> {
+async function readTrace(found: FoundReport, digest: string): Promise<Trace> {
   if (found.from !== 'folder') {
     const source = found.from === 'bundle' ? found.artifacts : found.client.artifacts(found.report.run.id)
     const text = await source.trace(digest)
-    if (text !== undefined) return text
+    if (text !== undefined) return parseTrace(text)
     throw new BitfleetError('not-found', `the ${found.from} no longer has the trace ${digest}`)
   }
-  return readFile(join(found.folder, 'traces', `${digest}.jsonl`), 'utf8').catch((cause: unknown) => {
+  const path = join(found.folder, 'traces', `${digest}.jsonl`)
+  const bytes = await readNamedFile(path).catch((cause: unknown) => {
+    if (!isBitfleetError(cause) || cause.code !== 'not-found') throw cause
     throw new BitfleetError(
       'not-found',
       `${found.folder} was written without traces; export them with \`bitfleet report RUN --out ${found.folder} --artifacts\``,
       { cause },
     )
   })
+  return parseTraceBytes(bytes)
 }

@@ -95,3 +95,14 @@ test('infinite is a word, and integers have no word of distance', () => {
   expect(integers).toContain('i32[1]: 1 of 1 elements differ (100 %): another integer\n')
   expect(integers).not.toMatch(/ULP|L2|distance/)
 })
+
+test('two sides with nothing in them are not called identical', () => {
+  const empty: ComparisonSource = { kind: 'tensors', tensors: new Map() }
+  expect(formatDiff('a.npz', 'b.npz', compareSources(empty, empty))).toBe(
+    'a.npz and b.npz: nothing compared: neither has an array\n',
+  )
+  const trace: ComparisonSource = { kind: 'trace', trace: createTrace([]) }
+  expect(formatDiff('a.jsonl', 'b.jsonl', compareSources(trace, trace))).toBe(
+    'a.jsonl and b.jsonl: nothing compared: neither has a checkpoint\n',
+  )
+})

@@ -14,7 +14,7 @@ export type ResolveSource = (text: string) => Promise<ComparisonSource | undefin
 /**
  * `bitfleet diff A B`: prints the verdict, the first difference and the ULP histogram on standard output.
  *
- * @returns 0 where every bit is equal, else 1
+ * @returns 0 where every bit is equal, 3 if there is nothing to compare, else 1
  * @throws as `compareFiles`
  */
 export async function runDiff(
@@ -25,7 +25,7 @@ export async function runDiff(
   const source = async (text: string) => (await resolve?.(text)) ?? readSource(text)
   const comparison = compareSources(await source(a), await source(b))
   process.stdout.write(json ? `${JSON.stringify({ a, b, ...comparison }, null, 2)}\n` : formatDiff(a, b, comparison))
-  return comparison.equal ? 0 : 1
+  return comparison.equal === null ? 3 : comparison.equal ? 0 : 1
 }
 
 /** Tensors whose differences are told in full; of the others, a line. */
@@ -33,7 +33,11 @@ const toldInFull = 8
 
 /** The comparison in words. Names come from files and are made harmless for a terminal. */
 export function formatDiff(a: string, b: string, comparison: FileComparison): string {
-  const lines = [`${visibleLine(a)} and ${visibleLine(b)} ${comparison.equal ? 'are identical' : 'differ'}`]
+  const [left, right] = [visibleLine(a), visibleLine(b)]
+  if (comparison.equal === null) {
+    return `${left} and ${right}: nothing compared: neither has ${comparison.kind === 'trace' ? 'a checkpoint' : 'an array'}\n`
+  }
+  const lines = [`${left} and ${right} ${comparison.equal ? 'are identical' : 'differ'}`]
   if (comparison.kind === 'trace') lines.push(...comparison.notes.map(visibleLine), ...traceLines(comparison))
   else {
     const differing = comparison.tensors.filter(({ equal }) => !equal)

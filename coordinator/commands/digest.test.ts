@@ -39,3 +39,17 @@ test('names of tensors cannot steer a terminal', async () => {
   writeFileSync(file, formatSafetensors([['\u001b]0;owned\u0007', tensorFromBits('u8', [1], ['01'])]]))
   expect(await printed(file)).toContain('␛]0;owned␇\n')
 })
+
+test('a file that cannot be read is named, and the others are printed', async () => {
+  const good = join(folder, 'good.npy')
+  const bad = join(folder, 'bad.npz')
+  const array = tensorFromBits('u8', [1], ['01'])
+  writeFileSync(good, formatNpy(array))
+  writeFileSync(bad, 'PK')
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  await expect(printDigests([bad, good], {})).rejects.toMatchObject({
+    code: 'format',
+    message: expect.stringMatching(/bad\.npz: not a \.npz file/),
+  })
+  expect(write.mock.calls).toEqual([[`${digestOf(array.bytes)}  u8[1]  ${good}\n`]])
+})

@@ -1,25 +1,29 @@
-import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { digestOf } from '../../shared/digest.ts'
-import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { type Digest, digestOf } from '../../shared/digest.ts'
+import { BitfleetError, isBitfleetError } from '../../shared/errors.ts'
+import { maxReadBytes, readNamedFile } from '../../shared/named-file.ts'
 import { parseNpy } from '../../shared/npy.ts'
 import { parseNpz } from '../../shared/npz.ts'
 import { parseSafetensors } from '../../shared/safetensors.ts'
-import type { Tensor } from '../../shared/tensor.ts'
+import type { DType, Tensor } from '../../shared/tensor.ts'
 import { visibleLine } from '../../shared/visible.ts'
 
-/** Unpacked; Node holds no more in one buffer. */
-const maxNpzBytes = 2 ** 31 - 1
-
-/** `bitfleet digest`: the digests that plans pin and reports print, of the payload and not of the file. */
+/**
+ * `bitfleet digest`: the digests that plans pin and reports print, of the payload and not of the file. Those of good
+ * files are printed also if another is not; the first error, which names its file, is thrown then.
+ */
 export async function printDigests(files: readonly string[], { json }: { json?: boolean }): Promise<number> {
-  const rows = []
+  const rows: { file: string; name: string | undefined; dtype: DType; shape: readonly number[]; digest: Digest }[] = []
+  const errors: BitfleetError[] = []
   for (const file of files) {
-    const bytes = await readFile(file).catch((cause: unknown) => {
-      throw new BitfleetError('not-found', `cannot read ${file}: ${messageOf(cause)}`, { cause })
-    })
-    for (const [name, { dtype, shape, bytes: payload }] of tensorsIn(file, bytes)) {
-      rows.push({ file, name, dtype, shape, digest: digestOf(payload) })
+    try {
+      for (const [name, { dtype, shape, bytes }] of tensorsIn(file, await readNamedFile(file))) {
+        rows.push({ file, name, dtype, shape, digest: digestOf(bytes) })
+      }
+    } catch (error) {
+      if (!isBitfleetError(error)) throw error
+      const named = error.message.includes(file)
+      errors.push(named ? error : new BitfleetError(error.code, `${file}: ${error.message}`, { cause: error }))
     }
   }
   if (json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
@@ -30,11 +34,15 @@ export async function printDigests(files: readonly string[], { json }: { json?: 
       )
     }
   }
-  return 0
+  const [first, ...others] = errors
+  if (first === undefined) return 0
+  // The last is said by whoever catches it.
+  for (const { message } of others) process.stderr.write(`${visibleLine(message)}\n`)
+  throw first
 }
 
 function tensorsIn(file: string, bytes: Uint8Array): Iterable<[string | undefined, Tensor]> {
   if (file.endsWith('.safetensors')) return parseSafetensors(bytes)
-  if (file.endsWith('.npz')) return parseNpz(bytes, maxNpzBytes)
+  if (file.endsWith('.npz')) return parseNpz(bytes, maxReadBytes)
   return [[undefined, parseNpy(bytes, basename(file))]]
 }

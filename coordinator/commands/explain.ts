@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { BitfleetError } from '../../shared/errors.ts'
+import { readNamedFile } from '../../shared/named-file.ts'
 import { letterOf } from '../compare/classes.ts'
 import { type Chance, noChance } from '../explain/chance.ts'
 import { decisionList, type Equality, type Rule } from '../explain/decision-list.ts'
@@ -156,6 +156,9 @@ export interface TableOptions {
   readonly json?: boolean
 }
 
+/** A text of this length can be held, with its fields. */
+const maxTableBytes = 256 * 2 ** 20
+
 /** `bitfleet import FILE --outcome A,B --unit U`: why the units of somebody else's table differ. */
 export async function explainTableFile(files: readonly string[], options: TableOptions): Promise<number> {
   const { outcome, unit, by } = options
@@ -165,7 +168,7 @@ export async function explainTableFile(files: readonly string[], options: TableO
     throw new BitfleetError('usage', '--outcome needs --unit: name the column that says which machine computed a row')
   }
   const columns = { ...options, outcome: outcome.split(','), unit, by: by?.split(',') }
-  const groups = explainTableGroups(await readFile(file, 'utf8'), columns)
+  const groups = explainTableGroups((await readNamedFile(file, { maxBytes: maxTableBytes })).toString('utf8'), columns)
   process.stdout.write(options.json ? `${JSON.stringify({ groups }, null, 2)}\n` : tableText(groups))
   return 0
 }

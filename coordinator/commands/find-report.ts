@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openBundle } from '../../shared/bundle.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { readNamedFile } from '../../shared/named-file.ts'
 import { joinBundles, reportOf } from '../bundle/import.ts'
 import { type ConnectOptions, connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import type { Artifacts } from '../records.ts'
@@ -69,9 +70,10 @@ export async function reportFile(path: string): Promise<string | undefined> {
 }
 
 async function readReport(file: string): Promise<Report> {
+  const text = (await readNamedFile(file)).toString('utf8')
   let value: unknown
   try {
-    value = JSON.parse(await readFile(file, 'utf8'))
+    value = JSON.parse(text)
   } catch (cause) {
     throw new BitfleetError('format', `${file} is not JSON: ${messageOf(cause)}`, { cause })
   }

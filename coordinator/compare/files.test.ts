@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -127,7 +128,8 @@ test('traces: the first checkpoint that differs, found by binary search', async 
   if (result.kind === 'trace') expect(result.divergence?.comparisons).toBeLessThanOrEqual(10)
   const short = await compareFiles(a, file('c.jsonl', trace(10)))
   expect(short).toMatchObject({ equal: false, divergence: { position: 10, a: { seq: 10 }, b: null } })
-  expect(await compareFiles(file('e.jsonl', ''), file('e2.jsonl', ''))).toMatchObject({ equal: true })
+  // Neither says anything that could differ.
+  expect(await compareFiles(file('e.jsonl', ''), file('e2.jsonl', ''))).toMatchObject({ equal: null })
 })
 
 test('what cannot be compared is an error that says so', async () => {
@@ -150,4 +152,23 @@ test('what cannot be compared is an error that says so', async () => {
   const huge = file('huge.npy', '')
   truncateSync(huge, 2 ** 31)
   await refused(huge, 'limit', '2147483648 bytes')
+})
+
+test('names of other bytes are other names, and none is read that is not UTF-8', async () => {
+  const named = (byte: number) =>
+    Buffer.from(trace(1).replace('loss', '?'), 'latin1').map((one) => (one === 63 ? byte : one))
+  const [a, b] = [file('ff.jsonl', named(0xff)), file('fe.jsonl', named(0xfe))]
+  await expect(compareFiles(a, b)).rejects.toMatchObject({ code: 'format', message: `${a}: trace: it is not UTF-8` })
+})
+
+test('a pipe or a device is not waited for', async () => {
+  const pipe = join(folder, 'pipe.npy')
+  execFileSync('mkfifo', [pipe])
+  symlinkSync('/dev/zero', join(folder, 'zero.npy'))
+  for (const path of [pipe, join(folder, 'zero.npy')]) {
+    await expect(compareFiles(path, path)).rejects.toMatchObject({
+      code: 'usage',
+      message: `${path} is a pipe or a device; write what it gives to a file, and name that`,
+    })
+  }
 })

@@ -1,12 +1,12 @@
-import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Digest, digestOf } from '../../shared/digest.ts'
-import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
+import { BitfleetError, isBitfleetError } from '../../shared/errors.ts'
+import { checkNamedFile, maxReadBytes, readNamedFile } from '../../shared/named-file.ts'
 import { parseNpy } from '../../shared/npy.ts'
 import { parseNpz } from '../../shared/npz.ts'
 import { parseSafetensors } from '../../shared/safetensors.ts'
 import type { Tensor } from '../../shared/tensor.ts'
-import { type Checkpoint, type Trace, parseTrace } from '../../shared/trace.ts'
+import { type Checkpoint, type Trace, parseTraceBytes } from '../../shared/trace.ts'
 import { type TensorComparison, compareTensors } from './elements.ts'
 import { firstDivergence } from './prefix-tree.ts'
 
@@ -27,11 +27,12 @@ export interface NamedComparison extends TensorComparison {
   readonly digests: readonly [Digest, Digest]
 }
 
+/** `equal` is null if neither side has anything to compare. */
 export type FileComparison =
-  | { readonly kind: 'tensors'; readonly equal: boolean; readonly tensors: readonly NamedComparison[] }
+  | { readonly kind: 'tensors'; readonly equal: boolean | null; readonly tensors: readonly NamedComparison[] }
   | {
       readonly kind: 'trace'
-      readonly equal: boolean
+      readonly equal: boolean | null
       /** Trace digests, bare hex. */
       readonly digests: readonly [string, string]
       readonly checkpoints: readonly [number, number]
@@ -46,9 +47,6 @@ export type FileComparison =
       readonly notes: readonly string[]
     }
 
-/** Node reads no more at once. */
-const maxFileBytes = 2 ** 31 - 1
-
 /**
  * Compares two files bit by bit: `.npy`, `.npz` and `.safetensors` (tensors by name), or traces (`.jsonl`, `.trace`).
  *
@@ -62,10 +60,11 @@ export async function compareFiles(pathA: string, pathB: string): Promise<FileCo
 /** Reads one side. The name's ending says what it is. */
 export async function readSource(path: string): Promise<ComparisonSource> {
   const parse = parsers.find(([ending]) => path.endsWith(ending))?.[1]
-  const bytes = await readWhole(path, parse === undefined)
   if (parse === undefined) {
+    await checkNamedFile(path)
     throw new BitfleetError('usage', `${path} is of no known kind: give .npy, .npz, .safetensors, .jsonl or .trace`)
   }
+  const bytes = await readNamedFile(path)
   try {
     return parse(bytes, path)
   } catch (error) {
@@ -76,36 +75,16 @@ export async function readSource(path: string): Promise<ComparisonSource> {
 
 const asTrace = (bytes: Uint8Array): ComparisonSource => ({
   kind: 'trace',
-  trace: parseTrace(Buffer.from(bytes).toString('utf8')),
+  trace: parseTraceBytes(bytes),
 })
 
 const parsers: [ending: string, (bytes: Uint8Array, path: string) => ComparisonSource][] = [
   ['.npy', (bytes, path) => ({ kind: 'tensors', tensors: new Map([['', parseNpy(bytes, basename(path))]]) })],
-  ['.npz', (bytes) => ({ kind: 'tensors', tensors: parseNpz(bytes, maxFileBytes) })],
+  ['.npz', (bytes) => ({ kind: 'tensors', tensors: parseNpz(bytes, maxReadBytes) })],
   ['.safetensors', (bytes) => ({ kind: 'tensors', tensors: parseSafetensors(bytes) })],
   ['.jsonl', asTrace],
   ['.trace', asTrace],
 ]
-
-/** @param onlyLook whether to find out that the file is there, and read nothing */
-async function readWhole(path: string, onlyLook: boolean): Promise<Uint8Array> {
-  const file = await open(path).catch((cause: unknown) => {
-    const missing = (cause as { code?: string }).code === 'ENOENT'
-    const fact = missing ? `there is no file ${path}` : `cannot read ${path}: ${messageOf(cause)}`
-    throw new BitfleetError(missing ? 'not-found' : 'system', fact, { cause })
-  })
-  try {
-    const stat = await file.stat()
-    if (stat.isDirectory()) throw new BitfleetError('usage', `${path} is a folder; give a file in it`)
-    if (onlyLook) return new Uint8Array(0)
-    if (stat.size > maxFileBytes) {
-      throw new BitfleetError('limit', `${path} has ${stat.size} bytes; files over ${maxFileBytes} are not compared`)
-    }
-    return await file.readFile()
-  } finally {
-    await file.close()
-  }
-}
 
 /** @throws `usage` where kinds, names, dtypes or shapes differ */
 export function compareSources(a: ComparisonSource, b: ComparisonSource): FileComparison {
@@ -127,7 +106,7 @@ function compareTraces({ trace: a, note: noteA }: TraceSource, { trace: b, note:
   }
   return {
     kind: 'trace',
-    equal,
+    equal: a.checkpoints.length + b.checkpoints.length === 0 ? null : equal,
     digests: [a.digest, b.digest],
     checkpoints: [a.checkpoints.length, b.checkpoints.length],
     divergence: equal ? null : divergence,
@@ -152,7 +131,7 @@ function compareNamed(a: ReadonlyMap<string, Tensor>, b: ReadonlyMap<string, Ten
       digests: digestsOf(left, right),
     }
   })
-  return { kind: 'tensors', equal: tensors.every(({ equal }) => equal), tensors }
+  return { kind: 'tensors', equal: tensors.length === 0 ? null : tensors.every(({ equal }) => equal), tensors }
 }
 
 function compareOne(name: string, a: Tensor, b: Tensor): TensorComparison {

@@ -62,7 +62,7 @@ export interface ReportDiff {
     { readonly id: string; readonly name: string },
     { readonly id: string; readonly name: string },
   ]
-  readonly result: 'identical' | 'different' | 'incomplete'
+  readonly result: 'identical' | 'different' | 'incomplete' | 'nothing compared'
   readonly counts: Readonly<Record<PairResult, number>>
   readonly pairs: readonly CellPair[]
   /** Cells without a partner of the same workload, parameters, seed and condition. */
@@ -102,14 +102,15 @@ export function diffReports(a: Report, b: Report): ReportDiff {
     found
       .sorted()
       .map(({ fact, values: [value], pairs: of }): LoneFact => ({ fact, value: value as string, pairs: of }))
-  const incomplete =
-    counts.incomplete + unmatched[0].length + unmatched[1].length > 0 || counts.unsupported === pairs.length
+  const incomplete = counts.incomplete + unmatched[0].length + unmatched[1].length > 0
+  const differing = counts.different + counts.nondeterministic
+  const otherwise = counts.equal === 0 ? 'nothing compared' : incomplete ? 'incomplete' : 'identical'
   return {
     runs: [
       { id: a.run.id, name: a.run.name },
       { id: b.run.id, name: b.run.name },
     ],
-    result: counts.different + counts.nondeterministic > 0 ? 'different' : incomplete ? 'incomplete' : 'identical',
+    result: differing > 0 ? 'different' : otherwise,
     counts,
     pairs,
     unmatched,
