@@ -1,9 +1,9 @@
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { digestOf } from '../../shared/digest.ts'
 import { sayCleaned } from '../../shared/environment.ts'
-import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { BitfleetError } from '../../shared/errors.ts'
 import { makeFolder } from '../../shared/folder.ts'
 import { takeLock } from '../../shared/folder-lock.ts'
 import { visibleLine } from '../../shared/visible.ts'
@@ -13,7 +13,7 @@ import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import { sending } from '../client/http.ts'
 import { createPeopleClient } from '../client/people.ts'
 import { watchToEnd } from '../client/progress.ts'
-import { collectInputs, parsePlan } from '../plan/index.ts'
+import { collectInputs, parsePlan, readPlanText } from '../plan/index.ts'
 import { exitCodeOf } from '../report/exit-code.ts'
 import { exportArtifacts, renderJson, writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
@@ -46,9 +46,7 @@ export interface PlanFile {
 /** `bitfleet local`: coordinator, agent, run and report of one plan on this machine. */
 export async function local(planPath: string, options: LocalOptions): Promise<number> {
   const path = resolve(planPath)
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new BitfleetError('not-found', `cannot read the plan ${planPath}: ${messageOf(cause)}`, { cause })
-  })
+  const text = await readPlanText(planPath)
   const command = `bitfleet local ${shellWord(planPath)} --out ${shellWord(options.out)}`
   let code = 0
   await runLocally({ text, name: planPath, folder: dirname(path), command }, options, (report) => {

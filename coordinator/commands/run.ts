@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { connectCoordinator } from '../client/client.ts'
 import { watchToEnd } from '../client/progress.ts'
-import { collectInputs, parsePlan } from '../plan/index.ts'
+import { collectInputs, parsePlan, readPlanText } from '../plan/index.ts'
 import { exitCodeOf } from '../report/exit-code.ts'
 import { renderJson } from '../report/files.ts'
 import { renderText } from '../report/text.ts'
@@ -22,9 +20,7 @@ export interface RunPlanOptions extends RunOptions {
  */
 export async function runPlan(planPath: string, { watch, json, ...options }: RunPlanOptions): Promise<number> {
   const path = resolve(planPath)
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new BitfleetError('not-found', `cannot read the plan ${planPath}: ${messageOf(cause)}`, { cause })
-  })
+  const text = await readPlanText(planPath)
   // What is wrong with the plan is said before the coordinator is asked.
   const { inputs, payloads } = await collectInputs(parsePlan(text, planPath), dirname(path))
   const client = await connectCoordinator(connectionOptions(options))

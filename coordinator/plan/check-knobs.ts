@@ -5,7 +5,7 @@ import { type KnownKnob, knownKnobs } from '../../shared/known-knobs.ts'
 import { nearest } from '../../shared/nearest.ts'
 import { splitKnobName } from './knob-name.ts'
 import type { Factor, Factors } from './plan.ts'
-import { takesValue } from './takes-value.ts'
+import { firstRefused } from './refused-value.ts'
 
 /** What the coordinator knows of backends while it reads one plan. */
 export interface KnownBackends {
@@ -20,7 +20,9 @@ export interface KnownBackends {
   /** Whether a knob that a plan sets in all versions of a library is to be set in this one. If not, that is noted. */
   hasKnob(backend: string, knob: string): boolean
   /** @throws `usage` for a knob that the backend does not have, or a value that the knob does not take */
-  checkKnobs(backend: string, knobs: Knobs, factor: Factor, factors: Factors): void
+  checkKnobs(backend: string, levels: readonly Knobs[], factor: Factor, factors: Factors): void
+  /** The knobs, each value of the type with which the plan writes it first: cells of `1` and of `"1"` are one. */
+  asFirstWritten(backend: string, knobs: Knobs): Knobs
 }
 
 /**
@@ -36,6 +38,8 @@ export function createKnownBackends(
   // An installation that cannot say what it is says nothing of its knobs.
   const telling = described.filter(({ status, knobs }) => status === 'ready' || knobs.length > 0)
   const names = [...new Set([...publicBackendNames, ...described.map(({ id }) => backendName(id)), ...programs])]
+
+  const written = new Map<string, KnobValue>()
 
   const knobsOf: KnownBackends['knobsOf'] = (backend, { at }) => {
     const own = telling.filter(({ id }) => id === backend)
@@ -71,12 +75,22 @@ export function createKnownBackends(
       notes.add(`${backend} has no knob ${knob}: ${backendName(backend)}.${knob} applies to other versions only`)
       return false
     },
-    checkKnobs(backend, knobs, factor, factors) {
+    checkKnobs(backend, levels, factor, factors) {
       const known = knobsOf(backend, factors)
-      for (const [name, value] of Object.entries(knobs)) {
-        if (known) checkKnob(backend, known, name, value, factor)
+      for (const [name, values] of valuesByKnob(levels)) {
+        if (known) checkKnob(backend, known, name, values, factor)
         else notes.add(`${factor.at}: ${backend}.${name} could not be checked: no agent has ${backend}`)
       }
+    },
+    asFirstWritten(backend, knobs) {
+      return Object.fromEntries(
+        Object.entries(knobs).map(([name, value]) => {
+          const key = JSON.stringify([backend, name, String(value)])
+          const first = written.get(key) ?? value
+          written.set(key, first)
+          return [name, first]
+        }),
+      )
     },
   }
 }
@@ -94,20 +108,43 @@ function has(described: readonly BackendDescription[], knob: string): boolean {
 export function checkUnusedLevels(factors: Factors, backends: KnownBackends): void {
   const used = new Set(factors.backends.flatMap((backend) => [backend, backendName(backend)]))
   for (const factor of factors.others) {
+    const unused = new Map<string, Knobs[]>()
     for (const [name, value] of factor.levels.flatMap((level) => Object.entries(level))) {
       const { owner, knob } = splitKnobName(name)
-      if (!used.has(owner)) backends.checkKnobs(owner, { [knob]: value }, factor, { ...factors, at: factor.at })
+      if (used.has(owner)) continue
+      const levels = unused.get(owner) ?? []
+      levels.push({ [knob]: value })
+      unused.set(owner, levels)
     }
+    for (const [owner, levels] of unused) backends.checkKnobs(owner, levels, factor, { ...factors, at: factor.at })
   }
 }
 
-function checkKnob(backend: string, known: readonly KnownKnob[], name: string, value: KnobValue, { at }: Factor): void {
+/** The distinct texts that levels give each knob. */
+function valuesByKnob(levels: readonly Knobs[]): Map<string, Set<string>> {
+  const values = new Map<string, Set<string>>()
+  for (const [name, value] of levels.flatMap((level) => Object.entries(level))) {
+    const known = values.get(name) ?? new Set()
+    values.set(name, known.add(String(value)))
+  }
+  return values
+}
+
+/** @throws `usage` */
+function checkKnob(
+  backend: string,
+  known: readonly KnownKnob[],
+  name: string,
+  values: ReadonlySet<string>,
+  { at }: Factor,
+): void {
   const knob = known.find((candidate) => candidate.name === name)
   if (!knob) {
     const names = [...new Set(known.map((candidate) => candidate.name))]
     const has = names.length > 0 ? `its knobs are ${names.join(', ')}` : 'it has no knobs'
     throw new BitfleetError('usage', `${at}: ${backend} has no knob "${name}"${nearest(name, names)}; ${has}`)
   }
-  if (takesValue(knob.pattern, String(value))) return
-  throw new BitfleetError('usage', `${at}: ${backend}.${name} takes no "${value}"; it takes ${knob.values}`)
+  const refused = firstRefused(knob.pattern, [...values])
+  if (refused === undefined) return
+  throw new BitfleetError('usage', `${at}: ${backend}.${name} takes no "${refused}"; it takes ${knob.values}`)
 }

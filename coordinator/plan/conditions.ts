@@ -1,42 +1,58 @@
 import { backendName } from '../../shared/backend-description.ts'
-import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Knobs, RequestedCondition } from '../../shared/condition.ts'
 import { BitfleetError } from '../../shared/errors.ts'
 import { checkUnusedLevels, type KnownBackends } from './check-knobs.ts'
 import { splitKnobName } from './knob-name.ts'
-import type { Factor, Factors, Level } from './plan.ts'
+import { distinctKnobs, type Factor, type Factors, type Level } from './plan.ts'
+
+/** Each condition makes one cell or more. */
+export const maxCells = 100_000
 
 /**
- * The distinct conditions of some factors: backends in order, and for each the product of what applies to it.
+ * The distinct conditions of some factors: backends in order, and for each the product of what applies to it. Equal
+ * levels are one before the product is counted, and it is counted before it is formed.
  *
  * @param notes for a reader of the report; added to
- * @throws `usage` for a backend, knob or value that does not exist, or a knob that two factors set
+ * @throws `usage` for a backend, knob or value that does not exist, a knob that two factors set, or too many conditions
  */
 export function expandConditions(factors: Factors, known: KnownBackends, notes: Set<string>): RequestedCondition[] {
-  const conditions = new Map<string, RequestedCondition>()
+  const conditions: RequestedCondition[] = []
   const applied = new Set<Factor>()
-  for (const backend of factors.backends) {
+  for (const backend of new Set(factors.backends)) {
     // Refuses a backend that does not exist, also if nothing is said of its knobs.
     known.knobsOf(backend, factors)
     known.noteAbsence(backend)
-    let knobSets: Knobs[] = [{}]
-    for (const factor of factors.others) {
-      const levels = factor.levels.map((level) => knobsFor(backend, level, known))
-      if (levels.every((level) => Object.keys(level).length === 0)) continue
+    const applying = factors.others
+      .map((factor) => ({
+        factor,
+        levels: distinctKnobs(factor.levels.map((level) => knobsFor(backend, level, known))),
+      }))
+      .filter(({ levels }) => levels.some((level) => Object.keys(level).length > 0))
+    for (const { factor, levels } of applying) {
       applied.add(factor)
-      for (const level of levels) known.checkKnobs(backend, level, factor, factors)
-      knobSets = knobSets.flatMap((knobs) => levels.map((level) => merge(knobs, level, backend, factor)))
+      known.checkKnobs(backend, levels, factor, factors)
     }
-    for (const knobs of knobSets) {
-      const condition = { backend, device: 'cpu', knobs: { ...knobs } }
-      conditions.set(canonicalJson(condition), condition)
+    refuseKnobsOfTwo(backend, applying)
+    // No two factors set one knob, so that two members of the product are never equal.
+    const count = applying.reduce((product, { levels }) => product * levels.length, 1)
+    if (conditions.length + count > maxCells) {
+      throw new BitfleetError(
+        'usage',
+        `${factors.at}: these factors make more than ${maxCells} conditions; leave out levels, or split the plan`,
+      )
     }
+    let knobSets: Knobs[] = [{}]
+    for (const { levels } of applying)
+      knobSets = knobSets.flatMap((knobs) => levels.map((level) => ({ ...knobs, ...level })))
+    conditions.push(
+      ...knobSets.map((knobs) => ({ backend, device: 'cpu', knobs: known.asFirstWritten(backend, knobs) })),
+    )
   }
   checkUnusedLevels(factors, known)
   for (const factor of factors.others) {
     if (!applied.has(factor)) notes.add(`${factor.at}: factor "${factor.name}" sets no knob of any backend in the plan`)
   }
-  return [...conditions.values()]
+  return conditions
 }
 
 /**
@@ -54,11 +70,18 @@ function knobsFor(backend: string, level: Level, known: KnownBackends): Knobs {
   return Object.fromEntries([...ofAll.filter(([knob]) => known.hasKnob(backend, knob)), ...saidOf(backend)])
 }
 
-function merge(knobs: Knobs, level: Knobs, backend: string, factor: Factor): Knobs {
-  for (const name of Object.keys(level)) {
-    if (name in knobs) {
-      throw new BitfleetError('usage', `${factor.at}: ${backendName(backend)}.${name} is set by two factors; keep one`)
+/** @throws `usage` */
+function refuseKnobsOfTwo(backend: string, applying: readonly { factor: Factor; levels: readonly Knobs[] }[]): void {
+  const setBy = new Map<string, Factor>()
+  for (const { factor, levels } of applying) {
+    for (const name of levels.flatMap((level) => Object.keys(level))) {
+      if ((setBy.get(name) ?? factor) !== factor) {
+        throw new BitfleetError(
+          'usage',
+          `${factor.at}: ${backendName(backend)}.${name} is set by two factors; keep one`,
+        )
+      }
+      setBy.set(name, factor)
     }
   }
-  return { ...knobs, ...level }
 }

@@ -330,3 +330,69 @@ describe('expanding a plan', () => {
     )
   })
 })
+
+describe('a product of factors', () => {
+  const twenty = (levels: string) => Array.from({ length: 20 }, (_, i) => `  own.k${i}: [${levels}]\n`).join('')
+  const ofProgram = (factors: string) =>
+    parsePlan(
+      `name: t\nseed: 1\nworkloads:\n  - program: { name: own }\nfactors:\n  backend: [own]\n${factors}`,
+      'p.yaml',
+    )
+
+  it('is counted before it is formed', () => {
+    const many = (level: string, n: number) => `[${level}, ${Array.from({ length: n }, () => '{}').join(', ')}]`
+    expect(
+      conditionsOf(
+        `  backend: [js]\n  a: ${many('{ js.order: exact }', 6_000)}\n  b: ${many('{ js.jit: "off" }', 6_000)}\n`,
+      ),
+    ).toEqual([
+      ['js', { order: 'exact', jit: 'off' }],
+      ['js', { order: 'exact' }],
+      ['js', { jit: 'off' }],
+      ['js', {}],
+    ])
+    expect(() => expandPlan(ofProgram(twenty('a, b')), [agent('a')])).toThrow(
+      /^p\.yaml:6: these factors make more than 100000 conditions; leave out levels, or split the plan$/,
+    )
+  })
+
+  it('is small if most of its levels belong to other backends, or are equal', () => {
+    const others = twenty('a, b')
+      .replaceAll('own.', 'tfjs-wasm.')
+      .replaceAll(/k\d+/g, (k) => `variant${k}`)
+    expect(() => conditionsOf(`  backend: [js]\n${others}`)).toThrow(/tfjs-wasm has no knob/)
+    expect(expandPlan(ofProgram(twenty('a, "a", a')), [agent('a')]).cells).toHaveLength(1)
+  })
+
+  it('takes values of one text for one value', () => {
+    expect(conditionsOf('  backend: [tfjs-wasm, js]\n  js.order: ["lanes:1", exact, "exact"]\n')).toHaveLength(3)
+    const { cells } = expandPlan(
+      parsePlan(
+        'name: t\nseed: 1\nworkloads:\n  - program: { name: own }\n    factors: { backend: [own], own.threads: [1, "1", 2] }\n' +
+          '  - program: { name: own }\n    factors: { backend: [own], own.threads: ["2", "1", true, "true"] }\n',
+      ),
+      [agent('a')],
+    )
+    expect(cells.map(({ condition }) => condition.knobs.threads)).toEqual([1, 2, true])
+  })
+
+  it('counts the cells that stand in the plan twice', () => {
+    const entries = '  - reduce.sum: { dtype: f32, n: 16 }\n'.repeat(200)
+    const levels = Array.from({ length: 600 }, (_, i) => `"lanes:${i}"`).join(', ')
+    const text = `name: t\nseed: 1\nworkloads:\n${entries}factors: { backend: [js], js.order: [${levels}] }\n`
+    expect(() => expandPlan(parsePlan(text), [agent('a')])).toThrow(/t: more than 100000 cells/)
+  })
+
+  it('has knobs of any name, also of names that all objects have', () => {
+    const { cells } = expandPlan(ofProgram('  own.constructor: [a]\n  own.toString: [b]\n'), [agent('a')])
+    expect(cells.map(({ condition }) => Object.entries(condition.knobs))).toEqual([
+      [
+        ['constructor', 'a'],
+        ['toString', 'b'],
+      ],
+    ])
+    expect(() => expandPlan(ofProgram('  own.toString: [a]\n  x: [{ own.toString: b }]\n'), [agent('a')])).toThrow(
+      /own\.toString is set by two factors/,
+    )
+  })
+})

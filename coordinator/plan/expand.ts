@@ -6,11 +6,9 @@ import type { AgentRecord } from '../../shared/messages.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import type { CellRecord } from '../records.ts'
 import { createKnownBackends } from './check-knobs.ts'
-import { expandConditions } from './conditions.ts'
+import { expandConditions, maxCells } from './conditions.ts'
 import { defaultRepetitions, mostDefaultRepetitions } from './default-repetitions.ts'
-import type { Plan, PlannedWorkload } from './plan.ts'
-
-const maxCells = 100_000
+import type { Factors, Plan, PlannedWorkload } from './plan.ts'
 
 /** A cell whose repetitions may still depend on the whole plan. */
 type DraftCell = Omit<CellRecord, 'repetitions'> & { readonly repetitions: number | undefined }
@@ -33,9 +31,16 @@ export function expandPlan(
   const notes = new Set<string>()
   const known = createKnownBackends(described, plan.workloads.flatMap(programOf), notes)
   const drafts = new Map<string, DraftCell>()
+  const conditionsOf = createConditionsOf((factors) => expandConditions(factors, known, notes))
   let position = 0
+  let planned = 0
   for (const workload of plan.workloads) {
-    const conditions = expandConditions(workload.factors, known, notes)
+    const conditions = conditionsOf(workload.factors)
+    // Those that stand in the plan before are counted too: they take as long to find.
+    planned += workload.seeds.length * conditions.length * chosen.length
+    if (planned > maxCells) {
+      throw new BitfleetError('usage', `${plan.name}: more than ${maxCells} cells; split the plan`)
+    }
     for (const seed of workload.seeds) {
       for (const condition of conditions) {
         position++
@@ -43,9 +48,6 @@ export function expandPlan(
           const draft = draftCell(workload, seed, condition, agent, position)
           const same = drafts.get(draft.id)
           drafts.set(draft.id, same ? merged(same, draft) : draft)
-          if (drafts.size > maxCells) {
-            throw new BitfleetError('usage', `${plan.name}: more than ${maxCells} cells; split the plan`)
-          }
         }
       }
     }
@@ -56,6 +58,16 @@ export function expandPlan(
   const cells = withRepetitions([...drafts.values()], chosen, joined, notes)
   if (!joined) noteWhatIsAlone(plan, cells, notes)
   return { cells, notes: [...notes] }
+}
+
+/** Entries without factors of their own share the plan's, which are expanded once. */
+function createConditionsOf(expand: (factors: Factors) => RequestedCondition[]) {
+  const expanded = new Map<Factors, RequestedCondition[]>()
+  return (factors: Factors): RequestedCondition[] => {
+    const conditions = expanded.get(factors) ?? expand(factors)
+    expanded.set(factors, conditions)
+    return conditions
+  }
 }
 
 /** Fills in what the plan leaves out: it depends on all cells together. */

@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { CellRecord } from '../../shared/cell.ts'
 import type { Digest } from '../../shared/digest.ts'
-import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { BitfleetError } from '../../shared/errors.ts'
 import type { AgentRecord, JobInput } from '../../shared/messages.ts'
 import { expandPlan } from './expand.ts'
 import { collectInputs, pinArrays } from './inputs.ts'
 import { parsePlan } from './parse.ts'
+import { readPlanText } from './read-plan-text.ts'
 
 /** A plan as one agent alone is to run it. */
 export interface OneAgentPlan {
@@ -25,9 +25,7 @@ export interface OneAgentPlan {
  */
 export async function readPlanForAgent(planPath: string): Promise<(agent: AgentRecord) => OneAgentPlan> {
   const path = resolve(planPath)
-  const planText = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new BitfleetError('not-found', `cannot read the plan ${planPath}: ${messageOf(cause)}`, { cause })
-  })
+  const planText = await readPlanText(planPath)
   const written = parsePlan(planText, planPath)
   const collected = await collectInputs(written, dirname(path))
   const { plan, inputs } = pinArrays(written, collected.inputs)

@@ -20,6 +20,7 @@ const write = (name: string, dtype: 'f32' | 'f64', shape: number[]) =>
   writeFileSync(join(folder, name), formatNpy(createTensor(dtype, shape, bytes)))
 write('wide.npy', 'f32', [2, 8])
 write('square.npy', 'f32', [4, 4])
+write('tall.npy', 'f32', [8, 2])
 write('double.npy', 'f64', [8])
 
 const input = (file: string, more = '') => `{ file: ${file}, digest: "${digest}"${more} }`
@@ -48,7 +49,7 @@ describe("users' arrays with equal bytes", () => {
       planOf(
         softmax('wide.npy'),
         softmax('square.npy'),
-        `linalg.gemm: { dtype: f32, input: ${input('square.npy')}, inputB: ${input('wide.npy')} }`,
+        `linalg.gemm: { dtype: f32, input: ${input('wide.npy')}, inputB: ${input('tall.npy')} }`,
         sum('f32', 'wide.npy'),
         sum('f64', 'double.npy'),
       ),
@@ -56,7 +57,7 @@ describe("users' arrays with equal bytes", () => {
     expect(cells.map(({ arrays }) => arrays)).toEqual([
       ['f32[2,8]'],
       ['f32[4,4]'],
-      ['f32[4,4]', 'f32[2,8]'],
+      ['f32[2,8]', 'f32[8,2]'],
       ['f32[2,8]'],
       ['f64[8]'],
     ])
@@ -102,5 +103,26 @@ describe("users' arrays with equal bytes", () => {
       /p\.yaml:5: wide\.npy may be f32\[2,8\] or f32\[4,4\], which have the same bytes/,
     )
     expect(() => pinArrays(plan, [])).toThrow(/p\.yaml:5: dtype and shape of wide\.npy were not sent along/)
+  })
+})
+
+describe("a user's array that cannot be used is an error before anything runs", () => {
+  it.each([
+    ['another dtype', sum('f64', 'wide.npy'), /^p\.yaml:5: wide\.npy holds f32 and dtype is f64/],
+    [
+      'matrices that do not fit',
+      `linalg.gemm: { dtype: f32, input: ${input('square.npy')}, inputB: ${input('wide.npy')} }`,
+      /^p\.yaml:5: the first matrix has 4 columns and the second 2 rows/,
+    ],
+    ['no file', sum('f32', 'none.npy'), /^p\.yaml:5: there is no file none\.npy/],
+  ])('%s', async (_, entry, message) => {
+    await expect(collectInputs(planOf(entry), folder)).rejects.toThrow(message)
+  })
+
+  it('also where the coordinator is told of it', () => {
+    const plan = planOf(sum('f64', 'wide.npy'))
+    expect(() => pinArrays(plan, [{ digest, dtype: 'f32', shape: [16], file: 'wide.npy' }])).toThrow(
+      /^p\.yaml:5: wide\.npy holds f32/,
+    )
   })
 })

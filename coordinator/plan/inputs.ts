@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { arrayKey, distinctArrays, refersTo } from '../../shared/array-identity.ts'
 import { type Digest, digestOf } from '../../shared/digest.ts'
-import { BitfleetError, messageOf } from '../../shared/errors.ts'
+import { BitfleetError, isBitfleetError, messageOf } from '../../shared/errors.ts'
 import type { JobInput } from '../../shared/messages.ts'
+import { readNamedFile } from '../../shared/named-file.ts'
 import { parseNpy } from '../../shared/npy.ts'
-import type { Plan, PlannedInput } from './plan.ts'
+import { findDescription } from '../../workloads/catalogue.ts'
+import type { Plan, PlannedInput, PlannedWorkload } from './plan.ts'
 
 /** A user's own array that goes along with a plan. */
 export interface PlanArray extends JobInput {
@@ -18,7 +19,7 @@ export interface PlanArray extends JobInput {
  *
  * @param folder of the plan file; the plan's paths are relative to it
  * @returns dtype and shape of each for the coordinator, and the payloads by digest
- * @throws `not-found`, `format`, or `digest-mismatch` if a file is not what the plan pins
+ * @throws `not-found`, `format`, or `digest-mismatch` if a file is not what the plan pins; as `pinArrays`
  */
 export async function collectInputs(
   plan: Plan,
@@ -29,8 +30,8 @@ export async function collectInputs(
   for (const planned of plan.inputs) {
     const { file, digest, at } = planned
     const path = resolve(folder, file)
-    const bytes = await readFile(path).catch((cause: unknown) => {
-      throw new BitfleetError('not-found', `${at}: cannot read ${file}: ${messageOf(cause)}`, { cause })
+    const bytes = await readNamedFile(path, { title: file }).catch((cause: unknown) => {
+      throw isBitfleetError(cause) ? new BitfleetError(cause.code, `${at}: ${cause.message}`, { cause }) : cause
     })
     let tensor: ReturnType<typeof parseNpy>
     try {
@@ -55,7 +56,9 @@ export async function collectInputs(
     inputs.set(JSON.stringify([file, arrayKey(array)]), array)
     payloads.set(actual, tensor.bytes)
   }
-  return { inputs: [...inputs.values()], payloads }
+  const arrays = [...inputs.values()]
+  pinArrays(plan, arrays)
+  return { inputs: arrays, payloads }
 }
 
 function described({ dtype, shape }: PlannedInput): string {
@@ -68,14 +71,13 @@ function described({ dtype, shape }: PlannedInput): string {
  * stay as they were written.
  *
  * @param arrays that came with the plan
- * @throws `usage` for an array that did not come along, or that could be several of them
+ * @throws `usage` for an array that did not come along, could be several of them, or does not fit its workload
  */
 export function pinArrays(plan: Plan, arrays: readonly PlanArray[]): { plan: Plan; inputs: JobInput[] } {
   const meant = new Map(plan.inputs.map((planned) => [nameOf(planned), meantBy(planned, arrays)]))
   const inputs = distinctArrays([...meant.values()])
   const digests = inputs.map(({ digest }) => digest)
   const shared = new Set(digests.filter((digest, i) => digests.indexOf(digest) !== i))
-  if (shared.size === 0) return { plan, inputs }
   const pin = (value: unknown) => {
     const array = meant.get(nameOf(value))
     return array && shared.has(array.digest)
@@ -86,7 +88,19 @@ export function pinArrays(plan: Plan, arrays: readonly PlanArray[]): { plan: Pla
     ...workload,
     params: Object.fromEntries(Object.entries(workload.params).map(([name, value]) => [name, pin(value)])),
   }))
+  for (const workload of workloads) checkFit(workload, inputs)
   return { plan: { ...plan, workloads }, inputs }
+}
+
+/** @throws `usage` for arrays that do not fit the parameters or each other */
+function checkFit({ id, params, at }: PlannedWorkload, inputs: readonly JobInput[]): void {
+  const description = findDescription(id)
+  if (!description?.schema || !Object.values(params).some((value) => nameOf(value) !== '')) return
+  try {
+    description.schema(params, inputs)
+  } catch (cause) {
+    throw new BitfleetError('usage', `${at}: ${messageOf(cause)}`, { cause })
+  }
 }
 
 function meantBy(planned: PlannedInput, arrays: readonly PlanArray[]): JobInput {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { canonicalJson } from '../../shared/canonical-json.ts'
 import { isDigest } from '../../shared/digest.ts'
 import { findDescription } from '../../workloads/catalogue.ts'
 import type { Factor, Factors, Level, Limits, Plan, PlannedInput, PlannedWorkload } from './plan.ts'
@@ -10,13 +11,15 @@ const scalarSchema = z.union([z.string(), z.number(), z.boolean()])
 const levelSchema = z.union([scalarSchema, z.null(), z.record(z.string(), scalarSchema)])
 const repetitionsSchema = z.int().min(1).max(10_000)
 const factorsSchema = z.record(z.string(), z.array(levelSchema).min(1))
+/** 1 PiB: more than any machine has, and in bytes still a whole number. */
+const maxMemoryMiB = 2 ** 30
 const limitsSchema = z.strictObject({
   timeSeconds: z
     .number()
-    .positive()
+    .min(0.001, 'expected 0.001 or more: time is counted in milliseconds')
     .max(7 * 86_400)
     .optional(),
-  memoryMiB: z.number().positive().optional(),
+  memoryMiB: z.number().min(1, 'expected 1 or more').max(maxMemoryMiB).optional(),
 })
 const seedsSchema = z.array(z.unknown()).min(1)
 
@@ -44,6 +47,9 @@ const entrySchema = z.strictObject({
   absent: absentSchema.optional(),
   expect: expectSchema.optional(),
 })
+/** Each level is tried on each backend. */
+const maxApplications = 1_000_000
+
 const entryKeys = Object.keys(entrySchema.shape)
 
 const defaultLimits: Limits = { timeMs: 300_000, memoryBytes: 4 * 2 ** 30 }
@@ -58,18 +64,18 @@ export function parsePlan(text: string, fileName = 'plan'): Plan {
   const source = openSource(text, fileName)
   const plan = source.check(planSchema, source.value, [])
   const seeds = plan.seeds
-    ? plan.seeds.map((_, i) => readSeed(source, ['seeds', i]))
+    ? readSeeds(source, ['seeds'], plan.seeds)
     : [plan.seed === undefined ? '0' : readSeed(source, ['seed'])]
   const limits = readLimits(plan.limits, defaultLimits)
+  const factors = plan.factors && readFactors(source, ['factors'], plan.factors)
   const workloads = plan.workloads.map((entry, i) =>
-    readWorkload(source, ['workloads', i], entry, {
-      seeds,
-      limits,
-      repetitions: plan.repetitions,
-      factors: plan.factors && readFactors(source, ['factors'], plan.factors),
-    }),
+    readWorkload(source, ['workloads', i], entry, { seeds, limits, repetitions: plan.repetitions, factors }),
   )
-  const labels = Object.fromEntries(Object.entries(plan.agents ?? {}).map(([key, value]) => [key, String(value)]))
+  // A label is a text: 007 and 1.10 stand for themselves, not for the numbers they are in YAML.
+  refuseEqualTitles(source, workloads)
+  const labels = Object.fromEntries(
+    Object.entries(plan.agents ?? {}).map(([key, value]) => [key, source.textAt(['agents', key]) || String(value)]),
+  )
   return {
     name: plan.name,
     text,
@@ -99,6 +105,7 @@ function readWorkload(
   const params = (fields[id] ?? {}) as Record<string, unknown>
   checkPins(source, [...path, id], params)
   source.check(description.params, params, [...path, id])
+  refuseInexact(source, [...path, id], params)
   const factors = own.factors ? readFactors(source, [...path, 'factors'], own.factors) : plan.factors
   if (!factors) {
     throw source.error(path, `${id} has no factors; add \`factors: { backend: [js] }\` to the plan or to this entry`)
@@ -107,13 +114,37 @@ function readWorkload(
     id,
     params,
     factors,
-    seeds: own.seeds ? own.seeds.map((_, i) => readSeed(source, [...path, 'seeds', i])) : plan.seeds,
+    seeds: own.seeds ? readSeeds(source, [...path, 'seeds'], own.seeds) : plan.seeds,
     repetitions: own.repetitions ?? plan.repetitions,
     limits: readLimits(own.limits, plan.limits),
     absent: own.absent,
     expect: own.expect,
     at: source.at([...path, id]),
   }
+}
+
+/**
+ * A report tells rows apart by the texts of their parameters, and a program is given nothing else.
+ *
+ * @throws `usage` for two rows that differ only in what is a number and what is a text
+ */
+function refuseEqualTitles(source: PlanSource, workloads: readonly PlannedWorkload[]): void {
+  const rows = new Map<string, string>()
+  workloads.forEach(({ id, params }, i) => {
+    const texts = Object.entries(params).map(([name, value]) => [
+      name,
+      typeof value === 'object' ? value : String(value),
+    ])
+    const title = canonicalJson([id, Object.fromEntries(texts)])
+    const row = canonicalJson(params)
+    if ((rows.get(title) ?? row) !== row) {
+      throw source.error(
+        ['workloads', i, id],
+        `${id} stands in the plan before with parameters that read the same, as \`1\` and \`"1"\` do; write them alike, or leave one out`,
+      )
+    }
+    rows.set(title, row)
+  })
 }
 
 function readFactors(source: PlanSource, path: Path, factors: z.infer<typeof factorsSchema>): Factors {
@@ -124,6 +155,13 @@ function readFactors(source: PlanSource, path: Path, factors: z.infer<typeof fac
   if (backends.length === 0) {
     throw source.error(path, 'factors need `backend: [NAME, …]`; `bitfleet backends` lists what runs here')
   }
+  const levelCount = Object.values(factors).reduce((count, levels) => count + levels.length, 0) - backends.length
+  if (backends.length * levelCount > maxApplications) {
+    throw source.error(
+      path,
+      `${backends.length} backends and ${levelCount} levels of other factors are more than a plan may combine; split the plan`,
+    )
+  }
   const others: Factor[] = Object.entries(factors)
     .filter(([name]) => name !== 'backend')
     .map(([name, levels]) => ({
@@ -131,11 +169,12 @@ function readFactors(source: PlanSource, path: Path, factors: z.infer<typeof fac
       at: source.at([...path, name]),
       levels: levels.map((level, i) => readLevel(source, [...path, name, i], name, level)),
     }))
-  return { backends, others, at: source.at(path) }
+  return { backends: [...new Set(backends)], others, at: source.at(path) }
 }
 
 function readLevel(source: PlanSource, path: Path, factor: string, level: z.infer<typeof levelSchema>): Level {
   if (level === null) return {}
+  refuseInexact(source, path, level)
   if (typeof level !== 'object') {
     if (!isKnobName(factor)) {
       throw source.error(
@@ -151,8 +190,34 @@ function readLevel(source: PlanSource, path: Path, factor: string, level: z.infe
   return level
 }
 
+/**
+ * Parameters and knobs that are numbers reach a program as the text of a number: whole ones must keep their digits, and
+ * a zero its sign.
+ *
+ * @throws `usage`
+ */
+function refuseInexact(source: PlanSource, path: Path, value: unknown): void {
+  if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value)) refuseInexact(source, [...path, key], inner)
+  }
+  if (typeof value !== 'number') return
+  if (Number.isSafeInteger(value) ? !Object.is(value, -0) : !Number.isInteger(value)) return
+  const text = source.textAt(path)
+  // 1e300 is written as what it is.
+  if (/^[-+]?[0-9.]+e/i.test(text) && value !== 0) return
+  throw source.error(
+    path,
+    `${path.findLast((key) => typeof key === 'string')}: the number ${text} would be given as ${value}; quote it to give it as it is written`,
+  )
+}
+
 function isKnobName(name: string): boolean {
   return /^[a-z][a-z0-9-]*(@[\w.+-]+)?\.[a-z][A-Za-z0-9]*$/.test(name)
+}
+
+/** Equal seeds are one. */
+function readSeeds(source: PlanSource, path: Path, seeds: readonly unknown[]): string[] {
+  return [...new Set(seeds.map((_, i) => readSeed(source, [...path, i])))]
 }
 
 /** Seeds are decimal and may be longer than a JSON number holds, so their text counts and not their value. */

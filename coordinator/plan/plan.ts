@@ -1,9 +1,23 @@
-import type { KnobValue } from '../../shared/condition.ts'
+import { canonicalJson } from '../../shared/canonical-json.ts'
+import type { Knobs, KnobValue } from '../../shared/condition.ts'
 import type { DType } from '../../shared/tensor.ts'
 import type { Absence, Expectation } from '../records.ts'
 
 /** One level of a factor: the knobs it sets, by their plan names (`BACKEND.KNOB`). An empty level sets none. */
 export type Level = Readonly<Record<string, KnobValue>>
+
+/**
+ * The first of each knobs that have equal names and texts: a backend is given the text, and a report shows it, so that
+ * `1` and `"1"` are one level.
+ */
+export function distinctKnobs(levels: readonly Knobs[]): Knobs[] {
+  const byText = new Map<string, Knobs>()
+  for (const level of levels) {
+    const key = canonicalJson(Object.fromEntries(Object.entries(level).map(([name, value]) => [name, String(value)])))
+    if (!byText.has(key)) byText.set(key, level)
+  }
+  return [...byText.values()]
+}
 
 /** What a plan varies: a name and the levels it takes. `backend` is kept apart, as every condition has one. */
 export interface Factor {

@@ -4,19 +4,33 @@ import { BitfleetError, messageOf } from '../../shared/errors.ts'
 /** A pattern of Bitfleet's own backends takes microseconds. */
 const timeoutMs = 250
 
+/** Values that are tried in one call of the script, which costs more than a value does. */
+const valuesAtOnce = 1000
+
 const context = createContext(Object.create(null) as Record<string, string>)
-const match = new Script('new RegExp(pattern).test(value)')
+const match = new Script(
+  '{ const regexp = new RegExp(pattern); JSON.parse(values).findIndex((value) => !regexp.test(value)) }',
+)
 
 /**
- * Whether a knob's pattern takes a value. The pattern is an agent's word: one that goes on backtracking (`^(a+)+$`) holds
- * up whoever tries it, and must not hold up the coordinator.
+ * The first of some values that a knob's pattern does not take. The pattern is an agent's word: one that goes on
+ * backtracking (`^(a+)+$`) holds up whoever tries it, and must not hold up the coordinator.
  *
  * @throws `refused` for a pattern that is none, or takes too long
  */
-export function takesValue(pattern: string, value: string): boolean {
-  Object.assign(context, { pattern, value })
+export function firstRefused(pattern: string, values: readonly string[]): string | undefined {
+  for (let at = 0; at < values.length; at += valuesAtOnce) {
+    const some = values.slice(at, at + valuesAtOnce)
+    const refused = some[indexOfRefused(pattern, some)]
+    if (refused !== undefined) return refused
+  }
+  return undefined
+}
+
+function indexOfRefused(pattern: string, values: readonly string[]): number {
+  Object.assign(context, { pattern, values: JSON.stringify(values) })
   try {
-    return match.runInContext(context, { timeout: timeoutMs }) === true
+    return Number(match.runInContext(context, { timeout: timeoutMs }))
   } catch (cause) {
     throw new BitfleetError(
       'refused',
