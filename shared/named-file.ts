@@ -28,6 +28,19 @@ export async function readNamedFile(
   }
 }
 
+/** As `readNamedFile`, of a text. @throws `format` also for bytes that are not UTF-8, which would be taken for others */
+export async function readNamedText(
+  path: string,
+  options: { title?: string; maxBytes?: number } = {},
+): Promise<string> {
+  const bytes = await readNamedFile(path, options)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new BitfleetError('format', `${options.title ?? path} is not UTF-8; save it as UTF-8`, { cause })
+  }
+}
+
 /** @throws as `readNamedFile` for what is not there or is not a file */
 export async function checkNamedFile(path: string): Promise<void> {
   const file = await openNamedFile(path, path)
@@ -40,7 +53,7 @@ async function openNamedFile(path: string, title: string) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENXIO') throw notRegular(title)
     const missing = code === 'ENOENT'
-    const fact = missing ? `there is no file ${title}` : `cannot read ${title}: ${messageOf(cause)}`
+    const fact = missing ? `${title} does not exist` : `cannot read ${title}: ${messageOf(cause)}`
     throw new BitfleetError(missing ? 'not-found' : 'system', fact, { cause })
   })
   try {

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { BitfleetError } from '../../shared/errors.ts'
-import { readNamedFile } from '../../shared/named-file.ts'
+import { readNamedText } from '../../shared/named-file.ts'
 import { letterOf } from '../compare/classes.ts'
 import { type Chance, noChance } from '../explain/chance.ts'
 import { decisionList, type Equality, type Rule } from '../explain/decision-list.ts'
@@ -12,7 +12,7 @@ import {
 } from '../explain/explain-machines.ts'
 import type { FactSet, Unit } from '../explain/minimal-facts.ts'
 import { reasonText } from '../explain/reasons.ts'
-import { explainTable, parseTable, type TableColumns } from '../explain/table.ts'
+import { countNotMeasured, explainTable, parseTable, type TableColumns } from '../explain/table.ts'
 import { agentFactsById, plannedFacts, unitFacts } from '../explain/unit-facts.ts'
 import { chanceText, explanationText } from '../explain/words.ts'
 import type { Comparison, Explanation, Report, ReportCell } from '../report/format.ts'
@@ -168,8 +168,15 @@ export async function explainTableFile(files: readonly string[], options: TableO
     throw new BitfleetError('usage', '--outcome needs --unit: name the column that says which machine computed a row')
   }
   const columns = { ...options, outcome: outcome.split(','), unit, by: by?.split(',') }
-  const groups = explainTableGroups((await readNamedFile(file, { maxBytes: maxTableBytes })).toString('utf8'), columns)
-  process.stdout.write(options.json ? `${JSON.stringify({ groups }, null, 2)}\n` : tableText(groups))
+  const text = await readNamedText(file, { maxBytes: maxTableBytes })
+  const groups = explainTableGroups(text, columns)
+  const notMeasured = countNotMeasured(parseTable(text), columns)
+  process.stdout.write(options.json ? `${JSON.stringify({ groups, notMeasured }, null, 2)}\n` : tableText(groups))
+  if (notMeasured > 0 && !options.json) {
+    process.stdout.write(
+      `\n${plural(notMeasured, 'record')} left out: the outcome is empty, so nothing was measured.\n`,
+    )
+  }
   return 0
 }
 

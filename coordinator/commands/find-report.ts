@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openBundle } from '../../shared/bundle.ts'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
-import { readNamedFile } from '../../shared/named-file.ts'
+import { readNamedText } from '../../shared/named-file.ts'
 import { joinBundles, reportOf } from '../bundle/import.ts'
 import { type ConnectOptions, connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import type { Artifacts } from '../records.ts'
@@ -70,7 +70,7 @@ export async function reportFile(path: string): Promise<string | undefined> {
 }
 
 async function readReport(file: string): Promise<Report> {
-  const text = (await readNamedFile(file)).toString('utf8')
+  const text = await readNamedText(file)
   let value: unknown
   try {
     value = JSON.parse(text)

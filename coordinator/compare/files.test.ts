@@ -136,8 +136,8 @@ test('what cannot be compared is an error that says so', async () => {
   const a = file('a.npy', formatNpy(one))
   const refused = (b: string, code: string, text: string) =>
     expect(compareFiles(a, b)).rejects.toMatchObject({ code, message: expect.stringContaining(text) })
-  await refused(join(folder, 'none.npy'), 'not-found', 'there is no file')
-  await refused(join(folder, 'none.txt'), 'not-found', 'there is no file')
+  await refused(join(folder, 'none.npy'), 'not-found', 'does not exist')
+  await refused(join(folder, 'none.txt'), 'not-found', 'does not exist')
   await refused(file('x.txt', ''), 'usage', 'of no known kind')
   await refused(folder, 'usage', 'is a folder')
   await refused(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { explainTable, parseTable } from './table.ts'
+import { countNotMeasured, explainTable, parseTable } from './table.ts'
 
 describe('parseTable', () => {
   it('reads quoted fields, CRLF and a byte order mark', () => {
@@ -88,5 +88,22 @@ describe('explainTable', () => {
     expect(() => explainTable(parseTable(csv()), { ...columns, unit: 'node' })).toThrow(
       /no column "node"; it has machine, input/,
     )
+  })
+})
+
+describe('a table of which not all was measured', () => {
+  const columns = { outcome: ['loss'], unit: 'machine' }
+
+  it('has no result where the outcome is empty', () => {
+    const table = parseTable('machine,loss\na,1\nb,1\nc,\nd,2\nd, \n')
+    expect(explainTable(table, columns)[0]?.explained.classes).toEqual([['a', 'b'], ['d']])
+    expect(countNotMeasured(table, columns)).toBe(2)
+  })
+
+  it.each([
+    ['machine,loss\n', /the table has a header and no records; give/],
+    ['machine,loss\na,\n', /the table has no record with loss; give/],
+  ])('is refused if nothing was', (text, message) => {
+    expect(() => explainTable(parseTable(text), columns)).toThrow(message)
   })
 })

@@ -64,11 +64,22 @@ function parseCsv(text: string): string[][] {
   return records
 }
 
+/** How many records have no outcome. */
+export function countNotMeasured(table: Table, { outcome }: Pick<TableColumns, 'outcome'>): number {
+  return table.rows.filter((row) => !isMeasured(table, outcome, row)).length
+}
+
+function isMeasured({ columns }: Table, outcome: readonly string[], row: readonly string[]): boolean {
+  return outcome.every((name) => row[columns.indexOf(name)]?.trim() !== '')
+}
+
 /**
  * Compares the units of a table: classes by outcome, and why they differ. A unit's outcome is the vector over the points
  * that all units of its group have. A column that varies within a unit is not a fact of it, so it is left out.
  *
- * @throws `usage` if the table lacks a column
+ * A record with an empty outcome was not measured, and is left out.
+ *
+ * @throws `usage` if the table lacks a column, or no record has an outcome
  */
 export function explainTable(table: Table, columns: TableColumns): TableGroup[] {
   const { outcome, unit, point, repetition, by = [] } = columns
@@ -77,11 +88,16 @@ export function explainTable(table: Table, columns: TableColumns): TableGroup[] 
   if (missing !== undefined) {
     throw new BitfleetError('usage', `the table has no column "${missing}"; it has ${table.columns.join(', ')}`)
   }
+  const measured = table.rows.filter((row) => isMeasured(table, outcome, row))
+  if (measured.length === 0) {
+    const what = table.rows.length === 0 ? 'has a header and no records' : `has no record with ${outcome.join(' and ')}`
+    throw new BitfleetError('usage', `the table ${what}; give a record with an outcome for each run`)
+  }
   const place = (name: string) => table.columns.indexOf(name)
   const textOf = (row: readonly string[], names: readonly string[]) => JSON.stringify(names.map((n) => row[place(n)]))
   const facts = table.columns.filter((name) => !used.includes(name) && !isAttributeKey(name))
 
-  const groups = [...groupBy(table.rows, (row) => textOf(row, by)).values()].map((rows) => {
+  const groups = [...groupBy(measured, (row) => textOf(row, by)).values()].map((rows) => {
     const units = groupBy(rows, (row) => row[place(unit)] ?? '')
     const steady = facts.filter((name) =>
       [...units.values()].every((own) => own.every((row) => row[place(name)] === own[0]?.[place(name)])),

@@ -114,7 +114,7 @@ describe("a user's array that cannot be used is an error before anything runs", 
       `linalg.gemm: { dtype: f32, input: ${input('square.npy')}, inputB: ${input('wide.npy')} }`,
       /^p\.yaml:5: the first matrix has 4 columns and the second 2 rows/,
     ],
-    ['no file', sum('f32', 'none.npy'), /^p\.yaml:5: there is no file none\.npy/],
+    ['no file', sum('f32', 'none.npy'), /^p\.yaml:5: none\.npy does not exist/],
   ])('%s', async (_, entry, message) => {
     await expect(collectInputs(planOf(entry), folder)).rejects.toThrow(message)
   })

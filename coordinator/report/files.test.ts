@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -146,5 +146,18 @@ describe('exported artifacts', () => {
     await expect(exportArtifacts(sampleReport(), lying, join(dir, 'lying'), 'outputs')).rejects.toMatchObject({
       code: 'digest-mismatch',
     })
+  })
+
+  it('of another run do not stay beside a new report, and what somebody else put there does', async () => {
+    const out = join(dir, 'reused')
+    await writeReport(sampleReport(), out)
+    await exportArtifacts(sampleReport(), sampleRun().artifacts, out, 'all')
+    await writeFile(join(out, 'traces', 'notes.txt'), 'mine')
+    await writeReport(sampleReport(), out)
+    expect(await readdir(join(out, 'artifacts'))).toContain('index.json')
+    const other = { ...sampleReport(), run: { ...sampleReport().run, id: '20260102-000000-aaaaaa' } }
+    await writeReport(other, out)
+    expect((await readdir(out)).sort()).toEqual(['report.csv', 'report.html', 'report.json', 'report.md', 'traces'])
+    expect(await readdir(join(out, 'traces'))).toEqual(['notes.txt'])
   })
 })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { renderCsv } from './csv.ts'
+import { removeEarlierExport } from './earlier-export.ts'
 import type { Report } from './format.ts'
 import { renderHtml } from './html/index.tsx'
 import { renderMarkdown } from './markdown.ts'
@@ -27,7 +28,8 @@ export function renderJson(report: Report): string {
 }
 
 /**
- * Writes `report.json`, `.html`, `.md` and `.csv` into `dir`, each whole or not at all.
+ * Writes `report.json`, `.html`, `.md` and `.csv` into `dir`, each whole or not at all. What was exported there with the
+ * report of another run is removed.
  *
  * @returns the paths written
  */
@@ -36,6 +38,7 @@ export async function writeReport(
   dir: string,
   { formats = reportFormats }: { formats?: readonly ReportFormat[] } = {},
 ): Promise<string[]> {
+  if (formats.includes('json')) await removeEarlierExport(dir, report)
   const paths: string[] = []
   for (const format of formats) {
     const path = join(dir, `report.${format}`)
