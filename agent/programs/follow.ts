@@ -1,4 +1,14 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  unlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { traceFile } from './trace-line.ts'
@@ -61,7 +71,8 @@ export function followTrace(folder: string): Follower {
     checkPlace() {
       if (descriptor === undefined) return
       const [read, there] = [fstatSync(descriptor), lstatSync(path, { throwIfNoEntry: false })]
-      if (there?.ino === read.ino && there.dev === read.dev) return
+      if (there === undefined) throw new BitfleetError('workload', goneText(folder))
+      if (there.ino === read.ino && there.dev === read.dev) return
       throw new BitfleetError(
         'workload',
         'another file was put in its place; lines are appended to the one that is there',
@@ -71,6 +82,12 @@ export function followTrace(folder: string): Follower {
       if (descriptor !== undefined) closeSync(descriptor)
     },
   }
+}
+
+/** What happened to a file that is not there any more. */
+function goneText(folder: string): string {
+  const what = existsSync(folder) ? 'it was removed' : 'its folder, BITFLEET_OUT, was removed'
+  return `${what} while the program ran; leave it there, Bitfleet removes it when the program has ended`
 }
 
 function decode(bytes: Uint8Array): string {
@@ -126,5 +143,6 @@ export function takeFile(folder: string, name: string, maxBytes: number): Uint8A
 
 /** What lies in the folder beside the trace. */
 export function leftFiles(folder: string): string[] {
+  if (!existsSync(folder)) throw new BitfleetError('workload', goneText(folder))
   return readdirSync(folder).filter((name) => name !== traceFile)
 }
