@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,20 +11,29 @@ export interface Side {
   readonly name: string
   readonly process: ChildProcess
   readonly logFile: string
+  /** Bytes of the log that are of earlier starts. */
+  readonly logStart: number
+  /** Resolves when all that it wrote is in the log. */
+  readonly logged: Promise<void>
   /** Resolves, never rejects, also where it could not be started. */
   readonly exited: Promise<unknown>
 }
 
-/** Output goes to a log file; the channel between the processes ends the side if this process dies first. */
+/** Output goes to a log file, behind that of earlier starts; the channel between the processes ends the side if this process dies first. */
 export function startSide(name: string, out: string, main: string, argv: readonly string[]): Side {
   const logFile = join(out, 'logs', `${name}.log`)
+  const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0
   const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
-  const log = createWriteStream(logFile)
+  const log = createWriteStream(logFile, { flags: 'a' })
   // A full disk takes no log; the run itself says what it cannot write.
   log.on('error', () => child.stdout?.resume() && child.stderr?.resume())
   child.stdout?.pipe(log, { end: false })
   child.stderr?.pipe(log, { end: false })
-  return { name, process: child, logFile, exited: once(child, 'exit').catch(() => {}) }
+  // What it wrote last may come after its exit.
+  const logged = once(child, 'close')
+    .catch(() => {})
+    .then(() => new Promise<void>((resolve) => log.end(() => resolve())))
+  return { name, process: child, logFile, logStart, logged, exited: once(child, 'exit').catch(() => {}) }
 }
 
 export async function endSide({ process: child, exited }: Side): Promise<void> {
@@ -39,9 +48,12 @@ export async function endSide({ process: child, exited }: Side): Promise<void> {
 /** Rejects when a side ends that should be running. */
 export async function diedEarly(side: Side): Promise<never> {
   await side.exited
+  // A process that it started may keep its output open.
+  await Promise.race([side.logged, delay(1000, undefined, { ref: false })])
   const { exitCode, signalCode } = side.process
   const how = signalCode === null ? `with code ${exitCode}` : `by ${signalCode}`
-  const log = (await readFile(side.logFile, 'utf8').catch(() => '')).trim()
+  const bytes = await readFile(side.logFile).catch(() => Buffer.alloc(0))
+  const log = bytes.subarray(side.logStart).toString('utf8').trim()
   const last = log === '' ? 'nothing' : `\n${log.split('\n').slice(-5).join('\n')}`
   throw new BitfleetError('unavailable', `the ${side.name} ended early, ${how}; ${side.logFile} says ${last}`)
 }
