@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { openBundle } from '../../shared/bundle.ts'
 import { digestOf } from '../../shared/digest.ts'
 import { BitfleetError } from '../../shared/errors.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import type { AgentRecord } from '../../shared/messages.ts'
 import { readAgentConfig, withState } from '../config.ts'
 import { claimStateDir, prepareAgent } from '../daemon/daemon.ts'
@@ -30,7 +31,7 @@ export interface AgentOnceOptions extends Pick<AgentStartOptions, 'name' | 'labe
  * @returns 0 when the bundle is there, 3 when it was told to stop before
  */
 export async function agentOnce(options: AgentOnceOptions): Promise<number> {
-  const log = (line: string) => void process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+  const log = (line: string) => void process.stderr.write(`${new Date().toISOString()} ${visibleLine(line)}\n`)
   const config = applyClean(withState(readAgentConfig(), options.stateDir), options, log)
   const { name, labels, stateDir, slots } = agentPlace(options, config)
   const planFor = await options.readPlan(options.plan)
@@ -59,7 +60,7 @@ export async function agentOnce(options: AgentOnceOptions): Promise<number> {
     if (existsSync(out)) {
       await checkDone(out, agent, planned.planText)
       log(`${options.out} is there already: nothing to do`)
-      process.stdout.write(`${options.out}\n`)
+      process.stdout.write(`${visibleLine(options.out)}\n`)
       return 0
     }
     for (const note of planned.planNotes) log(`note: ${note}`)
@@ -79,7 +80,7 @@ export async function agentOnce(options: AgentOnceOptions): Promise<number> {
       return 3
     }
     await bundle.close(out, identity)
-    process.stdout.write(`${options.out}\n`)
+    process.stdout.write(`${visibleLine(options.out)}\n`)
     return 0
   } finally {
     process.off('SIGTERM', stop)

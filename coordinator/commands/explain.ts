@@ -55,7 +55,7 @@ export function explainReport(report: Report, { json }: { json: boolean }): stri
       ? []
       : [
           explainComparison(
-            comparison,
+            { ...comparison, as: expectedText(report.findings.rows[i]) },
             groups[i] as ExplainedGroup,
             saidOf(report.findings, i),
             cells,
@@ -246,8 +246,13 @@ function saidOf({ settings, causes, self }: Report['findings'], index: number): 
   ]
 }
 
+/** As the report says it behind the verdict. */
+function expectedText(row: Report['findings']['rows'][number] | undefined): string {
+  return row?.expected ? `, ${row.expected.met ? '' : 'not '}as expected` : ''
+}
+
 function explainComparison(
-  comparison: Comparison,
+  comparison: Comparison & { readonly as: string },
   { explanations, unexplained, tree, treeChance }: ExplainedGroup,
   said: readonly string[],
   cells: ReadonlyMap<string, ReportCell>,
@@ -262,7 +267,7 @@ function explainComparison(
         ? `${condition} on ${agents.length} agents`
         : `${condition} on ${listed(agents.map((id) => names.get(id) ?? id))}`
     })
-  const lines = [`${title}: ${comparison.verdict}`]
+  const lines = [`${title}: ${comparison.verdict}${comparison.as}`]
   for (const { letter, cells: members } of classes) lines.push(`  ${letter}  ${conditions(members).join('; ')}`)
   if (incomplete.length > 0) lines.push(`  ✕  ${conditions(incomplete).join('; ')}`)
   if (inputsEqual === false) {

@@ -34,7 +34,7 @@ export async function importFiles(files: readonly string[], options: ImportOptio
     if (options.out === undefined) break
     const dir = reports.length === 1 ? options.out : join(options.out, report.run.id)
     await writeReport(report, dir)
-    process.stderr.write(`Report: ${dir}\n`)
+    process.stderr.write(`Report: ${visibleLine(dir)}\n`)
   }
   for (const { run, name, agents, executions, imported } of runs) {
     const state = imported ? 'imported' : 'had been imported before'

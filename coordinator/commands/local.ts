@@ -94,7 +94,7 @@ export async function runLocally(
 
     if (options.json) process.stdout.write(renderJson(report))
     else process.stdout.write(renderText(report, { color: usesColor(process.stdout) }))
-    process.stderr.write(`\nReport: ${join(out, 'report.html')} (and .json, .md, .csv)\n`)
+    process.stderr.write(`\nReport: ${visibleLine(join(out, 'report.html'))} (and .json, .md, .csv)\n`)
     await finished(report)
     if (interrupted) {
       process.stderr.write(`Interrupted: it covers what was computed so far. To go on:\n        ${plan.command}\n`)
@@ -119,7 +119,7 @@ async function startSides(
   { asked }: Interruption,
 ): Promise<CoordinatorClient> {
   const interrupted = asked.then(() => {
-    throw new BitfleetError('usage', 'interrupted while starting; nothing was run')
+    throw new BitfleetError('usage', 'interrupted while starting; give the same command again to start, or to go on')
   })
   // It may be asked for later, when nobody waits here.
   interrupted.catch(() => {})
@@ -205,14 +205,16 @@ async function serve(
 ): Promise<void> {
   const storeDir = storeOf(out)
   if (!process.stdout.isTTY || exit) {
-    process.stderr.write(`Web:    bitfleet coordinator --store ${storeDir} serves it again, under /runs/${run}\n`)
+    process.stderr.write(
+      `Web:    bitfleet coordinator --store ${visibleLine(storeDir)} serves it again, under /runs/${run}\n`,
+    )
     return
   }
   const link = await createPeopleClient(client).createLink(`/runs/${run}`)
   process.stderr.write(
     `Web:    ${link.url}\n` +
       '        signs you in once, within 5 minutes; served until Ctrl-C\n' +
-      `        bitfleet people link --store ${storeDir} makes another\n`,
+      `        bitfleet people link --store ${visibleLine(storeDir)} makes another\n`,
   )
   await Promise.race([interruption.asked, ...sides.map(diedEarly)])
 }

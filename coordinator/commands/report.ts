@@ -1,4 +1,5 @@
 import { BitfleetError } from '../../shared/errors.ts'
+import { visibleLine } from '../../shared/visible.ts'
 import { exportArtifacts, renderReport, writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
 import { renderText } from '../report/text.ts'
@@ -27,7 +28,7 @@ export async function report(run: string, options: ReportOptions): Promise<numbe
       const source = found.from === 'bundle' ? found.artifacts : found.client.artifacts(found.report.run.id)
       await exportArtifacts(found.report, source, options.out, options.artifacts)
     }
-    process.stderr.write(`Report: ${options.out}\n`)
+    process.stderr.write(`Report: ${visibleLine(options.out)}\n`)
     return 0
   }
   process.stdout.write(render(found.report, options.format))

@@ -9,7 +9,7 @@ import type {
   RowFinding,
   VariableFinding,
 } from '../report/format.ts'
-import { conditionText, failureText, listed, plural } from '../report/wording.ts'
+import { conditionText, failureText, listed, paramsText, plural } from '../report/wording.ts'
 
 const maxExamples = 40
 
@@ -49,7 +49,7 @@ export function findNotices(
     entry.cells.push(...cells)
     notices.set(key, entry)
   }
-  for (const note of core.run.notes) add('run', 'plan', note)
+  for (const note of core.run.notes) add('run', core.run.name, note)
   if (core.run.state !== 'done' && core.run.state !== 'comparing') {
     add('incomplete', 'run', `the run is ${core.run.state}, not done`)
   }
@@ -125,7 +125,7 @@ function addCell(cell: ReportCell, add: Add): void {
   for (const { kind, subject, message } of cell.notes) {
     if (!saidElsewhere.has(kind)) add(kind, subject, message, [cell])
   }
-  const where = `${cell.workload} under ${conditionText(cell.condition)}`
+  const where = `${rowText(cell)} under ${conditionText(cell.condition)}`
   if (cell.status === 'unsupported') return
   if (cell.failures.length > 0) {
     const failed = listed(cell.failures.map(({ repetition, message }) => `${repetition} (${message})`))
@@ -138,6 +138,11 @@ function addCell(cell: ReportCell, add: Add): void {
       cell,
     ])
   }
+}
+
+/** A row as its title has it, without the seed. */
+function rowText({ workload, params }: ReportCell): string {
+  return [workload, paramsText(params)].filter((part) => part !== '').join(' ')
 }
 
 /** What is inapplicable or absent, said once for all backends of which the same is said. */

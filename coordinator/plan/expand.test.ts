@@ -303,6 +303,17 @@ describe('expanding a plan', () => {
       expect(expandPlan(seeds('js'), [agent('a'), agent('b')]).notes).toEqual([])
     })
 
+    it('notes once how many entries have nothing to be compared with', () => {
+      const entries = [1, 2, 3].map((n) => `  - reduce.sum: { n: ${n} }\n`).join('')
+      const { notes } = expandPlan(parsePlan(`name: t\nworkloads:\n${entries}factors: { backend: [js] }\n`, 'p.yaml'), [
+        agent('a'),
+      ])
+      expect(notes).toEqual([
+        'p.yaml:3: reduce.sum has one cell for each seed, as have 2 other entries, so nothing is compared: ' +
+          'add a second condition or a second agent',
+      ])
+    })
+
     it('notes nothing of a row of which the plan says what its executions do', () => {
       const racing = (more: string) =>
         parsePlan(

@@ -109,13 +109,18 @@ function noteWhatIsAlone({ workloads }: Plan, cells: readonly CellRecord[], note
     largest.set(row, Math.max(size, largest.get(row) ?? 0))
   }
   const expected = new Set(workloads.filter(({ expect }) => expect).map(({ id, params }) => rowOf(id, params)))
-  for (const { id, params, at } of workloads) {
+  const alone = workloads.filter(({ id, params }) => {
     const row = rowOf(id, params)
-    if (largest.get(row) !== 1 || expected.has(row)) continue
-    notes.add(
-      `${at}: ${id} has one cell for each seed, so nothing is compared: add a second condition or a second agent`,
-    )
-  }
+    return largest.get(row) === 1 && !expected.has(row)
+  })
+  const [first] = alone
+  if (!first) return
+  const more = alone.length - 1
+  const others = more === 0 ? '' : more === 1 ? ', as has another entry' : `, as have ${more} other entries`
+  notes.add(
+    `${first.at}: ${first.id} has one cell for each seed${others}, so nothing is compared: ` +
+      'add a second condition or a second agent',
+  )
 }
 
 /** The program that a workload of `program` names: a backend that an agent may lack. */
