@@ -7,6 +7,8 @@ import { distinctKnobs, type Factor, type Factors, type Level } from './plan.ts'
 
 /** Each condition makes one cell or more. */
 export const maxCells = 100_000
+/** Knobs in the conditions of one backend, all together: what they take of memory. */
+const maxSettings = 5_000_000
 
 /**
  * The distinct conditions of some factors: backends in order, and for each the product of what applies to it. Equal
@@ -35,15 +37,17 @@ export function expandConditions(factors: Factors, known: KnownBackends, notes: 
     refuseKnobsOfTwo(backend, applying)
     // No two factors set one knob, so that two members of the product are never equal.
     const count = applying.reduce((product, { levels }) => product * levels.length, 1)
-    if (conditions.length + count > maxCells) {
+    if (conditions.length + count > maxCells || count * mostKnobs(applying) > maxSettings) {
       throw new BitfleetError(
         'usage',
-        `${factors.at}: these factors make more than ${maxCells} conditions; leave out levels, or split the plan`,
+        `${factors.at}: these factors make more than ${maxCells} conditions, or more than ${maxSettings} settings in them; ` +
+          'leave out levels, or split the plan',
       )
     }
-    let knobSets: Knobs[] = [{}]
-    for (const { levels } of applying)
-      knobSets = knobSets.flatMap((knobs) => levels.map((level) => ({ ...knobs, ...level })))
+    const knobSets = productOf(
+      applying.map(({ levels }) => levels),
+      count,
+    )
     conditions.push(
       ...knobSets.map((knobs) => ({ backend, device: 'cpu', knobs: known.asFirstWritten(backend, knobs) })),
     )
@@ -53,6 +57,27 @@ export function expandConditions(factors: Factors, known: KnownBackends, notes: 
     if (!applied.has(factor)) notes.add(`${factor.at}: factor "${factor.name}" sets no knob of any backend in the plan`)
   }
   return conditions
+}
+
+/** How many knobs a condition has at most. */
+function mostKnobs(applying: readonly { levels: readonly Knobs[] }[]): number {
+  return applying.reduce(
+    (sum, { levels }) => sum + levels.reduce((most, level) => Math.max(most, Object.keys(level).length), 0),
+    0,
+  )
+}
+
+/** One level of each factor in all ways, those of the last factor in turn first. */
+function productOf(factors: readonly (readonly Knobs[])[], count: number): Knobs[] {
+  return Array.from({ length: count }, (_, i) => {
+    let rest = i
+    const chosen = factors.toReversed().map((levels) => {
+      const level = levels[rest % levels.length] as Knobs
+      rest = Math.floor(rest / levels.length)
+      return level
+    })
+    return Object.fromEntries(chosen.toReversed().flatMap((level) => Object.entries(level)))
+  })
 }
 
 /**

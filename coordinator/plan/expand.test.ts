@@ -363,7 +363,15 @@ describe('a product of factors', () => {
       ['js', {}],
     ])
     expect(() => expandPlan(ofProgram(twenty('a, b')), [agent('a')])).toThrow(
-      /^p\.yaml:6: these factors make more than 100000 conditions; leave out levels, or split the plan$/,
+      /^p\.yaml:6: these factors make more than 100000 conditions, .*; leave out levels, or split the plan$/,
+    )
+  })
+
+  it('is refused if its conditions are few and large', () => {
+    const large = Array.from({ length: 5000 }, (_, i) => `own.x${i}: 1`).join(', ')
+    const factors = Array.from({ length: 12 }, (_, i) => `  own.k${i}: [a, b]\n`).join('')
+    expect(() => expandPlan(ofProgram(`  all: [{ ${large} }]\n${factors}`), [agent('a')])).toThrow(
+      /more than 5000000 settings in them/,
     )
   })
 

@@ -171,6 +171,15 @@ describe('bounds', () => {
     expect(refusal(`${head}workloads:\n  - ${entry}\n${js}`)).toMatch(message)
   })
 
+  it('refuses more factors and levels than are tried', () => {
+    const many = (n: number, one: (i: number) => string) => Array.from({ length: n }, (_, i) => one(i)).join(', ')
+    expect(refusal(`${head}${sum}factors: { backend: [js], ${many(1000, (i) => `js.k${i}: [a]`)} }\n`)).toMatch(
+      /^p\.yaml:5: there are more than 1000 factors/,
+    )
+    const levels = `backend: [${many(1001, (i) => `js@${i}`)}], js.k: [${many(1000, String)}]`
+    expect(refusal(`${head}${sum}factors: { ${levels} }\n`)).toMatch(/^p\.yaml:5: 1001 backends and 1000 levels/)
+  })
+
   it('takes equal seeds and backends for one', () => {
     const [workload] = parsePlan(`name: t\nseeds: [1, 2, "1"]\n${sum}factors: { backend: [js, js] }\n`).workloads
     expect(workload?.seeds).toEqual(['1', '2'])

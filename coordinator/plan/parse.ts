@@ -47,6 +47,7 @@ const entrySchema = z.strictObject({
   absent: absentSchema.optional(),
   expect: expectSchema.optional(),
 })
+const maxFactors = 1000
 /** Each level is tried on each backend. */
 const maxApplications = 1_000_000
 
@@ -154,6 +155,9 @@ function readFactors(source: PlanSource, path: Path, factors: z.infer<typeof fac
   })
   if (backends.length === 0) {
     throw source.error(path, 'factors need `backend: [NAME, …]`; `bitfleet backends` lists what runs here')
+  }
+  if (Object.keys(factors).length > maxFactors) {
+    throw source.error(path, `there are more than ${maxFactors} factors; split the plan`)
   }
   const levelCount = Object.values(factors).reduce((count, levels) => count + levels.length, 0) - backends.length
   if (backends.length * levelCount > maxApplications) {
