@@ -94,7 +94,7 @@ export function createTraceReader(
       }
       inTrace(() => follower.checkPlace())
       follower.close()
-      const left = leftFiles(out)
+      const left = inTrace(() => leftFiles(out))
       if (left.length > 0) {
         const some = left.slice(0, 3).map((name) => visibleLine(name))
         said.note(
