@@ -20,6 +20,10 @@ export interface SyntheticExecution {
   readonly outcome?: Outcome
   readonly checkpoints?: readonly SyntheticCheckpoint[]
   readonly facts?: Record<string, string>
+  /** Variables of the environment in force. */
+  readonly ambient?: Record<string, string>
+  /** Other than the cell's. */
+  readonly version?: string
   readonly notes?: readonly Note[]
 }
 
@@ -55,7 +59,7 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
 
   const execute = (
     cell: SyntheticCell,
-    { outcome, checkpoints = [], facts = {}, notes = [] }: SyntheticExecution,
+    { outcome, checkpoints = [], facts = {}, ambient, version, notes = [] }: SyntheticExecution,
     i: number,
   ): Execution => {
     for (const { tensor } of checkpoints) tensors.set(digestOf(tensor.bytes), tensor.bytes)
@@ -67,7 +71,8 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
     if (!outcome) traces.set(trace.digest, formatTrace(trace))
     return {
       outcome: outcome ?? { status: 'completed' },
-      version: cell.version ?? '1.0.0',
+      version: version ?? cell.version ?? '1.0.0',
+      ...(ambient === undefined ? {} : { ambient }),
       label: cell.label ?? 'native',
       effective: cell.effective ?? {},
       facts,

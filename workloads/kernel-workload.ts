@@ -41,7 +41,10 @@ export function createKernelWorkload<Params, const Operands extends readonly [Op
       const params = definition.params.parse(written)
       const operands = definition.operands(params, (array) => findArray(inputs, array))
       return [
-        ...operands.map(({ name, dtype, shape }) => ({ step: 0, name, dtype, shape, role: 'input' as const })),
+        ...operands.map(({ name, dtype, shape, digest }) => ({
+          ...{ step: 0, name, dtype, shape, role: 'input' as const },
+          ...(digest === undefined ? {} : { digest }),
+        })),
         {
           step: 0,
           name: resultName,

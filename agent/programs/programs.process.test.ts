@@ -108,7 +108,7 @@ describe('a program that goes well', () => {
     expect(Object.keys(facts).filter((key) => /^(fp\.(?!program\.)|pool\.|lib\.(node|v8)\.)/.test(key))).toEqual([])
     expect(Object.values(facts)).not.toContain('forged')
     expect(notes.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/^"cpu.affinity" is no fact that a program can state/),
+      expect.stringMatching(/^"cpu.affinity" cannot be stated by a program/),
       expect.stringMatching(/^"program.digest" is no fact/),
       expect.stringMatching(/^"nothing" is no fact/),
       expect.stringMatching(/^"fp.program.after.ftz" is no fact/),
