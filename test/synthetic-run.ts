@@ -33,10 +33,14 @@ export interface SyntheticCell {
   readonly params?: Record<string, unknown>
   readonly seed?: string
   readonly backend: string
+  /** Left out: `cpu`. */
+  readonly device?: string
   readonly knobs?: Knobs
   readonly version?: string
   readonly label?: Execution['label']
   readonly effective?: Record<string, string>
+  /** Variables of the environment that were in force. */
+  readonly ambient?: Record<string, string>
   /** By repetition; null for one of which nothing came back. */
   readonly executions: readonly (SyntheticExecution | null)[]
 }
@@ -75,6 +79,7 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
       ...(ambient === undefined ? {} : { ambient }),
       label: cell.label ?? 'native',
       effective: cell.effective ?? {},
+      ...(cell.ambient ? { ambient: cell.ambient } : {}),
       facts,
       notes: [...notes],
       ...(outcome ? {} : { trace: trace.digest }),
@@ -103,7 +108,7 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
         workloadVersion: 1,
         params: cell.params ?? {},
         seed: cell.seed ?? '42',
-        condition: { backend: cell.backend, device: 'cpu', knobs: { ...cell.knobs } },
+        condition: { backend: cell.backend, device: cell.device ?? 'cpu', knobs: { ...cell.knobs } },
       }
       const id = `c-${sha256Hex(canonicalJson(key)).slice(0, 12)}`
       cells.push({

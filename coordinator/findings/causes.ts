@@ -6,7 +6,7 @@ import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import type { CauseFinding, Explanation, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
-import { differingConditions, type MachineRow, machineRows } from './machine-rows.ts'
+import { differingConditions, machineConditions, type MachineRow, machineRows } from './machine-rows.ts'
 import { type MachineName, machinesOf } from './machine-names.ts'
 import type { Silence } from './silence.ts'
 
@@ -31,7 +31,9 @@ export function findCauses(
 
 function machineCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
   const machines = machinesOf(core)
-  const rows = machineRows(core, machines, silence).filter(({ vectors }) => new Set(vectors).size > 1)
+  const rows = largestApart(
+    machineRows(machineConditions(core, machines, silence)).filter(({ vectors }) => new Set(vectors).size > 1),
+  )
   if (rows.length === 0) return []
   const factsOf = machineFacts(core, machines)
   const explained = explainMachines(
@@ -53,6 +55,21 @@ function machineCauses(core: ReportCore, silence: Silence, listSteps?: number): 
     merged.set(key, known ? { ...known, rows: [...known.rows, ...cause.rows] } : cause)
   }
   return [...merged.values()]
+}
+
+/**
+ * Of the rows of a comparison, those with the most machines that have no machine in common: such as its processors and
+ * its cards. Rows that share machines would be asked, and corrected for, several times.
+ */
+function largestApart(rows: readonly MachineRow[]): MachineRow[] {
+  const taken = new Map<number, Set<number>>()
+  return rows.filter(({ comparison, machines }) => {
+    const known = taken.get(comparison) ?? new Set<number>()
+    if (machines.some((machine) => known.has(machine))) return false
+    for (const machine of machines) known.add(machine)
+    taken.set(comparison, known)
+    return true
+  })
 }
 
 /**

@@ -7,10 +7,10 @@ export function leastExecutions(cells: readonly Pick<ReportCell, 'traces'>[]): n
 }
 
 /** Marks a difference that was seen and not claimed. */
-export function tooFewText(executions: number, needs: number): string {
+export function tooFewText(executions: number, needs: number, lead = 'This was seen, with'): string {
   const more =
     needs > executions
       ? `: the cells ran ${executions === 1 ? 'once' : `${executions} times`}, a claim needs ${needs}`
       : ''
-  return `This was seen, with too few executions to be claimed${more}.`
+  return `${lead} too few executions to be claimed${more}.`
 }

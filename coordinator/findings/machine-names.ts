@@ -1,4 +1,4 @@
-import type { ReportCell, ReportCore } from '../report/format.ts'
+import type { ReportCore } from '../report/format.ts'
 import { agentNames, byNaturalName } from '../report/wording.ts'
 
 /** What computes and is compared as one machine: an agent's processor, or one of its cards. */
@@ -11,8 +11,19 @@ export interface MachineName {
 }
 
 /** The id of the machine that a cell ran on: its agent's, or `AGENT/gpu3`, since each card is a machine of its own. */
-export function machineOf({ agent, condition: { device } }: ReportCell): string {
+export function machineOf({
+  agent,
+  condition: { device },
+}: {
+  readonly agent: string
+  readonly condition: { readonly device: string }
+}): string {
   return device === 'cpu' ? agent : `${agent}/${device}`
+}
+
+/** `gpu` for each card: what is asked of one card is asked of another. */
+export function deviceKind(device: string): string {
+  return device.startsWith('gpu') ? 'gpu' : device
 }
 
 /** The machines that cells were planned for, in the order of their names. */

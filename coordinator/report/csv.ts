@@ -1,4 +1,5 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
+import { groupBy } from '../../shared/group-by.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { kindText } from './kind-text.ts'
 import { agentNames, checkpointText, conditionText, elementText, failureText } from './wording.ts'
@@ -13,7 +14,7 @@ interface Placed {
   readonly notices: readonly string[]
   /** What the cell says of itself, and its twin. */
   readonly self: string
-  /** Whether its machine is the odd one of its row. */
+  /** Whether its machine is the odd one of its row; undefined if that cannot be told. */
   readonly odd: boolean | undefined
 }
 
@@ -130,14 +131,23 @@ function placesOf({ cells, comparisons, findings }: Report): Map<string, Placed>
   return places
 }
 
-/** Whether a cell's machine is the odd one of a row; undefined if it was not compared there with another machine. */
+/**
+ * Whether a cell's machine is the odd one of its row. Undefined if that cannot be told: it was not compared there with
+ * another machine, or the machines differ and no class holds more than half of them.
+ */
 function oddMachines({ machines: { machines, rows } }: Report['findings']) {
   const place = new Map(machines.map(({ agent, device }, i) => [`${agent} ${device ?? 'cpu'}`, i]))
-  const byRow = new Map(rows.map((row) => [row.comparison, row]))
+  const byComparison = groupBy(rows, ({ comparison }) => String(comparison))
+  const untold = new Set(
+    rows.filter(({ odd, letters }) => odd.length === 0 && new Set(letters.filter((one) => one !== null)).size > 1),
+  )
   return (comparison: number, { agent, condition }: ReportCell): boolean | undefined => {
-    const [row, at] = [byRow.get(comparison), place.get(`${agent} ${condition.device}`)]
-    if (row === undefined || at === undefined || row.letters[at] === null) return undefined
-    return row.odd.includes(at)
+    const at = place.get(`${agent} ${condition.device}`)
+    if (at === undefined) return undefined
+    // Machines that share different conditions have several rows here.
+    const own = (byComparison.get(String(comparison)) ?? []).filter(({ letters }) => letters[at] !== null)
+    if (own.some(({ odd }) => odd.includes(at))) return true
+    return own.length === 0 || own.some((row) => untold.has(row)) ? undefined : false
   }
 }
 

@@ -66,7 +66,10 @@ export const machineSchema = z.object({
 })
 export type Machine = z.infer<typeof machineSchema>
 
-/** Whether machines agree: the same workload and requested condition on two or more of them. */
+/**
+ * Whether machines agree: the same workload and requested condition on two or more of them. If they differ, it is claimed
+ * only if each row is in which they do.
+ */
 export const machinesFindingSchema = z.object({
   status: z.enum(['agree', 'differ', 'not compared']),
   strength,
@@ -76,10 +79,15 @@ export const machinesFindingSchema = z.object({
   text: z.string(),
   /** In the order of their names. */
   machines: z.array(machineSchema),
-  /** For each row in which machines were compared: a letter for each machine, null where it was not compared. */
+  /**
+   * Machines that completed the same conditions of a comparison: a letter for each of them, null for the others. A
+   * comparison has several of these if its machines completed different conditions.
+   */
   rows: z.array(
     z.object({
       comparison: z.number().int(),
+      /** The conditions, in words, if the comparison has several rows. */
+      under: z.string().optional(),
       letters: z.array(z.string().nullable()),
       /** Places of machines outside a class of more than half of at least three. */
       odd: z.array(z.number().int()),

@@ -62,8 +62,8 @@ function machines({ findings, comparisons }: Report): string {
     parts.push(
       table(
         ['workload', ...all.map(({ name }) => escaped(name))],
-        differing.map(({ comparison, letters, odd }) => [
-          escaped(comparisonTitle(comparisons[comparison] as Comparison, true)),
+        differing.map(({ comparison, under, letters, odd }) => [
+          escaped([comparisonTitle(comparisons[comparison] as Comparison, true), under].filter(Boolean).join(', ')),
           ...letters.map((letter, i) => (letter === null ? '' : odd.includes(i) ? `**${letter}**` : letter)),
         ]),
       ),
