@@ -78,7 +78,7 @@ function facts({ run, verdict, agents, findings: { counts } }: Report, seeds: re
     ['', ''],
     [
       ['verdict', `**${verdict}**`],
-      ['run', `${escaped(run.name)}, \`${escaped(run.id)}\``],
+      ['run', `${escaped(run.name)}, ${code(run.id)}`],
       ['software', escaped(run.software)],
       ['agents', agents.map(({ name }) => escaped(name)).join(', ')],
       ['cells', `${grouped(cells.compared)} compared of ${grouped(cells.total)}`],
@@ -233,22 +233,39 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** Text that reads as itself: no markup, no HTML, no link, no table cell's end, no line break. */
+/**
+ * What GitHub and GitLab make a link, a mention or a reference of, wherever it stands and however it is escaped: they look
+ * for it in the text that is left when all escapes are gone. In a code span it reads as itself. The version of a library
+ * behind its name, as in `openblas@0.3.28`, is nothing of that.
+ */
+const linked = /(?<=\w)@\d+(?:\.\d+)*(?![\w.@-])|@+|:\/\/|\bwww\.|#(?=\d)/gi
+
+/** Text that reads as itself: no markup, no HTML, no link, no mention, no table cell's end, no line break. */
 function escaped(text: string): string {
   return visibleLine(text)
     .replace(/[\\`*_{}[\]|~$]/g, '\\$&')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-    .replaceAll('://', ':\\//')
-    .replace(/\bwww\./gi, 'www\\.')
+    .replace(linked, (found) => (/^@\d/.test(found) ? found : `\`${found}\``))
     .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
     .replace(/^[-+#=]/, '\\$&')
 }
 
+/** The same as code: its fence is longer than any in the text, and a table's cell does not end in it. */
+function code(text: string): string {
+  const line = visibleLine(text).replaceAll('|', '\\|')
+  const fence = fenceOf(line, 1)
+  return line.includes('`') ? `${fence} ${line} ${fence}` : `${fence}${line}${fence}`
+}
+
 /** A code block whose fence is longer than any in the text. */
 function fenced(text: string, language: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length))
-  const fence = '`'.repeat(longest + 1)
+  const fence = fenceOf(text, 3)
   return `${fence}${language}\n${visible(text).trimEnd()}\n${fence}`
+}
+
+function fenceOf(text: string, least: number): string {
+  const longest = [...text.matchAll(/`+/g)].reduce((most, [run]) => Math.max(most, run.length), least - 1)
+  return '`'.repeat(longest + 1)
 }
