@@ -1,6 +1,7 @@
-import type { Comparison, ReportCell, ReportCore, SelfDifference, SelfFinding } from '../report/format.ts'
+import type { Comparison, ReportCell, ReportCore, SelfDisagreement, SelfFinding } from '../report/format.ts'
 import { selfDifferenceText } from '../report/kind-text.ts'
-import { agentNames, conditionText, grouped, plural } from '../report/wording.ts'
+import { agentNames, checkpointText, conditionText, grouped, plural } from '../report/wording.ts'
+import { executionsOf } from './executions.ts'
 import type { Silence } from './silence.ts'
 
 /** Where each cell that disagreed with itself does so, and how the nearest cell that agrees with itself differs from it. */
@@ -18,7 +19,7 @@ export function findUnstable(core: ReportCore, silence: Silence): SelfFinding[] 
       const cell = cells.get(self.cell)
       if (cell === undefined) return []
       const finding = { comparison: index, cell: self.cell, executions: self.executions, distinct: self.distinct }
-      const text = `${title(cell)} gave ${grouped(self.distinct)} distinct results in ${plural(self.executions, 'execution')}${placeText(self.first)}`
+      const text = `${title(cell)} gave ${grouped(self.distinct)} distinct results in ${plural(self.executions, 'execution')}${placeText(self)}`
       const twin = twinOf(cell, comparison, steady)
       if (twin === undefined) return [{ ...finding, text }]
       const { differences } = twin
@@ -41,19 +42,18 @@ function chanceOfTwin({ traces }: ReportCell, executions: number): number {
   const own = traces.filter((trace) => trace !== null)
   const counts = new Map<string, number>()
   for (const trace of own) counts.set(trace, (counts.get(trace) ?? 0) + 1)
-  const rarer = own.length - Math.max(...counts.values())
+  // A file may say that a cell disagrees with itself and give no traces of it.
+  if (own.length === 0) return 1
+  const rarer = own.length - [...counts.values()].reduce((a, b) => Math.max(a, b), 0)
   let chance = 1
   for (let i = 0; i < rarer; i++) chance *= (own.length - i) / (own.length + executions - i)
   return chance
 }
 
-function placeText(first: SelfDifference | null): string {
-  if (first === null) return '; where they differ is not known, because the traces were not kept'
-  return `; they first differ at ${selfDifferenceText(first)}`
-}
-
-function executionsOf({ traces }: ReportCell): number {
-  return traces.filter((trace) => trace !== null).length
+function placeText({ first, divergence, missing }: SelfDisagreement): string {
+  if (first !== null) return `; they first differ at ${selfDifferenceText(first)}`
+  if (divergence !== null) return `; the first two of them differ at ${checkpointText(divergence)}`
+  return `; where they differ is not known${missing === undefined ? '' : `: ${missing}`}`
 }
 
 /** At most so many differences make a twin. */

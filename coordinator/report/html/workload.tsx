@@ -66,9 +66,7 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
           {twinText(view, index, self.cell)}
           {self.divergence ? (
             <DivergenceDetail divergence={self.divergence} id={`w${index}-s${i}`} names={self.divergence.classes} />
-          ) : (
-            <p class="quiet">Where they differ is not known: the traces of its executions were not kept.</p>
-          )}
+          ) : null}
         </section>
       ))}
       {nondeterministic.length > maxNondeterministic ? (
