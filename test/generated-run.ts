@@ -45,6 +45,14 @@ export const generatedRun: fc.Arbitrary<GeneratedRun> = fc.record({
   expect: fc.constantFrom(undefined, undefined, 'nondeterministic', 'repeatable'),
 })
 
+/** A run of which the plan expects that it differs from run to run: many cells do, and others are lucky. */
+export const expectedRun: fc.Arbitrary<GeneratedRun> = fc
+  .tuple(generatedRun, fc.array(fc.tuple(value, value), { minLength: 2, maxLength: 12 }))
+  .map(([plan, pairs]) => ({
+    ...{ ...plan, workloads: 1, state: 'done', expect: 'nondeterministic' },
+    cells: pairs.map((values): GeneratedCell => ({ kind: 'unstable', values })),
+  }))
+
 /** Makes it a run with traces and bytes; the cells repeat over the plan as often as needed. */
 export function makeRun(plan: GeneratedRun): SyntheticRun {
   const agents = Array.from({ length: plan.agents }, (_, i) => syntheticAgent(`k${20 - i}`, {}, `node${i}`))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type GeneratedRun, generatedRun, makeRun } from '../../test/generated-run.ts'
+import { expectedRun, type GeneratedRun, generatedRun, makeRun } from '../../test/generated-run.ts'
 import { compareRun } from '../compare/compare-run.ts'
 import { assembleReport } from '../report/assemble.ts'
 import { renderCsv } from '../report/csv.ts'
@@ -98,9 +98,9 @@ function csvRows(report: Report): Record<string, string>[] {
   return lines.map((line) => Object.fromEntries(split(line).map((text, i) => [names[i] ?? '', text])))
 }
 
-async function forAll(check: (report: Report, plan: GeneratedRun) => void, numRuns = 60) {
+async function forAll(check: (report: Report, plan: GeneratedRun) => void, numRuns = 60, runs = generatedRun) {
   await fc.assert(
-    fc.asyncProperty(generatedRun, async (plan) => check(await reportOf(plan), plan)),
+    fc.asyncProperty(runs, async (plan) => check(await reportOf(plan), plan)),
     { numRuns },
   )
 }
@@ -123,16 +123,21 @@ describe('over generated runs', () => {
   })
 
   it('judges as its rows do, and ends with the code of its verdict', async () => {
-    await forAll((report, plan) => {
-      const rows = rowsOf(report)
-      const { verdict, exitCode } = report.findings
-      expect(report.verdict).toBe(verdict)
-      expect(report.sentence).toBe(report.findings.sentence)
-      expect(exitCode).toBe(
-        { identical: 0, incomplete: 3, 'nothing compared': 3, divergent: 1, nondeterministic: 1 }[verdict],
+    for (const runs of [generatedRun, expectedRun]) {
+      await forAll(
+        (report, plan) => {
+          const { verdict, exitCode } = report.findings
+          expect(report.verdict).toBe(verdict)
+          expect(report.sentence).toBe(report.findings.sentence)
+          expect(exitCode).toBe(
+            { identical: 0, incomplete: 3, 'nothing compared': 3, divergent: 1, nondeterministic: 1 }[verdict],
+          )
+          expect(verdict).toBe(verdictOf(rowsOf(report), plan))
+        },
+        60,
+        runs,
       )
-      expect(verdict).toBe(verdictOf(rows, plan))
-    }, 120)
+    }
   })
 
   it('says in its first sentence what its verdict is', async () => {
