@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { reportOfCells } from '../../test/report-of-cells.ts'
 import { hostileReport } from '../../test/hostile-report.ts'
 import { sampleReport } from '../../test/sample-report.ts'
 import { createSyntheticRun, f32, syntheticAgent } from '../../test/synthetic-run.ts'
@@ -96,6 +97,36 @@ describe('the report in Markdown', () => {
     )
     expect(markdown).toMatch(/predicted labels that differ: 3 of 40 \(churn 7\.5\u202f%\)/)
     expect(markdown).toMatch(/Growth, largest distance: loss \d+ ULP at step 12, .+ at step 90; weights/)
+  })
+
+  it('lets no text of an agent become a link, a mention or a reference', () => {
+    const report = sampleReport()
+    const names = [
+      'joe@evil.example',
+      '@octocat',
+      'mailto:a@b.example',
+      'https://evil.example',
+      'www.evil.example',
+      '#12',
+      '@@x',
+    ]
+    report.agents.forEach((agent, i) => (agent.name = names.slice(i * 4, i * 4 + 4).join(' ')))
+    report.run.id = 'a`b|c @octocat'
+    const markdown = renderMarkdown(report)
+    for (const shown of [
+      'joe`@`evil.example `@`octocat mailto:a`@`b.example https`://`evil.example',
+      '`www.`evil.example `#`12 `@@`x',
+      '`` a`b\\|c @octocat ``',
+    ]) {
+      expect(markdown).toContain(shown)
+    }
+    const prose = markdown.slice(0, markdown.indexOf('```yaml')).replaceAll(/(`+)(?!`).*?(?<!`)\1(?!`)/g, '')
+    expect(prose).not.toMatch(/@(?!\d+(\.\d+)*\b)|:\/\/|www\.|#\d/)
+  })
+
+  it('leaves the version of a library as it is', async () => {
+    const report = await reportOfCells([1, 2].map((i) => ({ backend: `js@1.${i}.0`, gives: [i] })))
+    expect(renderMarkdown(report)).toContain('js@1.1.0')
   })
 
   it('lets no text of an agent become markup', () => {
