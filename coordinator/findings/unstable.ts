@@ -14,13 +14,14 @@ export function findUnstable(core: ReportCore, silence: Silence): SelfFinding[] 
   const several = core.agents.length > 1
   const title = (cell: ReportCell) =>
     `${conditionText(cell.condition)}${several ? ` on ${names.get(cell.agent) ?? cell.agent}` : ''}`
-  return core.comparisons.flatMap((comparison, index) =>
-    comparison.nondeterministic.flatMap((self): SelfFinding[] => {
+  return core.comparisons.flatMap((comparison, index) => {
+    const candidates = comparison.nondeterministic.length === 0 ? [] : candidatesOf(comparison, steady)
+    return comparison.nondeterministic.flatMap((self): SelfFinding[] => {
       const cell = cells.get(self.cell)
       if (cell === undefined) return []
       const finding = { comparison: index, cell: self.cell, executions: self.executions, distinct: self.distinct }
       const text = `${title(cell)} gave ${grouped(self.distinct)} distinct results in ${plural(self.executions, 'execution')}${placeText(self)}`
-      const twin = twinOf(cell, comparison, steady)
+      const twin = twinOf(cell, candidates)
       if (twin === undefined) return [{ ...finding, text }]
       const { differences } = twin
       const how = differences.length === 1 ? 'only in' : 'in'
@@ -28,8 +29,8 @@ export function findUnstable(core: ReportCore, silence: Silence): SelfFinding[] 
       const few = lucky ? '. Too few executions to say that it repeats: a cell that is alike can do so by chance' : ''
       const said = `${title(twin.cell)} agrees with itself in ${plural(executionsOf(twin.cell), 'execution')}; as asked for, the two differ ${how} ${differences.join(', ')}${few}`
       return [{ ...finding, text, twin: { cell: twin.cell.id, differences, text: said } }]
-    }),
-  )
+    })
+  })
 }
 
 /**
@@ -59,16 +60,19 @@ function placeText({ first, divergence, missing }: SelfDisagreement): string {
 /** At most so many differences make a twin. */
 const maxDifferences = 2
 
-/** Of the cells of a row that agreed with themselves in at least two executions, the one with the fewest differences. */
+/** Cells of a row that agreed with themselves in at least two executions. */
+function candidatesOf({ classes }: Comparison, steady: ReadonlyMap<string, ReportCell>): ReportCell[] {
+  const cells = classes.flatMap((one) => one.cells.flatMap((id) => steady.get(id) ?? []))
+  return cells.filter((cell) => executionsOf(cell) > 1)
+}
+
+/** Of the candidates, the one with the fewest differences. */
 function twinOf(
   cell: ReportCell,
-  { classes }: Comparison,
-  cells: ReadonlyMap<string, ReportCell>,
+  candidates: readonly ReportCell[],
 ): { cell: ReportCell; differences: string[] } | undefined {
   let best: { cell: ReportCell; differences: string[] } | undefined
-  for (const id of classes.flatMap((one) => one.cells)) {
-    const other = cells.get(id)
-    if (other === undefined || executionsOf(other) < 2) continue
+  for (const other of candidates) {
     const differences = differencesOf(cell, other)
     if (differences.length > maxDifferences) continue
     if (best === undefined || differences.length < best.differences.length) best = { cell: other, differences }

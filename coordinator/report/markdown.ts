@@ -1,7 +1,7 @@
 import { visible, visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
-import { buildMatrix, foldRows, hasRounded, membersInShort, memberText, usedSigns } from './matrix.ts'
+import { buildMatrix, foldRows, hasRounded, type Members, membersInShort, memberText, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import {
   agentNames,
@@ -132,9 +132,10 @@ function detail(report: Report, index: number, title: string, cells: ReadonlyMap
   const comparison = report.comparisons[index] as Comparison
   const names = agentNames(report)
   const { reference, inputs } = comparison
+  const membersOf = membersInShort(comparison, cells)
   const classes = comparison.classes.map(({ letter, trace, cells: ids }) => [
     letter,
-    escaped(membersText(ids, comparison, cells, names)),
+    escaped(membersText(membersOf(ids), names)),
     ...(reference === undefined ? [] : [escaped(referenceColumn(reference, letter))]),
     `\`${trace.slice(0, 16)}…\``,
   ])
@@ -217,13 +218,7 @@ function divergenceText(divergence: Divergence): string {
 }
 
 /** The conditions of a class, and the machines that have them in it. */
-function membersText(
-  ids: readonly string[],
-  comparison: Comparison,
-  cells: ReadonlyMap<string, ReportCell>,
-  names: ReadonlyMap<string, string>,
-): string {
-  const members = membersInShort(ids, comparison, cells)
+function membersText(members: readonly Members[], names: ReadonlyMap<string, string>): string {
   const named = members.slice(0, maxMembers).map((member) => memberText(member, names))
   return `${named.join('; ')}${members.length > maxMembers ? `; and ${members.length - maxMembers} more` : ''}`
 }
