@@ -230,10 +230,10 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 /**
  * What GitHub and GitLab make a link, a mention or a reference of, wherever it stands and however it is escaped: they look
- * for it in the text that is left when all escapes are gone. In a code span it reads as itself. The version of a library
- * behind its name, as in `openblas@0.3.28`, is nothing of that.
+ * for it in the text that is left when all escapes are gone. In a code span it reads as itself. `openblas@0.3.28` and
+ * `program@variant` are nothing of that: no domain stands behind the name.
  */
-const linked = /(?<=\w)@\d+(?:\.\d+)*(?![\w.@-])|@+|:\/\/|\bwww\.|#(?=\d)/gi
+const linked = /(?<=\w)@(?:\d+(?:\.\d+)*|[\w-]+)(?![\w@-]|\.\w)|@+|:\/\/|\bwww\.|#(?=\d)/gi
 
 /** Text that reads as itself: no markup, no HTML, no link, no mention, no table cell's end, no line break. */
 function escaped(text: string): string {
@@ -242,7 +242,7 @@ function escaped(text: string): string {
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-    .replace(linked, (found) => (/^@\d/.test(found) ? found : `\`${found}\``))
+    .replace(linked, (found) => (/^@[\w-]/.test(found) ? found : `\`${found}\``))
     .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
     .replace(/^[-+#=]/, '\\$&')
 }

@@ -125,8 +125,11 @@ describe('the report in Markdown', () => {
   })
 
   it('leaves the version of a library as it is', async () => {
-    const report = await reportOfCells([1, 2].map((i) => ({ backend: `js@1.${i}.0`, gives: [i] })))
-    expect(renderMarkdown(report)).toContain('js@1.1.0')
+    const report = await reportOfCells(
+      ['js@1.1.0', 'js@fast', 'js@a.b', '@js'].map((backend, i) => ({ backend, gives: [i] })),
+    )
+    const markdown = renderMarkdown(report)
+    for (const shown of ['js@1.1.0', 'js@fast', 'js`@`a.b', '`@`js']) expect(markdown).toContain(shown)
   })
 
   it('lets no text of an agent become markup', () => {
