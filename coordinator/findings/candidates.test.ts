@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { five, type PlannedCell, reportOfCells } from '../../test/report-of-cells.ts'
+import { five, type PlannedCell, reportOfMachines } from '../../test/report-of-machines.ts'
 
 const names = ['a', 'b', 'c']
 const cell = (on: string, value: number, more: Partial<PlannedCell> = {}): PlannedCell => ({
@@ -9,7 +9,7 @@ const cell = (on: string, value: number, more: Partial<PlannedCell> = {}): Plann
 })
 const variables = (entries: [string, string][]): Record<string, string> => Object.fromEntries(entries)
 const textsOf = async (cells: readonly PlannedCell[]) =>
-  (await reportOfCells(cells)).findings.machines.candidates.map(({ text }) => text)
+  (await reportOfMachines(cells)).findings.machines.candidates.map(({ text }) => text)
 
 describe('the first to look at', () => {
   it('tells a value that is not read back from a variable that is not set, and both from an empty one', async () => {
@@ -44,7 +44,7 @@ describe('the first to look at', () => {
         cell(name, name === 'b' ? 2 : 1, { workload, effective: { coreType: name === 'b' ? 'X' : 'Y' } }),
       ),
     ])
-    const { machines } = (await reportOfCells(cells)).findings
+    const { machines } = (await reportOfMachines(cells)).findings
     expect(machines.candidates.map(({ text, rows }) => [text, rows])).toEqual([
       ['js.coreType is X on b, Y on a and c (in 2 of the 3 workloads that differ)', [1, 2]],
       ['js.coreType is X on c, Y on a and b (in 1 of the 3 workloads that differ)', [0]],

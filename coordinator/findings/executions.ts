@@ -1,9 +1,14 @@
 import type { ReportCell } from '../report/format.ts'
 
+/** How many executions of a cell completed. */
+export function executionsOf({ traces }: Pick<ReportCell, 'traces'>): number {
+  return traces.filter((trace) => trace !== null).length
+}
+
 /** The least number of completed executions of some cells; 0 if there are none. */
 export function leastExecutions(cells: readonly Pick<ReportCell, 'traces'>[]): number {
   if (cells.length === 0) return 0
-  return cells.reduce((least, { traces }) => Math.min(least, traces.filter((trace) => trace !== null).length), Infinity)
+  return cells.reduce((least, cell) => Math.min(least, executionsOf(cell)), Infinity)
 }
 
 /** Marks a difference that was seen and not claimed. */

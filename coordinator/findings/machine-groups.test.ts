@@ -5,7 +5,7 @@ import {
   type MachineCoinDesign,
   tossMachines,
 } from '../../test/controls/machine-coins.ts'
-import { five, type PlannedCell, reportOfCells } from '../../test/report-of-cells.ts'
+import { five, type PlannedCell, reportOfMachines } from '../../test/report-of-machines.ts'
 import { renderCsv } from '../report/csv.ts'
 import { renderHtml } from '../report/html/index.tsx'
 import type { Report } from '../report/format.ts'
@@ -21,7 +21,7 @@ const tossing = [1, 2, 1, 2, 1]
 const allowed = { absent: 'allow' } as const
 
 async function machinesOf(cells: readonly PlannedCell[], run = {}) {
-  return (await reportOfCells(cells, run)).findings.machines
+  return (await reportOfMachines(cells, run)).findings.machines
 }
 
 /** The column `odd_machine` by machine. */
@@ -65,7 +65,7 @@ describe('machines that completed different conditions', () => {
 
   it('are processors and cards, each compared with its kind', async () => {
     const gpu = { device: 'gpu0' }
-    const report = await reportOfCells(
+    const report = await reportOfMachines(
       ['a', 'b', 'c'].flatMap((name) => [on(name, 1), on(name, name === 'c' ? 9 : 5, gpu)]),
     )
     expect(report.findings.machines.text).toBe(
@@ -81,7 +81,7 @@ describe('machines that completed different conditions', () => {
 
   it('have their causes told by the largest rows that share no machine', async () => {
     const gpu = { device: 'gpu0' }
-    const { findings } = await reportOfCells(
+    const { findings } = await reportOfMachines(
       ['a', 'b', 'c'].flatMap((name) => [
         on(name, name === 'a' ? 2 : 1),
         on(name, name === 'c' ? 9 : 5, gpu),
@@ -131,7 +131,7 @@ describe('machines that agree', () => {
 
   it('are named by set if several sets agree and differ from each other', async () => {
     const cells = ['a', 'b', 'c', 'd'].map((name) => on(name, name < 'c' ? 1 : 2))
-    const report = await reportOfCells(cells)
+    const report = await reportOfMachines(cells)
     expect(report.findings.machines.text).toContain('; a and b agree in all, and so do c and d.')
     // No class holds more than half, so nobody is known not to be the odd one.
     expect(oddByMachine(report)).toEqual({ 'a cpu': '', 'b cpu': '', 'c cpu': '', 'd cpu': '' })
@@ -152,9 +152,9 @@ describe('a machine that differs', () => {
   })
 
   it('of two is nowhere called the odd one, nor the other one', async () => {
-    const report = await reportOfCells([on('a', 1), on('b', 2)])
+    const report = await reportOfMachines([on('a', 1), on('b', 2)])
     expect(oddByMachine(report)).toEqual({ 'a cpu': '', 'b cpu': '' })
-    expect(oddByMachine(await reportOfCells([on('a', 1), on('b', 1)]))).toEqual({ 'a cpu': 'no', 'b cpu': 'no' })
+    expect(oddByMachine(await reportOfMachines([on('a', 1), on('b', 1)]))).toEqual({ 'a cpu': 'no', 'b cpu': 'no' })
   })
 
   it('is only seen where its own rows are, whatever another machine shows', async () => {
@@ -199,7 +199,7 @@ describe('a machine that differs', () => {
     const cells = ['a', 'b', 'c'].map((name) =>
       on(name, name === 'c' ? 2 : 1, { workload: 'reduce.sum', input: name === 'c' ? 5 : 4 }),
     )
-    const report = await reportOfCells(cells)
+    const report = await reportOfMachines(cells)
     expect(report.comparisons[0]?.inputsEqual).toBe(false)
     expect(report.findings.machines).toMatchObject({ status: 'differ', strength: 'seen' })
     expect(report.findings.machines.text).toContain(

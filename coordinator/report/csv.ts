@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { groupBy } from '../../shared/group-by.ts'
+import { visible } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { kindText } from './kind-text.ts'
 import { agentNames, checkpointText, conditionText, elementText, failureText } from './wording.ts'
@@ -67,8 +68,8 @@ function yesNo(value: boolean | null | undefined): string {
 }
 
 /**
- * One row a cell, RFC 4180. Text that a spreadsheet would take for a formula is led by an apostrophe; NUL, which no
- * reader of CSV expects, is shown as ␀.
+ * One row a cell, RFC 4180. Text that a spreadsheet would take for a formula is led by an apostrophe. Characters that a
+ * screen would obey or hide are shown as what they are: NUL as ␀.
  */
 export function renderCsv(report: Report): string {
   const places = placesOf(report)
@@ -92,8 +93,12 @@ export function renderCsv(report: Report): string {
 function placesOf({ cells, comparisons, findings }: Report): Map<string, Placed> {
   const places = new Map<string, Placed>()
   const notices = new Map<string, string[]>()
-  for (const { heading, text, examples } of findings.notices) {
-    for (const id of examples) notices.set(id, [...(notices.get(id) ?? []), `${heading}: ${text}`])
+  for (const { heading, text, examples, places: all } of findings.notices) {
+    for (const id of all?.flatMap((i) => cells[i]?.id ?? []) ?? examples) {
+      const own = notices.get(id) ?? []
+      own.push(`${heading}: ${text}`)
+      notices.set(id, own)
+    }
   }
   const selves = new Map(
     findings.self.map(({ cell, text, twin }) => [cell, twin === undefined ? text : `${text}; ${twin.text}`]),
@@ -153,7 +158,7 @@ function oddMachines({ machines: { machines, rows } }: Report['findings']) {
 
 function field(value: string | number): string {
   if (typeof value === 'number') return String(value)
-  const text = value.replaceAll('\0', '␀')
+  const text = visible(value)
   // Spreadsheets skip leading white space before they look for a formula's sign; full-width signs count too.
   const guarded = /^[\s\u00a0]*[=+\-@＝＋－＠]|^[\t\r\n]/.test(text) ? `'${text}` : text
   return /[",\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded

@@ -113,11 +113,17 @@ export const settingFindingSchema = z.object({
   rows,
   /** `followed`: the bits changed in some trial; `stayed`: in none. */
   outcome: z.enum(['followed', 'stayed', 'not tested']),
-  strength,
+  /** Left out if it was not tested. */
+  strength: strength.optional(),
+  /**
+   * The rows in which the bits followed: where a trial is claimed, and where it was only seen. In the others of `rows`
+   * the setting changed nothing. Empty in reports of versions before this was told.
+   */
+  followedIn: z.object({ claimed: rows, seen: rows }).default({ claimed: [], seen: [] }),
   /** Trials that count, and those in which the bits followed. */
   trials: z.number().int(),
   followed: z.number().int(),
-  /** Least executions of a cell behind it, and how many it needs to be claimed. */
+  /** Least executions of a cell behind it (of the trials that are claimed, if some are), and how many a claim needs. */
   executions: z.number().int(),
   needs: z.number().int(),
   text: z.string(),
@@ -206,6 +212,8 @@ export const noticeSchema = z.object({
   cells: z.number().int(),
   /** Ids of the first of them. */
   examples: z.array(z.string()),
+  /** Places of all of them in the report's `cells`; left out by versions before this was kept. */
+  places: z.array(z.number().int()).optional(),
 })
 export type Notice = z.infer<typeof noticeSchema>
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runPython, withoutNumpy } from '../../test/python.ts'
+import { reportOfCells } from '../../test/report-of-cells.ts'
 import { sampleReport, sampleRun } from '../../test/sample-report.ts'
 import { hostileBits } from '../../test/hostile-bits.ts'
 import { createSyntheticRun, f32, f64, syntheticAgent } from '../../test/synthetic-run.ts'
@@ -57,6 +58,22 @@ describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
     expect(stderr).toBe('')
     expect(stdout).toMatch(/^\d{3,} figures checked, 0 wrong, 0 not checked/)
     expect(code).toBe(0)
+  })
+
+  it('agrees with the verdict of a run whose cells differ from run to run as expected, also lucky ones', async () => {
+    const cells = [
+      [1, 2],
+      [2, 1],
+      [1, 1],
+      [2, 2],
+    ].map((gives, i) => ({ agent: `n${i}`, gives }))
+    const report = await reportOfCells(cells, { rowRules: [{ workload: 'w', params: {}, expect: 'nondeterministic' }] })
+    expect(report.verdict).toBe('identical')
+    const out = join(dir, 'expected')
+    await writeReport(report, out, { formats: ['json'] })
+    expect(runPython([join(dir, 'verify.py'), out])).toMatchObject({ status: 0, stderr: '' })
+    await writeReport({ ...report, verdict: 'divergent' }, out, { formats: ['json'] })
+    expect(runPython([join(dir, 'verify.py'), out]).stdout).toContain('verdict: the report says')
   })
 
   it('catches one element of each kind that is counted as another', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { duration, percent } from './wording.ts'
+import { agreementShort, duration, percent } from './wording.ts'
 
 describe('figures for people', () => {
   it('never round a share to all or to nothing', () => {
@@ -19,5 +19,14 @@ describe('figures for people', () => {
       '1 h 0 min',
       '2 h 0 min',
     ])
+  })
+})
+
+describe('what agreement shows, beside a workload', () => {
+  it('is said of the cells in classes: others of the row may disagree with themselves', () => {
+    expect(agreementShort({ executions: 8, otherOutcomesBelow: 0.348 })).toBe(
+      'The cells in classes agree with themselves, in 8 executions each or more: with 95 % confidence, the other outcomes of a cell are rarer than 34.8\u202f%.',
+    )
+    expect(agreementShort({ executions: 1, otherOutcomesBelow: null })).toMatch(/^A cell of a class ran once/)
   })
 })

@@ -129,9 +129,10 @@ export function agreementShort({
   executions,
   otherOutcomesBelow: below,
 }: NonNullable<Comparison['selfConsistency']>): string {
+  // Cells that disagree with themselves are in no class, and may be in the same row.
   return below === null
-    ? 'A cell ran once: whether it agrees with itself is not known.'
-    : `A cell's ${executions} executions are equal: with 95 % confidence, its other outcomes are rarer than ${percent(below)}.`
+    ? 'A cell of a class ran once: whether it agrees with itself is not known.'
+    : `The cells in classes agree with themselves, in ${executions} executions each or more: with 95 % confidence, the other outcomes of a cell are rarer than ${percent(below)}.`
 }
 
 /** A fact's value in a cell that does not have it. */
