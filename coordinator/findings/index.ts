@@ -25,11 +25,11 @@ export function computeFindings(core: ReportCore, { listSteps }: FindingsOptions
   const counts = countCells(core)
   const verdict = runVerdict(core)
   const rows = findRows(core)
-  const { settings, accounted, silence, rule, statements } = findSettings(core)
+  const { settings, accounted, accountedIfSeen, silence, rule, statements } = findSettings(core)
   const knobs = findKnobs(core, statements)
   const variables = findVariables(core)
   const machines = findMachines(core, silence, rule)
-  const causes = findCauses(core, silence, accounted, listSteps)
+  const causes = findCauses(core, silence, accountedIfSeen, machines.rows, listSteps)
   return {
     sentence: verdictSentence(core, { counts, rows, settings, causes, accounted, silence }),
     verdict,

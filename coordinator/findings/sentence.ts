@@ -153,7 +153,14 @@ function differsBy(index: number, workload: string, { settings, causes, accounte
   if (claimed.length > 0) return `${workload} by ${settingsText(claimed)}${accounted.has(index) ? '' : ' among others'}`
   if (own.length > 0) return `${workload} (seen with ${settingsText(own.map(({ setting }) => setting))})`
   const cause = causes.find(({ rows, headlined }) => headlined && rows.includes(index))
-  return cause === undefined ? workload : `${workload} by ${listed(cause.facts.map((names) => names.join(' or ')))}`
+  return cause === undefined ? workload : `${workload} by ${causeText(cause)}`
+}
+
+/** With the facts that explain the bits as well: a headline names none of several candidates before the others. */
+function causeText({ facts, rivals = [] }: CauseFinding): string {
+  const [alone, ...more] = facts
+  if (more.length === 0) return [...(alone ?? []), ...rivals].join(' or ')
+  return `${listed(facts.map((names) => names.join(' or ')))}${rivals.length === 0 ? '' : ' or other facts'}`
 }
 
 /** Knobs of several versions by the name they share, and no more of them than can be read. */

@@ -17,6 +17,8 @@ export interface TestedSettings {
   readonly settings: SettingFinding[]
   /** Places of the rows all of whose differences the claimed settings account for. */
   readonly accounted: ReadonlySet<number>
+  /** The same, with those that were only seen. */
+  readonly accountedIfSeen: ReadonlySet<number>
   readonly silence: Silence
   readonly rule: ClaimRule
   /** What became of each knob. */
@@ -60,7 +62,13 @@ export function findSettings(core: ReportCore): TestedSettings {
   })
   return {
     settings,
-    accounted: accountedRows(core, usable, settings, silence),
+    accounted: accountedRows(
+      core,
+      usable,
+      settings.filter(({ strength }) => strength === 'claimed'),
+      silence,
+    ),
+    accountedIfSeen: accountedRows(core, usable, settings, silence),
     silence,
     rule: createClaimRule(Math.max(pairs, results.length)),
     statements: stateKnobs(cells, silence, results),
@@ -129,6 +137,7 @@ function codePathVariablesOf({ cells }: ReportCore): Map<string, string[]> {
   )
 }
 
+/** Rows all of whose differences these settings account for, as far as the bits followed them. */
 function accountedRows(
   core: ReportCore,
   cells: readonly TrialCell[],
@@ -142,12 +151,10 @@ function accountedRows(
   }
   return new Set(
     core.comparisons.flatMap((comparison, i) => {
-      const claimed = settings.filter(
-        ({ rows, outcome, strength }) => outcome === 'followed' && strength === 'claimed' && rows.includes(i),
-      )
+      const followed = settings.filter(({ rows, outcome }) => outcome === 'followed' && rows.includes(i))
       const own = byComparison.get(canonicalJson([rowOf(comparison), comparison.seed])) ?? []
-      if (comparison.classes.length < 2 || claimed.length === 0) return []
-      return accountsForAll(own, new Set(claimed.map(({ setting }) => setting)), silence) ? [i] : []
+      if (comparison.classes.length < 2 || followed.length === 0) return []
+      return accountsForAll(own, new Set(followed.map(({ setting }) => setting)), silence) ? [i] : []
     }),
   )
 }
