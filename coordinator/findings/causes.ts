@@ -4,6 +4,7 @@ import { explainMachines, type MachineExplanation, type ObservedSet } from '../e
 import type { FactSet } from '../explain/minimal-facts.ts'
 import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
+import { otherThings } from '../explain/words.ts'
 import type { CauseFinding, Comparison, Explanation, MachinesFinding, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
 import { differingConditions, type MachineRow, machineRows } from './machine-rows.ts'
@@ -250,15 +251,10 @@ function namesOf({ facts, inseparable }: FactSet): string[][] {
 function factsText(set: FactSet): string {
   return listed(
     namesOf(set).map(([fact = '', ...all]) => {
-      const others = all.filter((other) => settingOf(other) === undefined || settingOf(other) !== settingOf(fact))
+      const others = otherThings(fact, all)
       if (others.length === 0) return fact
       const more = others.length > namedAtMost ? [`${others.length - namedAtMost} more`] : []
       return `${fact} (cannot be told apart here from ${listed([...others.slice(0, namedAtMost), ...more])})`
     }),
   )
-}
-
-/** The setting that a fact is, as it was asked for or as it was read back: these are one thing. */
-function settingOf(fact: string): string | undefined {
-  return fact.startsWith('knob.') ? fact.replace(/^(knob\.[^.]+)\.effective\./, '$1.') : undefined
 }
