@@ -64,6 +64,7 @@ describe('fleets with many workloads', () => {
 
   it.each([...few, many].map((kind) => [kind.workloads, kind.facts, kind] as const))(
     'headline no cause: %i workloads, %i facts',
+    { timeout: 300_000 },
     async (_workloads, _facts, kind) => {
       expect((await tallyWorkloads(kind, 12, fleets)).headlined).toBeLessThanOrEqual(mostHeadlines)
     },
