@@ -29,7 +29,7 @@ export interface CellOutcome {
   readonly effective: Facts
   /** Facts beyond the agent's own, where all executions agree on them. */
   readonly facts: Facts
-  /** Facts and settings on which executions disagreed, with the values seen; `` for none. */
+  /** Facts and settings on which executions disagreed, with the values seen; an empty text if one did not record it. */
   readonly varying: Readonly<Record<string, string[]>>
   readonly notes: readonly Note[]
   /** Of a cell that is unsupported in all executions: why. */

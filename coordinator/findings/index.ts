@@ -25,12 +25,12 @@ export interface FindingsOptions {
 export function computeFindings(core: ReportCore, { listSteps }: FindingsOptions = {}): Findings {
   const counts = countCells(core)
   const rows = findRows(core)
-  const { settings, accounted, silence, rule, statements } = findSettings(core)
+  const { settings, accounted, accountedIfSeen, silence, rule, statements } = findSettings(core)
   const verdict = runVerdict(core, silence)
   const knobs = findKnobs(core, statements)
   const variables = findVariables(core)
   const machines = findMachines(core, silence, rule)
-  const causes = findCauses(core, silence, accounted, listSteps)
+  const causes = findCauses(core, silence, accountedIfSeen, machines.rows, listSteps)
   return {
     sentence: verdictSentence(core, { counts, rows, settings, causes, accounted, silence }),
     verdict,

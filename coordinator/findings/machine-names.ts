@@ -1,5 +1,5 @@
 import type { ReportCore } from '../report/format.ts'
-import { agentNames, byNaturalName } from '../report/wording.ts'
+import { agentNames, byNaturalName, uniqueNames } from '../report/wording.ts'
 
 /** What computes and is compared as one machine: an agent's processor, or one of its cards. */
 export interface MachineName {
@@ -37,5 +37,9 @@ export function machinesOf(core: Pick<ReportCore, 'agents' | 'cells'>): MachineN
     const name = names.get(cell.agent) ?? cell.agent
     found.set(id, { id, agent: cell.agent, device, name: device === undefined ? name : `${name}/${device}` })
   }
-  return [...found.values()].sort((a, b) => byNaturalName(a.name, b.name) || (a.id < b.id ? -1 : 1))
+  // An agent may be called as another one's card is.
+  const unique = uniqueNames([...found.values()])
+  return [...found.values()]
+    .map((machine) => ({ ...machine, name: unique.get(machine.id) ?? machine.name }))
+    .sort((a, b) => byNaturalName(a.name, b.name) || (a.id < b.id ? -1 : 1))
 }

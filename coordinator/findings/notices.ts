@@ -160,11 +160,21 @@ function addCell(cell: ReportCell, compared: boolean, add: Add): void {
     add('partly', where, `${what} ${failed} of ${cell.repetitions} did not complete; ${others}`, [cell])
   } else if (cell.status !== 'completed') add('incomplete', where, failureText(cell), [cell])
   const varying = Object.keys(cell.varying)
-  if (varying.length > 0) {
-    add('warning', where, `${plural(varying.length, 'fact')} changed between its executions: ${varying.join(', ')}`, [
-      cell,
-    ])
+  const changed = varying.filter((fact) => seenValues(cell, fact).length > 1)
+  const partly = varying.filter((fact) => !changed.includes(fact))
+  if (changed.length > 0) {
+    const text = `${plural(changed.length, 'fact')} changed between its executions: ${changed.join(', ')}`
+    add('warning', where, text, [cell])
   }
+  if (partly.length > 0) {
+    const text = `${plural(partly.length, 'fact')} ${partly.length === 1 ? 'was' : 'were'} not recorded in all its executions: ${partly.join(', ')}`
+    add('warning', where, text, [cell])
+  }
+}
+
+/** Values of a fact in the executions that have it. */
+function seenValues({ varying }: ReportCell, fact: string): string[] {
+  return varying[fact]?.filter((value) => value !== '') ?? []
 }
 
 /** What is inapplicable or absent, said once for all backends of which the same is said. */

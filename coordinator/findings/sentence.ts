@@ -213,8 +213,15 @@ function differsBy({ settings, causes, accounted }: Claims): (index: number) => 
     const [by, having, cause] = [claimed.get(index), seen.get(index), headlined.get(index)?.[0]]
     if (by) return ` by ${text(by)}${accounted.has(index) ? '' : ' among others'}`
     if (having) return ` (seen with ${text(having)})`
-    return cause === undefined ? '' : ` by ${listed(cause.facts.map((names) => names.join(' or ')))}`
+    return cause === undefined ? '' : ` by ${causeText(cause)}`
   }
+}
+
+/** With the facts that explain the bits as well: a headline names none of several candidates before the others. */
+function causeText({ facts, rivals = [] }: CauseFinding): string {
+  const [alone, ...more] = facts
+  if (more.length === 0) return [...(alone ?? []), ...rivals].join(' or ')
+  return `${listed(facts.map((names) => names.join(' or ')))}${rivals.length === 0 ? '' : ' or other facts'}`
 }
 
 function byRow<Finding>(

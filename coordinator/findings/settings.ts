@@ -18,6 +18,8 @@ export interface TestedSettings {
   readonly settings: SettingFinding[]
   /** Places of the rows all of whose differences the claimed settings account for. */
   readonly accounted: ReadonlySet<number>
+  /** The same, with those that were only seen. */
+  readonly accountedIfSeen: ReadonlySet<number>
   readonly silence: Silence
   readonly rule: ClaimRule
   /** What became of each knob. */
@@ -70,7 +72,8 @@ export function findSettings(core: ReportCore): TestedSettings {
   })
   return {
     settings,
-    accounted: accountedRows(core, usable, settings, silence),
+    accounted: accountedRows(core, usable, settings, ({ claimed }) => claimed, silence),
+    accountedIfSeen: accountedRows(core, usable, settings, ({ claimed, seen }) => [...claimed, ...seen], silence),
     silence,
     rule: createClaimRule(Math.max(pairs, results.length)),
     statements: stateKnobs(cells, silence, results),
@@ -137,22 +140,28 @@ function codePathVariablesOf({ cells }: ReportCore): Map<string, string[]> {
   )
 }
 
+/**
+ * Rows all of whose differences the settings account for that the bits followed there.
+ *
+ * @param counting which of the rows in which the bits followed a setting count
+ */
 function accountedRows(
   core: ReportCore,
   cells: readonly TrialCell[],
   settings: readonly SettingFinding[],
+  counting: (followedIn: SettingFinding['followedIn']) => readonly number[],
   silence: Silence,
 ): Set<number> {
   const byComparison = groupBy(cells, ({ row, seed }) => canonicalJson([row, seed]))
-  const claimedIn = new Map<number, Set<string>>()
+  const found = new Map<number, Set<string>>()
   for (const { setting, followedIn } of settings) {
-    for (const i of followedIn.claimed) claimedIn.set(i, (claimedIn.get(i) ?? new Set()).add(setting))
+    for (const i of counting(followedIn)) found.set(i, (found.get(i) ?? new Set()).add(setting))
   }
   return new Set(
-    [...claimedIn].flatMap(([i, claimed]) => {
+    [...found].flatMap(([i, own]) => {
       const comparison = core.comparisons[i] as Comparison
-      const own = byComparison.get(canonicalJson([rowOf(comparison), comparison.seed])) ?? []
-      return comparison.classes.length > 1 && accountsForAll(own, claimed, silence) ? [i] : []
+      const compared = byComparison.get(canonicalJson([rowOf(comparison), comparison.seed])) ?? []
+      return comparison.classes.length > 1 && accountsForAll(compared, own, silence) ? [i] : []
     }),
   )
 }

@@ -57,17 +57,6 @@ describe('conditions that disagree with themselves somewhere', () => {
     // Two of the second row's classes are evidence: it differs, and differs from run to run.
     expect(findings.sentence).toContain('2 differ: w by coin.dummy')
     expect(findings.sentence).toContain('1 differs from run to run: w')
-    const few = await reportOf([
-      ['1', 1, [1, 1]],
-      ['1', 2, [2, 2]],
-      ['1', 3, [3, 3]],
-      ['2', 1, [1, 1]],
-      ['2', 2, [2, 2]],
-      ['2', 3, [3, 4]],
-    ])
-    expect(few.findings.causes[0]?.text).toMatch(
-      /^over the cells whose conditions agree with themselves, the bits go along with knob\.coin\.dummy/,
-    )
   })
 })
 

@@ -162,7 +162,9 @@ export const causeFindingSchema = z.object({
   rows,
   /** Each fact of the set with those that cannot be told from it, ordered by use. */
   facts: z.array(z.array(z.string())),
-  /** Named as the cause: chance at most 5 %, and twins that differ in nothing else. */
+  /** Over machines, facts of other sets of the same size that explain the bits as well; left out if there are none. */
+  rivals: z.array(z.string()).optional(),
+  /** Named as the cause: chance at most 5 %, and twins that differ in no other fact outside its family. */
   headlined: z.boolean(),
   /** Share of relabellings that some set of this size or smaller explains; null where no figure can be given. */
   chance: z.number().nullable(),

@@ -180,6 +180,7 @@ async function hostileReport(): Promise<{ report: Report; artifacts: Artifacts }
   const masked = (phase: number) => f32(numbers.map((value, i) => ((i + phase) % 4 === 0 ? 0 : value)))
   row('permutation', [f32(numbers)], [f32(numbers.toReversed())])
   row('mask', [masked(0)], [masked(1)])
+  row('zeros on one side', [f32(numbers)], [masked(0)])
   row('infinite', [f64([5e-324, 1])], [f64([5e-324, 1e-320])])
   row('beyond', [f64([5e-324, 0])], [f64([1e-5, 3])])
   row('below', [f64([1e308, 5e-324])], [f64([1e308, 1e-323])])
