@@ -208,11 +208,17 @@ function rivalFactsText({ rivalFacts, facts }: ObservedSet): string {
 /** Over cells of one row: named, and never as the cause. */
 function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: ReadonlySet<number>): CauseFinding[] {
   return comparisons.flatMap((comparison, index): CauseFinding[] => {
-    // Where tested settings account for all differences, what was only observed says less than the test.
-    if (comparison.classes.length < 2 || accounted.has(index)) return []
+    if (comparison.classes.length < 2) return []
     const best = comparison.explanations.find((set) => !isEmptyClaim(set, comparison, silence))
     if (best === undefined && comparison.explanations.length > 0) return []
     const finding = { of: 'cells' as const, rows: [index], headlined: false, chance: null }
+    if (accounted.has(index)) {
+      const beyond = best === undefined ? [] : beyondSettings(best)
+      if (beyond.length === 0) return []
+      const more = beyond.length > namedAtMost ? [`${beyond.length - namedAtMost} more`] : []
+      const text = `with the tested settings ${beyond.length === 1 ? 'goes' : 'go'} ${listed([...beyond.slice(0, namedAtMost), ...more])}; this alone shows no cause`
+      return [{ ...finding, facts: [beyond], reasons: ['cells of one machine are not independent'], text }]
+    }
     if (best !== undefined) {
       const silenced = comparison.classes.some((one) => one.cells.some((id) => silence.reason(id) !== undefined))
       const over = silenced ? 'over the cells whose conditions agree with themselves' : 'over the cells'
@@ -224,6 +230,17 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: Re
     const text = `over the cells: unexplained: ${comparison.unexplained}`
     return [{ ...finding, facts: [], reasons: [comparison.unexplained], text }]
   })
+}
+
+/**
+ * Where tested settings account for all differences, an observation of these settings says less than the test. Facts that
+ * go along with them, such as a floating-point mode, can be how a setting acts.
+ */
+function beyondSettings(set: FactSet): string[] {
+  const all = namesOf(set).flat()
+  // Another backend or version has other libraries: that is no news.
+  const software = all.some((fact) => fact === 'backend' || fact === 'backend.version')
+  return all.filter((fact) => (software ? fact.startsWith('fp.') : !fact.startsWith('knob.')))
 }
 
 /**
