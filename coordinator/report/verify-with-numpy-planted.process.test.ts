@@ -57,8 +57,8 @@ function plantedRun(): SyntheticRun {
   const bytes = tensorFromBits('i8', [2], ['80', '01'])
   run.add({ workload: 'bytes', backend: 'js', executions: twice(at('y', bytes)) })
   run.add({ workload: 'bytes', backend: 'blas', executions: twice(at('y', flipBit(bytes, 0, 0))) })
-  run.add({ workload: 'schemas', backend: 'js', executions: twice(at('y', f32([1]))) })
-  run.add({ workload: 'schemas', backend: 'blas', executions: twice(at('z', f32([1, 2]))) })
+  run.add({ workload: 'program', backend: 'js', executions: twice(at('y', f32([1]))) })
+  run.add({ workload: 'program', backend: 'blas', executions: twice(at('z', f32([1, 2]))) })
   for (const backend of ['js', 'other', 'blis'])
     run.add({
       ...{ workload: 'gaps', backend },
@@ -76,6 +76,8 @@ const row = (report: Report, workload: string, n = 0) =>
   report.comparisons.filter((comparison) => comparison.workload === workload)[n] as Comparison
 const pair = (report: Report, workload = 'reduce.sum') => row(report, workload).divergences[0] as Divergence
 const unsteady = (report: Report) => row(report, 'reduce.sum', 1).nondeterministic[0] as SelfDisagreement
+const outputsOf = (report: Report, workload: string) =>
+  (report.cells.find((cell) => cell.workload === workload) as Report['cells'][number]).outputs
 const drop = (from: unknown, member: string) => delete (from as Loose)[member]
 const output = (report: Report, name: string) =>
   pair(report, 'train.mlp').outputs.find((one) => one.name === name) as Divergence['outputs'][number]
@@ -121,11 +123,11 @@ const lies: [string, (report: Report) => unknown, string][] = [
   ],
   ['no ULP distance', (report) => (pair(report).ulp = null), 'A|B: ulp: the report says None'],
   ['no kind', (report) => (pair(report).kind = null), 'A|B: kind: the report says None'],
-  ['bits where schemas differ', (report) => (pair(report, 'schemas').bits = ['00', '01']), 'schemas #5 A|B: bits'],
+  ['bits where schemas differ', (report) => (pair(report, 'program').bits = ['00', '01']), 'program #5 A|B: bits'],
   [
     'statistics where schemas differ',
-    (report) => (pair(report, 'schemas').statistics = pair(report).statistics),
-    'schemas #5 A|B: statistics',
+    (report) => (pair(report, 'program').statistics = pair(report).statistics),
+    'program #5 A|B: statistics',
   ],
   [
     'NaN as the value of ordinary numbers',
@@ -213,6 +215,12 @@ const lies: [string, (report: Report) => unknown, string][] = [
     'rows of the findings',
   ],
   ['a row of the findings deleted', (report) => report.findings.rows.pop(), 'rows of the findings'],
+  ['the outputs of one cell of a row', (report) => outputsOf(report, 'train.mlp').pop(), 'different lists of outputs'],
+  [
+    'a reason of no figure',
+    (report) => Object.assign(pair(report, 'bytes').statistics?.notMeasured ?? {}, { maxUlp: '' }),
+    'figures without a reason',
+  ],
   ['a count of rows', ({ findings: { counts } }) => counts.rows.identical++, 'counts of rows'],
   ['a count of cells', ({ findings: { counts } }) => counts.cells.completed--, 'counts of cells'],
   ['a count of executions', ({ findings: { counts } }) => counts.executions.completed++, 'counts of executions'],
@@ -224,7 +232,11 @@ const lies: [string, (report: Report) => unknown, string][] = [
     'exit code: the report says True',
   ],
   ['another sentence on top', (report) => (report.sentence = 'All is well'), 'sentence: the report says'],
-  ['the shape of an output', (report) => report.cells[0]?.outputs[0]?.shape.push(1), "is the trace's last"],
+  [
+    'the shape of an output',
+    (report) => report.cells[0]?.outputs[0]?.shape.push(1),
+    "shape of the trace's last of that name",
+  ],
   [
     'the outputs of a cell',
     (report) => (report.cells[0] as Report['cells'][number]).outputs.pop(),
@@ -405,6 +417,16 @@ describe.skipIf(withoutNumpy('faults for docs/verify-with-numpy.md'))('the scrip
     expect(stderr).toBe('')
     expect(stdout).toMatch(named)
     expect(status).toBe(1)
+  })
+
+  it('agrees with an export of the outputs alone, and says what it lacks', async () => {
+    const folder = join(dir, 'outputs')
+    await exportArtifacts(sound, plantedRun().artifacts, folder, 'outputs')
+    await writeReport(sound, folder, { formats: ['json'] })
+    expect(runPython([join(dir, 'verify.py'), folder])).toMatchObject({
+      ...{ status: 0, stderr: '' },
+      stdout: expect.stringMatching(/ 0 wrong, [1-9]\d* not/),
+    })
   })
 
   it('checks nothing of what was not exported, and says so', async () => {
