@@ -66,6 +66,7 @@ describe('coins under settings that do nothing', () => {
     ['five outcomes', { ...base, coin: 'five equal outcomes', pairs: 2, levels: 3 }],
     ['a rare outcome', { ...base, coin: 'p = 0.1', pairs: 2, levels: 8 }],
     ['many trials', { ...base, trials: 12 }],
+    ['a trial on each of four cards', { ...base, trials: 4, structure: 'cards' }],
     ['half of the trials silenced', { ...base, trials: 12, levels: 3, structure: 'half silenced' }],
     ['half of the trials deterministic', { ...base, trials: 6, levels: 3, structure: 'half deterministic' }],
     ['two settings', { ...base, pairs: 2, trials: 4, structure: 'two dummies' }],

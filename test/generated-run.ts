@@ -6,7 +6,7 @@ import { createSyntheticRun, f32, type SyntheticExecution, type SyntheticRun, sy
 export type GeneratedCell =
   | { readonly kind: 'equal'; readonly value: number }
   | { readonly kind: 'unstable'; readonly values: readonly [number, number] }
-  | { readonly kind: 'crashed' | 'missing' | 'inapplicable' | 'absent' | 'partly'; readonly value: number }
+  | { readonly kind: 'crashed' | 'missing' | 'inapplicable' | 'absent' | 'partly' | 'mixed'; readonly value: number }
 
 export interface GeneratedRun {
   readonly agents: number
@@ -24,15 +24,16 @@ export interface GeneratedRun {
 }
 
 const value = fc.integer({ min: 1, max: 3 })
-const kind = fc.constantFrom<GeneratedCell['kind']>('crashed', 'missing', 'inapplicable', 'absent', 'partly')
+const kind = fc.constantFrom<GeneratedCell['kind']>('crashed', 'missing', 'inapplicable', 'absent', 'partly', 'mixed')
 const cell: fc.Arbitrary<GeneratedCell> = fc.oneof(
   { weight: 12, arbitrary: fc.record({ kind: fc.constant('equal' as const), value }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('unstable' as const), values: fc.tuple(value, value) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('unstable' as const), values: fc.tuple(value, value) }) },
   { weight: 3, arbitrary: fc.record({ kind, value }) as fc.Arbitrary<GeneratedCell> },
 )
 
 export const generatedRun: fc.Arbitrary<GeneratedRun> = fc.record({
-  agents: fc.integer({ min: 1, max: 4 }),
+  // With twelve, one notice may be of more cells than a report names.
+  agents: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 4 }) }, { weight: 1, arbitrary: fc.constant(12) }),
   workloads: fc.integer({ min: 1, max: 3 }),
   seeds: fc.integer({ min: 1, max: 2 }),
   orders: fc.uniqueArray(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 3 }),
@@ -44,9 +45,17 @@ export const generatedRun: fc.Arbitrary<GeneratedRun> = fc.record({
   expect: fc.constantFrom(undefined, undefined, 'nondeterministic', 'repeatable'),
 })
 
+/** A run of which the plan expects that it differs from run to run: many cells do, and others are lucky. */
+export const expectedRun: fc.Arbitrary<GeneratedRun> = fc
+  .tuple(generatedRun, fc.array(fc.tuple(value, value), { minLength: 2, maxLength: 12 }))
+  .map(([plan, pairs]) => ({
+    ...{ ...plan, workloads: 1, state: 'done', expect: 'nondeterministic' },
+    cells: pairs.map((values): GeneratedCell => ({ kind: 'unstable', values })),
+  }))
+
 /** Makes it a run with traces and bytes; the cells repeat over the plan as often as needed. */
 export function makeRun(plan: GeneratedRun): SyntheticRun {
-  const agents = Array.from({ length: plan.agents }, (_, i) => syntheticAgent(`k${9 - i}`, {}, `node${i}`))
+  const agents = Array.from({ length: plan.agents }, (_, i) => syntheticAgent(`k${20 - i}`, {}, `node${i}`))
   const run = createSyntheticRun(agents, {
     state: plan.state,
     ...(plan.absent ? { absent: 'allow' } : {}),
@@ -92,6 +101,8 @@ function executionsOf(cell: GeneratedCell, repetitions: number): (SyntheticExecu
         return completed(cell.values[i % 2] as number)
       case 'partly':
         return i === 0 ? completed(cell.value) : crashed
+      case 'mixed':
+        return i === 0 ? completed(cell.value) : lacking
       case 'crashed':
         return crashed
       case 'missing':

@@ -9,7 +9,8 @@ import {
   plainUpdate,
   updatedFact,
 } from './controls/fleets.ts'
-import { tallyFleets } from './controls/measure.ts'
+import { noisyWorkloads, updatedWorkloads, type WorkloadsKind } from './controls/many-workloads.ts'
+import { tallyFleets, tallyWorkloads } from './controls/measure.ts'
 import { reachTable } from './controls/fleet-tables.ts'
 import { withSection } from './controls/write-section.ts'
 
@@ -55,6 +56,37 @@ describe('noise fleets', () => {
   it('have a small chance in at most 5 % where machines are independent', async () => {
     for (const size of [8, 12])
       expect((await tallyFleets(independentFleet(), size, fleets)).unlikely).toBeLessThanOrEqual(mostHeadlines)
+  })
+})
+
+describe('fleets with many workloads', () => {
+  const [few, many] = [noisyWorkloads.filter(({ facts }) => facts < 10), noisyWorkloads[2] as WorkloadsKind]
+
+  it.each([...few, many].map((kind) => [kind.workloads, kind.facts, kind] as const))(
+    'headline no cause: %i workloads, %i facts',
+    { timeout: 300_000 },
+    async (_workloads, _facts, kind) => {
+      expect((await tallyWorkloads(kind, 12, fleets)).headlined).toBeLessThanOrEqual(mostHeadlines)
+    },
+  )
+
+  it('show the update', async () => {
+    for (const kind of updatedWorkloads) {
+      const { found, headlined } = await tallyWorkloads(kind, 20, fleets)
+      expect(found).toBeGreaterThanOrEqual(fewestFinds)
+      expect(headlined).toBe(found)
+    }
+  })
+
+  it('are the same machines in all workloads, and others for another seed', () => {
+    for (const kind of [...noisyWorkloads, ...updatedWorkloads]) {
+      const made = kind.make(1, 12)
+      expect(made).toHaveLength(kind.workloads)
+      for (const machines of made)
+        expect(machines.map(({ facts }) => facts)).toEqual(made[0]?.map(({ facts }) => facts))
+      expect(kind.make(1, 12)).toEqual(made)
+      expect(kind.make(2, 12)).not.toEqual(made)
+    }
   })
 })
 
@@ -104,6 +136,10 @@ describe('docs/controls.md', () => {
     for (const row of noise) expect(Number.parseFloat(row[4] ?? 'NaN'), row.join()).toBeLessThanOrEqual(5)
     const plain = rows('updated-fleets').filter(([, name]) => name === plainUpdate.name)
     expect(plain).toHaveLength(4)
+    const [noisy, updated] = [rows('many-workloads').slice(0, 12), rows('many-workloads').slice(12)]
+    expect([noisy.length, updated.length]).toEqual([2 * noisyWorkloads.length, 2 * updatedWorkloads.length])
+    for (const row of noisy) expect(Number.parseFloat(row[6] ?? 'NaN'), row.join()).toBeLessThanOrEqual(5)
+    for (const row of updated) expect(Number.parseFloat(row[6] ?? 'NaN'), row.join()).toBeGreaterThanOrEqual(80)
     for (const row of plain) expect(Number.parseFloat(row[4] ?? 'NaN'), row.join()).toBeGreaterThanOrEqual(80)
   })
 })

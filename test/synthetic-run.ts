@@ -20,6 +20,10 @@ export interface SyntheticExecution {
   readonly outcome?: Outcome
   readonly checkpoints?: readonly SyntheticCheckpoint[]
   readonly facts?: Record<string, string>
+  /** Variables of the environment in force. */
+  readonly ambient?: Record<string, string>
+  /** Other than the cell's. */
+  readonly version?: string
   readonly notes?: readonly Note[]
 }
 
@@ -29,10 +33,14 @@ export interface SyntheticCell {
   readonly params?: Record<string, unknown>
   readonly seed?: string
   readonly backend: string
+  /** Left out: `cpu`. */
+  readonly device?: string
   readonly knobs?: Knobs
   readonly version?: string
   readonly label?: Execution['label']
   readonly effective?: Record<string, string>
+  /** Variables of the environment that were in force. */
+  readonly ambient?: Record<string, string>
   /** By repetition; null for one of which nothing came back. */
   readonly executions: readonly (SyntheticExecution | null)[]
 }
@@ -55,7 +63,7 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
 
   const execute = (
     cell: SyntheticCell,
-    { outcome, checkpoints = [], facts = {}, notes = [] }: SyntheticExecution,
+    { outcome, checkpoints = [], facts = {}, ambient, version, notes = [] }: SyntheticExecution,
     i: number,
   ): Execution => {
     for (const { tensor } of checkpoints) tensors.set(digestOf(tensor.bytes), tensor.bytes)
@@ -67,9 +75,11 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
     if (!outcome) traces.set(trace.digest, formatTrace(trace))
     return {
       outcome: outcome ?? { status: 'completed' },
-      version: cell.version ?? '1.0.0',
+      version: version ?? cell.version ?? '1.0.0',
+      ...(ambient === undefined ? {} : { ambient }),
       label: cell.label ?? 'native',
       effective: cell.effective ?? {},
+      ...(cell.ambient ? { ambient: cell.ambient } : {}),
       facts,
       notes: [...notes],
       ...(outcome ? {} : { trace: trace.digest }),
@@ -98,7 +108,7 @@ export function createSyntheticRun(agents: readonly AgentRecord[], run: Partial<
         workloadVersion: 1,
         params: cell.params ?? {},
         seed: cell.seed ?? '42',
-        condition: { backend: cell.backend, device: 'cpu', knobs: { ...cell.knobs } },
+        condition: { backend: cell.backend, device: cell.device ?? 'cpu', knobs: { ...cell.knobs } },
       }
       const id = `c-${sha256Hex(canonicalJson(key)).slice(0, 12)}`
       cells.push({

@@ -35,9 +35,9 @@ export function createKernelWorkload<Params, const Operands extends readonly [Op
   const resultName = id.slice(id.lastIndexOf('.') + 1)
   const specsOf = (params: Params, find: FindShape): CheckpointSpec[] => {
     const operands = definition.operands(params, find)
-    const specs: CheckpointSpec[] = operands.map(({ name, dtype, shape }) => ({
-      ...{ step: 0, name, dtype, shape },
-      role: 'input',
+    const specs: CheckpointSpec[] = operands.map(({ name, dtype, shape, digest }) => ({
+      ...{ step: 0, name, dtype, shape, role: 'input' },
+      ...(digest === undefined ? {} : { digest }),
     }))
     const { dtype } = operands[0]
     specs.push({ step: 0, name: resultName, dtype, shape: definition.resultShape(operands), role: 'output' })

@@ -12,6 +12,8 @@ export interface Operand {
   readonly name: string
   readonly dtype: FloatDType
   readonly shape: readonly number[]
+  /** Of a user's own array, whose bytes the plan pins. */
+  readonly digest?: string
   make(seed: string, input: (array: ArrayReference) => Tensor): Tensor
 }
 
@@ -50,6 +52,7 @@ export function givenOperand(
     name,
     dtype,
     shape: found.shape,
+    digest: pinned.digest,
     make: (_seed, input) => createTensor(dtype, found.shape, input(pinned).bytes),
   }
 }

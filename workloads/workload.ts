@@ -14,6 +14,8 @@ export interface CheckpointSpec {
   readonly dtype: DType
   readonly shape: readonly number[]
   readonly role: 'input' | 'intermediate' | 'output'
+  /** Where it is known before anything runs: of a user's own array. */
+  readonly digest?: string
 }
 
 /** What the coordinator must know of a workload: no kernels, no library. */

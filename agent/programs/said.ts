@@ -21,6 +21,15 @@ const maxNotes = 64
 /** What is told at once; beyond that it waits for the end, so that a program that never stops talking fills no pipe. */
 const maxToldBytes = 2 << 20
 
+/** What a program knows of itself. The machine, the device, the version and the emulator the agent sees for itself. */
+function isProgramsOwn(key: string): boolean {
+  return (
+    isFactKey(key) &&
+    /^(?:lib|pool|build|fp|backend|device\.\d+)\./.test(key) &&
+    !/^fp\.program\.|^backend\.(?:version|emulator)$/.test(key)
+  )
+}
+
 /** Keeps what a program says of itself, and tells it as it comes. */
 export function createSaid({ knobs }: Pick<ProgramEntry, 'knobs'>, tell: Tell) {
   const settings = new Map<string, string>()
@@ -62,22 +71,21 @@ export function createSaid({ knobs }: Pick<ProgramEntry, 'knobs'>, tell: Tell) {
     settings(variables: Readonly<Record<string, string>>): void {
       const answered: [string, string][] = []
       const others: [string, string][] = []
+      let noted = false
       for (const [variable, value] of Object.entries(variables)) {
         const knob = knobs.find((candidate) => candidate.variable === variable)
-        if (knob === undefined) others.push([`backend.${variable}`, value])
-        else answered.push([knob.name, value])
+        if (knob !== undefined) answered.push([knob.name, value])
+        else if (isProgramsOwn(`backend.${variable}`)) others.push([`backend.${variable}`, value])
+        else noted = note(`"${visibleLine(variable)}" cannot be stated by a program, and is left out`) || noted
       }
-      tellAtOnce({ settings: news(settings, answered), facts: news(facts, others) }, false)
+      tellAtOnce({ settings: news(settings, answered), facts: news(facts, others) }, noted)
     },
     facts(said: Readonly<Record<string, string>>): void {
       const entries = Object.entries(said)
-      // What the agent sees for itself a program does not say.
-      const own = entries.filter(
-        ([key]) => isFactKey(key) && !/^(?:program|knob|env|cgroup|fp\.program)\.|^cpu\.affinity$/.test(key),
-      )
+      const own = entries.filter(([key]) => isProgramsOwn(key))
       const noted = entries
         .filter((entry) => !own.includes(entry))
-        .map(([key]) => note(`"${visibleLine(key)}" is no fact that a program can state, and is left out`))
+        .map(([key]) => note(`"${visibleLine(key)}" cannot be stated by a program, and is left out`))
       tellAtOnce({ settings: {}, facts: news(facts, own) }, noted.includes(true))
     },
     note(text: string): void {

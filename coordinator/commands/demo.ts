@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { judgePromises } from '../demo/promises.ts'
-import { type LocalOptions, runLocally } from './local.ts'
-import { shellWord } from './terminal.ts'
+import { type LocalOptions, optionWords, runLocally } from './local.ts'
 
 /**
  * `bitfleet demo`: one machine, first look. Differences are what it is for, so it exits 0 when it showed what it
@@ -11,7 +10,7 @@ export async function demo(options: LocalOptions): Promise<number> {
   const glibc = hasGlibcOnX64()
   const text = firstLook(await readFile(new URL('../demo/first-look.yaml', import.meta.url), 'utf8'), glibc)
   let code = 1
-  const command = `bitfleet demo --out ${shellWord(options.out)}`
+  const command = `bitfleet demo ${optionWords(options)}`
   await runLocally({ text, name: 'first-look.yaml', folder: process.cwd(), command }, options, (report) => {
     const promises = judgePromises(report, glibc)
     const talk = options.json ? process.stderr : process.stdout

@@ -46,6 +46,8 @@ describe('explain', () => {
   it('tells which machines where machines part, and what cannot be told apart', () => {
     expect(text).toContain('A  libm on rack-1; libm hwcaps=-FMA (override) on rack-1')
     expect(text).toMatch(/Here backend\.version cannot be told from .*cpu\.brand/)
+    // A setting and what was read back of it are one thing.
+    expect(text).not.toContain('Here knob.js.order cannot be told')
   })
 
   it('does not blame arithmetic where inputs differ', () => {
@@ -61,6 +63,37 @@ describe('explain', () => {
 })
 
 describe('machines', () => {
+  it('are one hypothesis for all workloads that part them alike, and have the letters of the report', async () => {
+    const agents = Array.from({ length: 8 }, (_, i) =>
+      syntheticAgent(`a${i}`, { 'lib.blas.version': String(i % 2) }, `node${8 - i}`),
+    )
+    const run = createSyntheticRun(agents)
+    for (const workload of ['w1', 'w2', 'w3']) {
+      agents.forEach(({ id }, i) => {
+        const tensor = f32([workload === 'w3' ? Number(i < 4) : i % 2], [])
+        const execution = { checkpoints: [{ step: 0, name: 'y', tensor, output: true }] }
+        run.add({ agent: id, workload, backend: 'js', executions: [execution, execution] })
+      })
+    }
+    const found = assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet')
+    const [first, second, third] = (JSON.parse(explainReport(found, { json: true })) as { groups: ExplainedGroup[] })
+      .groups
+    for (const one of [first, second]) {
+      expect(one?.explanations[0]).toMatchObject({ facts: ['lib.blas.version'], chance: 1 / 35, adjusted: 2 / 35 })
+    }
+    expect(found.findings.causes[0]?.chance).toBe(2 / 35)
+    // In the report's letters, which follow the plan; the ids of cells do not.
+    expect(first?.classes).toEqual(found.comparisons[0]?.classes.map(({ cells }) => cells))
+    expect(first?.tree).toMatchObject([{ if: [{ value: '0' }], class: 'A' }, { class: 'B' }])
+    const names = found.cells.map(({ id }) => id)
+    const said = [...(third?.unexplained ?? '').matchAll(/(c-\w+) \(class (\w)\)/g)]
+    expect(said).toHaveLength(2)
+    for (const [, id = '', letter] of said) {
+      expect(names).toContain(id)
+      expect(found.comparisons[2]?.classes.find(({ cells }) => cells.includes(id))?.letter).toBe(letter)
+    }
+  })
+
   /** A report of one workload under one condition on agents of which the last k have another library. */
   async function fleet(n: number, k: number, conditions = 1) {
     const agents = Array.from({ length: n }, (_, i) =>

@@ -14,7 +14,7 @@ import type { FactSet, Unit } from '../explain/minimal-facts.ts'
 import { reasonText } from '../explain/reasons.ts'
 import { countNotMeasured, explainTable, parseTable, type TableColumns } from '../explain/table.ts'
 import { agentFactsById, plannedFacts, unitFacts } from '../explain/unit-facts.ts'
-import { chanceText, explanationText } from '../explain/words.ts'
+import { chanceText, explanationText, otherThings } from '../explain/words.ts'
 import type { Comparison, Explanation, Report, ReportCell } from '../report/format.ts'
 import { membersByCondition } from '../report/matrix.ts'
 import { visibleLine } from '../../shared/visible.ts'
@@ -101,7 +101,16 @@ export function explainGroups(report: Report): ExplainedGroup[] {
   })
   const rows = prepared.flatMap(({ units, machines }, i): MachineRow[] =>
     machines
-      ? [{ row: String(i), machines: units.map(({ id, class: letter, facts }) => ({ id, facts, outcome: letter })) }]
+      ? [
+          {
+            row: String(i),
+            machines: units.map(({ id, class: letter, facts }) => ({
+              ...{ id, letter, facts, outcome: letter },
+              // Cells of one machine have an id in each row: rows that part the machines alike are one hypothesis.
+              machine: cells.get(id)?.agent,
+            })),
+          },
+        ]
       : [],
   )
   const explained = new Map(explainMachines(rows).map((explanation) => [explanation.row, explanation]))
@@ -110,7 +119,8 @@ export function explainGroups(report: Report): ExplainedGroup[] {
     const by = { workload, version: String(workloadVersion), params: canonicalJson(params), seed }
     const machines = explained.get(String(i))
     const unstable = nondeterministic.map(({ cell }) => cell)
-    if (machines) return inReportOrder(groupOf(by, machines, unstable), classes)
+    // The classes in the report's order.
+    if (machines) return { ...groupOf(by, machines, unstable), classes: classes.map((found) => found.cells) }
     return {
       by,
       units: units.length,
@@ -122,21 +132,6 @@ export function explainGroups(report: Report): ExplainedGroup[] {
       treeChance: noChance('cells'),
     }
   })
-}
-
-/** With the classes in the report's order, and the report's letters in the rules. */
-function inReportOrder(group: ExplainedGroup, classes: Comparison['classes']): ExplainedGroup {
-  const letters = new Map(
-    group.classes.map(([first], i) => [
-      letterOf(i),
-      classes.find(({ cells }) => first !== undefined && cells.includes(first))?.letter ?? letterOf(i),
-    ]),
-  )
-  return {
-    ...group,
-    classes: classes.map(({ cells }) => cells),
-    tree: group.tree.map((rule) => ({ ...rule, class: letters.get(rule.class) ?? rule.class })),
-  }
 }
 
 /** Somebody else's table, explained in the same shape. */
@@ -293,7 +288,7 @@ function explainSet(set: ExplainedSet): string[] {
     set.chance === null ? `    There is ${chanceText(set)}.` : `    Chance: ${chanceText(set)}.`,
   ]
   for (const fact of facts) {
-    const same = inseparable[fact] ?? []
+    const same = otherThings(fact, inseparable[fact] ?? [])
     const shown = same.slice(0, 8)
     if (same.length > 0) {
       const more = same.length > shown.length ? [`${same.length - shown.length} more`] : []

@@ -47,12 +47,23 @@ export interface PlanFile {
 export async function local(planPath: string, options: LocalOptions): Promise<number> {
   const path = resolve(planPath)
   const text = await readPlanText(planPath)
-  const command = `bitfleet local ${shellWord(planPath)} --out ${shellWord(options.out)}`
+  const command = `bitfleet local ${shellWord(planPath)} ${optionWords(options)}`
   let code = 0
   await runLocally({ text, name: planPath, folder: dirname(path), command }, options, (report) => {
     code = exitCodeOf(report)
   })
   return code
+}
+
+/** The options as they were given: a run goes on as it began. */
+export function optionWords({ out, exit, artifacts, json, clean }: LocalOptions): string {
+  return [
+    ...['--out', shellWord(out)],
+    ...(clean ? ['--clean'] : []),
+    ...(artifacts === undefined ? [] : ['--artifacts', artifacts]),
+    ...(exit ? ['--exit'] : []),
+    ...(json ? ['--json'] : []),
+  ].join(' ')
 }
 
 /**

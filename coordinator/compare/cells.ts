@@ -29,7 +29,7 @@ export interface CellOutcome {
   readonly effective: Facts
   /** Facts beyond the agent's own, where all executions agree on them. */
   readonly facts: Facts
-  /** Facts and settings on which executions disagreed, with the values seen; `` for none. */
+  /** Facts and settings on which executions disagreed, with the values seen; an empty text if one did not record it. */
   readonly varying: Readonly<Record<string, string[]>>
   readonly notes: readonly Note[]
   /** Of a cell that is unsupported in all executions: why. */
@@ -75,7 +75,9 @@ function cellOutcome(
   agentFacts: Facts,
   absent: Ending,
 ): CellOutcome {
-  const repetitions = Array.from({ length: cell.repetitions }, (_, i) => repetitionsOf(i, records, absent)).flat()
+  const repetitions = alikeSurrounded(
+    Array.from({ length: cell.repetitions }, (_, i) => repetitionsOf(i, records, absent)).flat(),
+  )
   const completed = repetitions.flatMap(({ repetition, ending, execution }) =>
     ending.status === 'completed' && execution?.trace ? [{ repetition, trace: execution.trace, execution }] : [],
   )
@@ -112,6 +114,36 @@ function repetitionsOf(repetition: number, records: readonly ExecutionRecord[], 
   const completed = attempts.filter(({ ending }) => ending.status === 'completed')
   if (completed.length > 0) return completed
   return [attempts.at(-1) ?? { repetition, ending: absent }]
+}
+
+/**
+ * Executions are repetitions of one cell only under the same version, label and variables of the environment. An agent that
+ * is started again, as by a run that is resumed, can have others. Those unlike the first completed one count as failed: a
+ * difference between them would be laid to chance.
+ */
+function alikeSurrounded(repetitions: readonly Repetition[]): Repetition[] {
+  const first = repetitions.find(({ ending }) => ending.status === 'completed')?.execution
+  if (first === undefined) return [...repetitions]
+  return repetitions.map((one) => {
+    if (one.ending.status !== 'completed' || one.execution === undefined) return one
+    const changes = changedSurroundings(first, one.execution)
+    if (changes.length === 0) return one
+    const message = `it ran under other conditions than the first: ${changes.join(', ')}`
+    return { ...one, ending: { status: 'failed', code: 'conflict', message, stderr: '' } }
+  })
+}
+
+function changedSurroundings(a: Execution, b: Execution): string[] {
+  const [before, after] = [surroundingsOf(a), surroundingsOf(b)]
+  const said = (value: string | undefined) => value ?? 'not set'
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    .filter((name) => before[name] !== after[name])
+    .sort()
+    .map((name) => `${name} was ${said(before[name])}, then ${said(after[name])}`)
+}
+
+function surroundingsOf({ version, ambient, label }: Execution): Readonly<Record<string, string | undefined>> {
+  return { ...ambient, 'the version': version, 'the label': label }
 }
 
 /** Keys that all have with one value, and those where values differ or somebody has none. */

@@ -74,6 +74,7 @@ function classesAlone(group: Group, run: RunData['run'], failure: string): Compa
       executions: outcome.completed.length,
       distinct: byTrace.length,
       first: null,
+      missing: 'the comparison failed',
       divergence: null,
     })),
     inputsEqual: null,
@@ -147,7 +148,8 @@ async function compareClasses(
   artifacts: Artifacts,
   notes: string[],
 ): Promise<Pick<Comparison, 'divergences' | 'inputsEqual' | 'inputs'>> {
-  if (classes.length < 2) return { divergences: [], inputsEqual: true }
+  // Without a class there are no results, or none that repeats: nothing shows what the inputs were.
+  if (classes.length < 2) return { divergences: [], inputsEqual: classes.length === 0 ? null : true }
   const sides: ClassSide[] = []
   for (const { letter, trace: digest, members } of classes) {
     const trace = await readTrace(digest, artifacts)
@@ -233,6 +235,7 @@ async function compareWithThemselves(
       executions: outcome.completed.length,
       distinct: byTrace.length,
       first: a && b ? await locateSelfDifference(traces, read, selfLimits) : null,
+      ...(a && b ? {} : { missing: 'the traces of its executions were not kept' }),
       divergence: a && b ? await measureDivergence(a, b, firstDivergence(a.trace, b.trace), read, limits) : null,
     })
   }

@@ -93,6 +93,10 @@ test('squares beyond the range of binary64 are scaled', () => {
     compareTensors(tensorFromBits('f64', [a.length], a), tensorFromBits('f64', [b.length], b)).statistics.relativeL2
   expect(l2(['7fe0000000000000'], ['ffe0000000000000'])).toBe(2)
   expect(l2(['0000000000000002'], ['0000000000000001'])).toBe(0.5)
+  // The least subnormal against nearly the largest number: ‖a‖ is not 0, and the ratio is beyond binary64.
+  expect(l2(['0000000000000001', '0000000000000000'], ['7fe0000000000000', '7fe0000000000000'])).toBe('infinite')
+  expect(l2(['0000000000000001'], ['7fe0000000000000'])).toBe('infinite')
+  expect(l2(['7fefffffffffffff'], ['ffefffffffffffff'])).toBe(2)
   expect(l2(['3ff0000000000000', '1000000000000000'], ['3ff0000000000000', '1008000000000000'])).toBe(2 ** -768)
 })
 

@@ -219,36 +219,37 @@ function relativeL2(dtype: FloatDType, a: Uint8Array, b: Uint8Array, counted: Ta
     return { missing: 'every pair that differs has a NaN or an infinity' }
   }
   if (norm.scale === 0) return { missing: nothingToDivideBy }
-  const ratio = quotient(distance, norm)
+  const ratio = quotient(distance, norm) * distance.by
   if (ratio === 0 && distance.scale > 0) return { missing: 'it is below the least binary64 number' }
   return { ratio: ratio < Infinity ? ratio : 'infinite' }
 }
 
-/** A norm as `scale`·`root`; both are 0 and 1 for a norm of 0. */
+/** A norm as `scale`·`root`·`by`; a norm of 0 has the scale 0. */
 interface ScaledNorm {
   readonly scale: number
   readonly root: number
+  readonly by: number
 }
 
 function unscaled(sum: number): ScaledNorm {
-  return sum === 0 ? { scale: 0, root: 1 } : { scale: 1, root: Math.sqrt(sum) }
+  return sum === 0 ? { scale: 0, root: 1, by: 1 } : { scale: 1, root: Math.sqrt(sum), by: 1 }
 }
 
-/** In an order of operations in which nothing overflows but the result. */
+/** Without `by`, in an order of operations in which nothing overflows but the result. */
 function quotient(a: ScaledNorm, b: ScaledNorm): number {
   const roots = a.root / b.root
   return roots < 1 && a.scale > 1 ? (a.scale * roots) / b.scale : (a.scale / b.scale) * roots
 }
 
-/** ‖a‖ and ‖a − b‖ over the finite pairs. A factor of 0.5 is for differences that would overflow without it. */
+/** ‖a‖ and ‖a − b‖ over the finite pairs. A factor of 0.5 is for differences that would overflow without it; ‖a‖ never needs it. */
 function scaledNorms(a: Uint8Array, b: Uint8Array, factor: number): [ScaledNorm, ScaledNorm] {
   const [left, right] = [float64Of(a), float64Of(b)]
-  // Beside values so large, what subnormals lose by the factor is nothing.
   const finite = (i: number) => Number.isFinite(left[i]) && Number.isFinite(right[i])
+  // Beside differences so large, what subnormals lose by the factor is nothing.
   const at = (values: Float64Array, i: number) => (values[i] as number) * factor
   return [
-    scaledNorm(left.length, (i) => (finite(i) ? at(left, i) : 0)),
-    scaledNorm(left.length, (i) => (finite(i) ? at(left, i) - at(right, i) : 0)),
+    scaledNorm(left.length, (i) => (finite(i) ? (left[i] as number) : 0)),
+    { ...scaledNorm(left.length, (i) => (finite(i) ? at(left, i) - at(right, i) : 0)), by: 1 / factor },
   ]
 }
 
@@ -263,11 +264,11 @@ function float64Of(bytes: Uint8Array): Float64Array {
 function scaledNorm(count: number, value: (i: number) => number): ScaledNorm {
   let scale = 0
   for (let i = 0; i < count; i++) scale = Math.max(scale, Math.abs(value(i)))
-  if (scale === 0) return { scale, root: 1 }
+  if (scale === 0) return { scale, root: 1, by: 1 }
   let sum = 0
   for (let i = 0; i < count; i++) {
     const share = value(i) / scale
     sum += share * share
   }
-  return { scale, root: Math.sqrt(sum) }
+  return { scale, root: Math.sqrt(sum), by: 1 }
 }

@@ -64,6 +64,22 @@ describe('the inputs of classes', () => {
     expect(found.equal).toBe(false)
   })
 
+  it('part the classes also where one of them calls the array by another role', () => {
+    for (const sides of [
+      [side('0 x a *', '1 sum c'), side('0 x b', '1 sum d')],
+      [side('0 x a', '1 sum c'), side('0 x b *', '1 sum d')],
+    ]) {
+      const found = compareInputs(sides)
+      expect(named(found.parting)).toEqual(['0 x'])
+      expect(found.following).toEqual([])
+    }
+    // Equal arrays of other roles are not the same inputs, and yet nothing differs there.
+    expect(compareInputs([side('0 x a *', '1 sum c'), side('0 x a', '1 sum d')])).toMatchObject({
+      equal: false,
+      parting: [],
+    })
+  })
+
   it('are not equal if a class lacks one', () => {
     const found = compareInputs([side('0 x a *', '1 y b', '2 x c *'), side('0 x a *', '1 y b')])
     expect(found.equal).toBe(false)

@@ -85,7 +85,7 @@ export interface ComparedInputs {
   readonly following: readonly InputPlace[]
 }
 
-/** Compares the inputs of the classes of one row. The cost grows with the number of inputs of all classes together. */
+/** Compares the inputs of the classes of one row. The cost grows with the number of classes times the number of places of inputs. */
 export function compareInputs(sides: readonly InputSide[]): ComparedInputs {
   const found = new Map<string, { place: InputPlace; identities: Set<string>; sides: number; parts: boolean }>()
   // By position and prefix: what traces have that are equal up to there.
@@ -96,7 +96,7 @@ export function compareInputs(sides: readonly InputSide[]): ComparedInputs {
       const checkpoint = trace.checkpoints[position]
       if (checkpoint === undefined) continue
       const { step, name } = checkpoint
-      const key = JSON.stringify([step, name])
+      const key = placeKey(checkpoint)
       const entry = found.get(key) ?? { place: { step, name }, identities: new Set(), sides: 0, parts: false }
       found.set(key, entry)
       entry.sides++
@@ -105,6 +105,15 @@ export function compareInputs(sides: readonly InputSide[]): ComparedInputs {
       const here = arrays.get(before) ?? new Set()
       arrays.set(before, here.add(trace.prefixes[position] as string))
       visits.push([key, before])
+    }
+  }
+  // A class that does not call it an input still shows whether the classes differ at this place.
+  const positions = new Set(sides.flatMap((side) => side.positions))
+  for (const { trace } of sides) {
+    for (const position of positions) {
+      const checkpoint = trace.checkpoints[position]
+      if (checkpoint === undefined || !found.has(placeKey(checkpoint))) continue
+      arrays.get(`${position} ${trace.prefixes[position - 1] ?? ''}`)?.add(trace.prefixes[position] as string)
     }
   }
   for (const [key, before] of visits) {
@@ -120,6 +129,10 @@ export function compareInputs(sides: readonly InputSide[]): ComparedInputs {
     parting: placesOf(true),
     following: placesOf(false),
   }
+}
+
+function placeKey({ step, name }: InputPlace): string {
+  return JSON.stringify([step, name])
 }
 
 /** What makes two arrays the same: dtype, shape and digest together. */

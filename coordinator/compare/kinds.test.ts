@@ -152,8 +152,24 @@ test('another mask is told by zeros on one side in many elements, and few zeros 
       [bits.length],
       bits.split('').map((bit) => `0${bit}`),
     )
-  expect(compareTensors(bools('1111111100'), bools('0000000000')).statistics).toMatchObject({
+  expect(compareTensors(bools('1111000000'), bools('0000111100')).statistics).toMatchObject({
     kinds: { zero: 8 },
     patterns: ['mask'],
   })
+})
+
+test('zeros on one side only are no other mask', () => {
+  const values = Array.from({ length: 64 }, (_, i) => 1 + i)
+  const zeros = f32(values.map(() => 0))
+  for (const sides of [
+    [f32(values), zeros],
+    [zeros, f32(values)],
+  ] as const) {
+    expect(compareTensors(...sides).statistics).toMatchObject({ kinds: { zero: 64 }, patterns: [] })
+  }
+  const partly = f32(values.map((value, i) => (i < 56 ? value + 1 : 0)))
+  expect(compareTensors(f32(values), partly).statistics.patterns).toEqual([])
+  // Zeros with a sign are zeros.
+  const masked = (phase: number, zero: number) => f32(values.map((value, i) => (i % 4 === phase ? zero : value)))
+  expect(compareTensors(masked(0, -0), masked(1, 0)).statistics.patterns).toEqual(['mask'])
 })

@@ -1,9 +1,12 @@
 import type { DifferencePattern } from '../report/format.ts'
-import { type Tensor, asBits } from '../../shared/tensor.ts'
+import { type Tensor, asBits, isFloat } from '../../shared/tensor.ts'
+import { floatFormats } from '../../shared/ulp.ts'
 
 /** More differing elements than this are not sorted: the coordinator must not stand still for one tensor. */
 export const mostSorted = 1 << 22
 const leastMasked = 8
+/** Another mask leaves zeros on both sides, each in places of its own. */
+const leastMaskedOnEachSide = leastMasked / 2
 const maskedShare = 0.1
 
 /**
@@ -23,7 +26,7 @@ export function patternsOf(
   // With only two values, equal numbers of each do not show an order.
   if (equalSums && a.dtype !== 'bool' && unequal <= mostSorted && isPermutation(a, b, unequal))
     found.push('permutation')
-  if (zeroes >= leastMasked && zeroes >= maskedShare * unequal) found.push('mask')
+  if (zeroes >= leastMasked && zeroes >= maskedShare * unequal && haveOwnZeros(a, b)) found.push('mask')
   return found
 }
 
@@ -41,4 +44,28 @@ function isPermutation(a: Tensor, b: Tensor, unequal: number): boolean {
   p.sort()
   q.sort()
   return p.every((pattern: number | bigint, i: number) => pattern === q[i])
+}
+
+/** Whether each side is zero in some places where the other is not. */
+function haveOwnZeros(a: Tensor, b: Tensor): boolean {
+  const [left, right] = [asBits(a), asBits(b)]
+  const isZero = zeroTest(a)
+  let [inLeft, inRight] = [0, 0]
+  for (let i = 0; i < left.length; i++) {
+    if (left[i] === right[i]) continue
+    const [p, q] = [isZero(left[i] as number | bigint), isZero(right[i] as number | bigint)]
+    if (p && !q) inLeft++
+    else if (q && !p) inRight++
+    if (inLeft >= leastMaskedOnEachSide && inRight >= leastMaskedOnEachSide) return true
+  }
+  return false
+}
+
+/** Of bit patterns: a floating-point zero may have a sign. */
+function zeroTest({ dtype }: Tensor): (bits: number | bigint) => boolean {
+  if (!isFloat(dtype)) return (bits) => bits === 0 || bits === 0n
+  const { sign } = floatFormats[dtype]
+  if (dtype === 'f64') return (bits) => bits === 0n || bits === sign
+  const negative = Number(sign)
+  return (bits) => bits === 0 || bits === negative
 }

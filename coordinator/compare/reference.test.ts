@@ -77,6 +77,15 @@ describe('the correctly rounded result', () => {
     expect(await compare(silent)).toMatchObject({ reference: undefined })
   })
 
+  it('is not told of a NaN, whose bits no rounding says', async () => {
+    const undefinedSum = run()
+    add(undefinedSum, 'js', { value: NaN, knobs: { order: 'exact' } })
+    add(undefinedSum, 'numpy@2.3.5', { value: 2 })
+    const { reference, notes } = await compare(undefinedSum)
+    expect(reference).toBeUndefined()
+    expect(notes).toEqual([expect.stringMatching(/^the exact result has a NaN/)])
+  })
+
   it('is not chosen among two that should be it: one of them is wrong, and that is said', async () => {
     const torn = run()
     for (const agent of ['a', 'b']) {

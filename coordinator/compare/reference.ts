@@ -1,4 +1,7 @@
 import { backendName } from '../../shared/backend-description.ts'
+import type { Output } from '../../shared/execution.ts'
+import { decodeFloats } from '../../shared/half.ts'
+import { isFloat } from '../../shared/tensor.ts'
 import type { ReferenceCondition } from '../../workloads/catalogue.ts'
 import type { Artifacts } from '../records.ts'
 import type { Reference } from '../report/format.ts'
@@ -32,6 +35,10 @@ export async function measureReference(
     notes.push(`the cells that round the exact result once are of several classes, ${letters}: one of them is wrong`)
     return undefined
   }
+  if (await hasNaN(reference.cells[0], artifacts)) {
+    notes.push('the exact result has a NaN, whose bits no rounding says: no class is called the correctly rounded one')
+    return undefined
+  }
   const distances: Reference['distances'] = []
   const others = classes.filter(({ letter }) => letter !== reference.own.letter)
   for (const { letter, members } of others.slice(0, maxMeasured)) {
@@ -48,12 +55,24 @@ function computes({ cell, effective }: CellOutcome, { backend, knob, value }: Re
   return backendName(cell.condition.backend) === backend && effective[knob] === value
 }
 
+/** What was not kept is taken to have none: an order that adds up numbers seldom makes one. */
+async function hasNaN(outcome: CellOutcome | undefined, artifacts: Artifacts): Promise<boolean> {
+  const outputs = outputsOf(outcome)
+  const [first] = outputs
+  if (first === undefined) return false
+  const tensor = await createTensorReader(artifacts, outputs)(first)
+  return !('missing' in tensor) && isFloat(tensor.dtype) && decodeFloats(tensor).some(Number.isNaN)
+}
+
+function outputsOf(outcome: CellOutcome | undefined): readonly Output[] {
+  return outcome?.completed[0]?.execution.outputs ?? []
+}
+
 async function distanceFrom(
   a: CellOutcome | undefined,
   b: CellOutcome | undefined,
   artifacts: Artifacts,
 ): Promise<Omit<Reference['distances'][number], 'class'>> {
-  const outputsOf = (outcome: CellOutcome | undefined) => outcome?.completed[0]?.execution.outputs ?? []
   const [exact, other] = [outputsOf(a), outputsOf(b)]
   const [x, y] = [exact[0], other[0]]
   if (x === undefined || y === undefined) return { statistics: null, missing: 'it has no final tensor' }

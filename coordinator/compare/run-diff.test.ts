@@ -128,8 +128,43 @@ describe('diffReports', () => {
     expect(renderReportDiff(diff)).toContain('    y: f32[2, 2] against f32[4] (the same bytes)\n')
   })
 
+  it('does not call a fact unrecorded that varied between the executions', async () => {
+    const of = async (...seen: readonly (string | undefined)[]) => {
+      const run = createSyntheticRun([syntheticAgent('a')])
+      const executions = seen.map((core) => ({
+        checkpoints: [{ step: 0, name: 'y', tensor: f32([1], []), output: true }],
+        facts: (core === undefined ? {} : { 'lib.blas.core': core }) as Record<string, string>,
+      }))
+      run.add({ workload: 'w', backend: 'js', executions })
+      return assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
+    }
+    const steady = await of('Haswell', 'Haswell')
+    const diff = diffReports(steady, await of('Zen', 'Haswell'))
+    expect(diff.recordedOnlyIn).toEqual([[], []])
+    expect(diff.facts).toMatchObject([{ fact: 'lib.blas.core', values: ['Haswell', 'Haswell or Zen'] }])
+    // Recorded in some executions, and equal there.
+    const partly = diffReports(steady, await of(undefined, 'Haswell'))
+    expect([partly.facts, partly.recordedOnlyIn]).toEqual([[], [[], []]])
+    expect(diffReports(steady, await of(undefined, 'Zen')).facts).toMatchObject([{ values: ['Haswell', 'Zen'] }])
+  })
+
+  it('compares what completed of cells that are unsupported in part', async () => {
+    const of = async (value: number) => {
+      const run = createSyntheticRun([syntheticAgent('a')])
+      const completed = { checkpoints: [{ step: 0, name: 'y', tensor: f32([value], []), output: true }] }
+      const lacking = { outcome: { status: 'unsupported', reason: 'no kernel' } } as const
+      run.add({ workload: 'w', backend: 'js', executions: [completed, lacking] })
+      return assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet 0.1.0')
+    }
+    const diff = diffReports(await of(1), await of(2))
+    expect(diff).toMatchObject({ result: 'different', counts: { different: 1, unsupported: 0 } })
+    expect(diffExitCode(diff)).toBe(1)
+    expect(diffReports(await of(1), await of(1)).counts).toMatchObject({ equal: 1, unsupported: 0 })
+  })
+
   it('does not take two runs without a cell in common for equal', async () => {
     const diff = diffReports(await reportOf('a', { js: { value: 1 } }), await reportOf('a', { libm: { value: 1 } }))
     expect(diff.result).toBe('nothing compared')
+    expect(renderReportDiff(diff)).toContain('No two cells could be paired, so no facts were compared.\n')
   })
 })

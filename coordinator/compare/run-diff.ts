@@ -1,5 +1,5 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
-import type { Facts } from '../../shared/facts.ts'
+import { type Facts, isFactKey } from '../../shared/facts.ts'
 import { byName } from '../explain/fact-order.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
 import { arrayKey } from '../../shared/tensor.ts'
@@ -41,7 +41,7 @@ export interface CellPair {
   }[]
 }
 
-/** A fact that both sides have, with different values. */
+/** A fact that both sides have, with different values. A value that varied between executions is all that were seen. */
 export interface DifferingFact {
   readonly fact: string
   readonly values: readonly [string, string]
@@ -147,9 +147,21 @@ export function diffExitCode({ result }: ReportDiff): 0 | 1 | 3 {
   return result === 'identical' ? 0 : result === 'different' ? 1 : 3
 }
 
+/**
+ * The facts of each cell. One that varied between its executions has all values that were seen, such as `0 or 0-1`:
+ * without them it would read as if it had not been recorded.
+ */
 function factsByCell(report: Report): Map<string, Facts> {
   const agentFacts = agentFactsById(report.agents)
-  return new Map(report.cells.map((cell) => [cell.id, unitFacts(agentFacts.get(cell.agent) ?? {}, cell)]))
+  return new Map(
+    report.cells.map((cell) => {
+      const varied = Object.entries(cell.varying).flatMap(([fact, values]): [string, string][] => {
+        const seen = values.filter((value) => value !== '')
+        return seen.length > 0 && isFactKey(fact) ? [[fact, seen.join(' or ')]] : []
+      })
+      return [cell.id, { ...unitFacts(agentFacts.get(cell.agent) ?? {}, cell), ...Object.fromEntries(varied) }]
+    }),
+  )
 }
 
 function matchCells(a: Report, b: Report): { partners: [ReportCell, ReportCell][]; unmatched: [string[], string[]] } {
@@ -205,7 +217,7 @@ function comparePair(
     ...{ workload, workloadVersion, params, seed, condition: { backend, device, label, knobs } },
     cells: [a.id, b.id],
     agents,
-    result: a.status === 'unsupported' && b.status === 'unsupported' ? 'unsupported' : resultOf(left, right),
+    result: areUnsupported(a, b) ? 'unsupported' : resultOf(left, right),
     traces: [left, right],
     outputs: differingOutputs(a.outputs, b.outputs),
   }
@@ -227,6 +239,11 @@ function differingOutputs(a: ReportCell['outputs'], b: ReportCell['outputs']): C
       },
     ]
   })
+}
+
+/** Neither side has a result. A cell is called unsupported as well if only some of its executions were. */
+function areUnsupported(...cells: readonly ReportCell[]): boolean {
+  return cells.every(({ status, traces }) => status === 'unsupported' && traces.every((trace) => trace === null))
 }
 
 function resultOf(a: readonly string[], b: readonly string[]): PairResult {
@@ -260,11 +277,7 @@ export function renderReportDiff(diff: ReportDiff): string {
       .slice(0, shownPairs)
       .flatMap((pair) => [`  ${pair.result}: ${title(pair)}`, ...selfTexts(pair), ...pair.outputs.map(outputText)]),
     ...(notEqual.length > shownPairs ? [`  … and ${notEqual.length - shownPairs} more`] : []),
-    facts.length > 0
-      ? 'Facts that differ; that a fact differs does not show that it is the cause:'
-      : lone > 0
-        ? 'No fact that is recorded in both differs.'
-        : 'No recorded fact differs.',
+    factsHeading(pairs.length, facts.length, lone),
     ...shownList(facts, factText),
     ...recordedOnlyIn.flatMap((found, i) =>
       found.length > 0
@@ -276,6 +289,12 @@ export function renderReportDiff(diff: ReportDiff): string {
     ),
   ]
   return `${lines.map((line) => `${' '.repeat(line.length - line.trimStart().length)}${visibleLine(line)}`).join('\n')}\n`
+}
+
+function factsHeading(pairs: number, differing: number, lone: number): string {
+  if (pairs === 0) return 'No two cells could be paired, so no facts were compared.'
+  if (differing > 0) return 'Facts that differ; that a fact differs does not show that it is the cause:'
+  return lone > 0 ? 'No fact that is recorded in both differs.' : 'No recorded fact differs.'
 }
 
 function outputText({ name, types, digests, bits }: CellPair['outputs'][number]): string {

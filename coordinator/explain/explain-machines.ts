@@ -1,19 +1,28 @@
 import type { Facts } from '../../shared/facts.ts'
 import { letterOf } from '../compare/classes.ts'
+import type { Assignment } from './assignments.ts'
 import { type Chance, chanceOf, holm, noChance } from './chance.ts'
 import { listChance, type Rule, rulesOf } from './decision-list.ts'
 import { createExistence } from './existence.ts'
 import { type FactSearch, type FactSet, listSets, omittedTriples, searchFacts, type Unit } from './minimal-facts.ts'
+import { machinesThatLack } from './lacking.ts'
 import { type FactPartition, partitionBy } from './partition.ts'
-import { strangers, twinPairs } from './twins.ts'
-import { chanceLimit, classSizes, waysToPart } from './ways.ts'
+import { besides, strangers, twinPairs } from './twins.ts'
+import { canShowCause, chanceLimit, classSizes, waysToPart } from './ways.ts'
 
 /** Machines that computed the same things, and what each got. */
 export interface MachineRow {
   /** Any name; it comes back in the result. */
   readonly row: string
   readonly machines: readonly {
+    /** Unique in its row; classes and twins are made of ids. */
     readonly id: string
+    /** What texts call it; its id if left out. */
+    readonly name?: string
+    /** The same machine in all rows; its id if left out. */
+    readonly machine?: string
+    /** What texts call its class. If left out, letters are given in the order of the ids. */
+    readonly letter?: string
     readonly facts: Facts
     /** Equal text stands for equal bits under all conditions that all machines of the row completed. */
     readonly outcome: string
@@ -41,6 +50,8 @@ export type NotHeadlined =
   | { readonly reason: 'inseparable'; readonly fact: string; readonly others: readonly string[] }
   /** Fewer than two disjoint pairs of machines differ in this fact and in nothing else. */
   | { readonly reason: 'twins'; readonly fact: string; readonly pairs: number }
+  /** So many machines do not have this fact: whether it changed is not known. */
+  | { readonly reason: 'lacking'; readonly fact: string; readonly machines: number }
 
 /** A minimal set of facts that goes along with the classes of machines, and how strong a claim that is. */
 export interface ObservedSet extends FactSet, Chance {
@@ -52,6 +63,8 @@ export interface ObservedSet extends FactSet, Chance {
   readonly reasons: readonly NotHeadlined[]
   /** How many other facts go along as well: inseparable ones, and those of rival sets. */
   readonly alike: number
+  /** Facts of other minimal sets of the same size, each by its first name. */
+  readonly rivalFacts: readonly string[]
   /** For each fact, up to two disjoint pairs of machines that differ in it and in nothing else. */
   readonly twins: Readonly<Record<string, readonly (readonly [string, string])[]>>
 }
@@ -63,7 +76,7 @@ export interface MachineExplanation {
   readonly classes: readonly (readonly string[])[]
   /** What a perfect match could reach: one divided by the number of ways to part the machines into such classes. */
   readonly smallestChance: number
-  /** Distinct partitions of machines over all rows that have a figure: what the chances are corrected for. */
+  /** Distinct partitions of the machines over all rows that could show a cause: what the chances are corrected for. */
   readonly hypotheses: number
   readonly explanations: readonly ObservedSet[]
   readonly decisionList: ObservedList
@@ -99,8 +112,8 @@ interface TestedRow {
 export function explainMachines(rows: readonly MachineRow[], options: MachineOptions = {}): MachineExplanation[] {
   const keys = createKeys()
   const partitions = rows.map(keys.partition)
-  // Rows that part the machines alike, and whose machines have the same facts, have the same explanation.
-  const contents = rows.map((row, i) => JSON.stringify([partitions[i], keys.facts(row)]))
+  // Rows that part the machines alike, and whose machines have the same facts and names, have the same explanation.
+  const contents = rows.map((row) => JSON.stringify([keys.units(row), keys.facts(row)]))
   const share = 1 / Math.max(1, new Set(contents).size)
   const steps = share * (options.steps ?? defaultSteps)
   const listSteps = share * (options.listSteps ?? defaultListSteps)
@@ -116,12 +129,14 @@ export function explainMachines(rows: readonly MachineRow[], options: MachineOpt
     tested.set(content, testRow(search, steps, listSteps))
   })
 
-  // A hypothesis is a partition. If its rows differ in facts, the weakest of them speaks for it.
+  // A hypothesis is a partition that could show a cause, whatever was found: to count only those that were explained
+  // would be to choose by the outcome. If its rows differ in facts, the weakest of them speaks for it.
   const hypotheses = new Map<string, number>()
   rows.forEach((_, i) => {
-    const best = bestChance(tested.get(contents[i] as string) as TestedRow)
+    const row = tested.get(contents[i] as string) as TestedRow
     const partition = partitions[i] as string
-    if (best !== null) hypotheses.set(partition, Math.max(best, hypotheses.get(partition) ?? 0))
+    if (!canShowCause(waysToPart(classSizes(row.search.classes)))) return
+    hypotheses.set(partition, Math.max(bestChance(row), hypotheses.get(partition) ?? 0))
   })
   const corrections = holm([...hypotheses.values()])
   const correctionOf = new Map([...hypotheses.keys()].map((partition, h) => [partition, corrections[h]]))
@@ -131,11 +146,20 @@ export function explainMachines(rows: readonly MachineRow[], options: MachineOpt
   })
 }
 
-/** Machines with a letter for each outcome, by the first id that has it. */
+/** Machines with a letter for each outcome. */
 function lettered(machines: MachineRow['machines']): Unit[] {
-  const sorted = machines.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const sorted = byId(machines)
   const { blocks } = partitionBy(sorted.map(({ outcome }) => outcome))
-  return sorted.map(({ id, facts }, i) => ({ id, class: letterOf(blocks[i] as number), facts }))
+  return sorted.map(({ id, name, letter, facts }, i) => ({
+    id,
+    name,
+    class: letter ?? letterOf(blocks[i] as number),
+    facts,
+  }))
+}
+
+function byId(machines: MachineRow['machines']): MachineRow['machines'] {
+  return machines.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** Names what rows have in common, whatever the order of their machines. */
@@ -149,13 +173,19 @@ function createKeys() {
     numbers.set(text, number)
     return number
   }
-  const byId = ({ machines }: MachineRow) => machines.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const blocksOf = (machines: MachineRow['machines']) => [...partitionBy(machines.map(({ outcome }) => outcome)).blocks]
   return {
-    partition: (row: MachineRow) => {
-      const sorted = byId(row)
-      return JSON.stringify([sorted.map(({ id }) => id), [...partitionBy(sorted.map((one) => one.outcome)).blocks]])
+    /** How the row parts machines: these may have other ids in another row. */
+    partition: ({ machines }: MachineRow) => {
+      const keyOf = ({ id, machine = id }: MachineRow['machines'][number]) => machine
+      const sorted = machines.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+      return JSON.stringify([sorted.map(keyOf), blocksOf(sorted)])
     },
-    facts: (row: MachineRow) => byId(row).map(({ facts }) => numberOf(facts)),
+    units: ({ machines }: MachineRow) => {
+      const sorted = byId(machines)
+      return [sorted.map(({ id, name, letter }) => [id, name, letter]), blocksOf(sorted)]
+    },
+    facts: ({ machines }: MachineRow) => byId(machines).map(({ facts }) => numberOf(facts)),
   }
 }
 
@@ -170,17 +200,21 @@ function testRow(search: FactSearch, steps: number, listSteps: number): TestedRo
     }
     const work = { steps: 0 }
     const exists = createExistence(partitions, sizes, size, work, equal)
-    chances.set(size, chanceOf(sizes, exists, work, steps))
+    // A set that equals the classes is named before any finer one. So it is a hit for these, too, whatever its size:
+    // else a row would have two chances of its own, one to be equalled and one to be refined.
+    const equals = equal ? undefined : createExistence(partitions, sizes, limits.maxSize, work, true)
+    const holds = (assignment: Assignment) => exists(assignment) || (equals?.(assignment) ?? false)
+    chances.set(size, chanceOf(sizes, holds, work, steps))
   }
   const rules = rulesOf(search)
   const list = rules.length === 0 ? { chance: null, draws: 0 } : listChance(search, rules, { steps: 0 }, listSteps)
   return { search, chances, list: { rules, ...list } }
 }
 
-/** That of the smallest sets, which stands for the row. */
-function bestChance({ search, chances }: TestedRow): number | null {
+/** That of the smallest sets, which stands for the row; 1 if no set was found or no figure can be given. */
+function bestChance({ search, chances }: TestedRow): number {
   const [smallest] = search.found
-  return smallest ? (chances.get(smallest.length)?.chance ?? null) : null
+  return (smallest && chances.get(smallest.length)?.chance) ?? 1
 }
 
 function describeRow(
@@ -220,7 +254,7 @@ function judge(
   place: number,
   { noFigure }: Chance,
   adjusted: number | null,
-): Pick<ObservedSet, 'adjusted' | 'headlined' | 'reasons' | 'alike' | 'twins'> {
+): Omit<ObservedSet, keyof FactSet | keyof Chance> {
   const { units, classes, partitions, found } = search
   const set = found[place] as readonly number[]
   const reasons: NotHeadlined[] = []
@@ -233,21 +267,32 @@ function judge(
   for (const at of set) {
     const partition = partitions[at] as FactPartition
     const others = strangers(partition)
-    if (others.length > 1) reasons.push({ reason: 'inseparable', fact: partition.name, others })
+    if (others.length > 1) reasons.push({ reason: 'inseparable', fact: partition.name, others: besides(partition) })
     const pairs = twinPairs(partitions, classes, set, at)
     twins[partition.name] = pairs.map(([a, b]) => [idOf(units, a), idOf(units, b)])
     if (pairs.length < 2) reasons.push({ reason: 'twins', fact: partition.name, pairs: pairs.length })
+    const lacking = partition.lacking ? machinesThatLack(units, partition.name) : 0
+    if (lacking > 0) reasons.push({ reason: 'lacking', fact: partition.name, machines: lacking })
   }
-  return { adjusted, headlined: reasons.length === 0, reasons, alike: countAlike(search, set), twins }
+  const rivalFacts = rivalsOf(search, set)
+  const facts = [...set, ...rivalFacts]
+  const alike = facts.reduce((sum, at) => sum + 1 + (partitions[at] as FactPartition).inseparable.length, -set.length)
+  return {
+    adjusted,
+    headlined: reasons.length === 0,
+    reasons,
+    alike,
+    rivalFacts: rivalFacts.map((at) => (partitions[at] as FactPartition).name),
+    twins,
+  }
 }
 
 function idOf(units: readonly Unit[], unit: number): string {
   return (units[unit] as Unit).id
 }
 
-/** Facts besides those named that are in a minimal set of the same size, under any of their names. */
-function countAlike({ partitions, found }: FactSearch, set: readonly number[]): number {
+/** Places of the facts that other minimal sets of the same size are made of. */
+function rivalsOf({ found }: FactSearch, set: readonly number[]): number[] {
   const places = new Set(found.filter(({ length }) => length === set.length).flat())
-  const facts = [...places].reduce((sum, at) => sum + 1 + (partitions[at] as FactPartition).inseparable.length, 0)
-  return facts - set.length
+  return [...places].filter((at) => !set.includes(at)).sort((a, b) => a - b)
 }

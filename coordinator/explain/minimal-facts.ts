@@ -7,6 +7,8 @@ import { classSizes } from './ways.ts'
 /** What is explained: a cell, a machine, a row of somebody else's table. */
 export interface Unit {
   readonly id: string
+  /** What texts call it; its id if left out. */
+  readonly name?: string | undefined
   readonly class: string
   readonly facts: Facts
 }
@@ -196,5 +198,5 @@ function indistinct(units: readonly Unit[], partitions: readonly FactPartition[]
 }
 
 function nameOf(unit: Unit): string {
-  return `${unit.id} (class ${unit.class})`
+  return `${unit.name ?? unit.id} (class ${unit.class})`
 }

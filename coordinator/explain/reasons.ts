@@ -16,8 +16,16 @@ export function reasonText(reason: NotHeadlined): string {
       const more = reason.others.length - namedAtMost
       return `${reason.fact} changes together with ${named}${more > 0 ? ` and ${more} more` : ''}`
     }
-    case 'twins':
-      return `${reason.pairs === 0 ? 'no two machines' : 'only one pair of machines'} with different bits ${reason.pairs === 0 ? 'differ' : 'differs'} in ${reason.fact} and in nothing else`
+    case 'twins': {
+      const differ = `differ in ${reason.fact} and in no other fact outside its family`
+      return reason.pairs === 0
+        ? `no two machines with different bits ${differ}`
+        : `without using a machine twice, at most one pair can be formed of machines that have different bits and ${differ}`
+    }
+    case 'lacking': {
+      const who = reason.machines === 1 ? '1 machine has' : `${reason.machines} machines have`
+      return `${who} no ${reason.fact}, so whether it changed is not known`
+    }
   }
 }
 

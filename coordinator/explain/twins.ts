@@ -75,6 +75,14 @@ export function strangers(partition: FactPartition): string[] {
   return namesOf(partition).filter((name) => familyOf(name) !== family)
 }
 
+/** The same facts, as seen from the one that is named: it may itself be outside the family of most of them. */
+export function besides(partition: FactPartition): string[] {
+  const { name, inseparable } = partition
+  return strangers(partition).includes(name)
+    ? inseparable.filter((other) => familyOf(other) !== familyOf(name))
+    : strangers(partition)
+}
+
 function namesOf({ name, inseparable }: FactPartition): string[] {
   return [name, ...inseparable]
 }

@@ -40,3 +40,12 @@ function noFigureText(noFigure: Explanation['noFigure']): string {
       return 'no chance figure: the search would take too long'
   }
 }
+
+/** Facts that cannot be told from one, without its own setting as it was read back or asked for: that is the same thing. */
+export function otherThings(fact: string, inseparable: readonly string[]): string[] {
+  return inseparable.filter((other) => settingOf(other) === undefined || settingOf(other) !== settingOf(fact))
+}
+
+function settingOf(fact: string): string | undefined {
+  return fact.startsWith('knob.') ? fact.replace(/^(knob\.[^.]+)\.effective\./, '$1.') : undefined
+}

@@ -10,12 +10,12 @@ import { trialOf } from './trials.ts'
  * one that needs two changes at once, stays open. Silenced cells have no one result and take no part.
  *
  * @param cells of one workload, parameters and seed
- * @param claimed names of settings
+ * @param names of settings
  */
-export function accountsForAll(cells: readonly TrialCell[], claimed: ReadonlySet<string>, silence: Silence): boolean {
+export function accountsForAll(cells: readonly TrialCell[], names: ReadonlySet<string>, silence: Silence): boolean {
   const usable = cells.filter(({ id, traces }) => traces.length > 0 && silence.reason(id) === undefined)
   const traces = [...new Set(usable.map(traceOf))]
-  const settings = settingsOf(usable).filter(({ name }) => claimed.has(name))
+  const settings = settingsOf(usable).filter(({ name }) => names.has(name))
   const parent = new Map(traces.map((trace) => [trace, trace]))
   const rootOf = (trace: string): string => {
     let root = trace

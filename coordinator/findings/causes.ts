@@ -4,9 +4,10 @@ import { explainMachines, type MachineExplanation, type ObservedSet } from '../e
 import type { FactSet } from '../explain/minimal-facts.ts'
 import { reasonText } from '../explain/reasons.ts'
 import { agentFactsById, unitFacts } from '../explain/unit-facts.ts'
-import type { CauseFinding, Explanation, ReportCore } from '../report/format.ts'
+import { otherThings } from '../explain/words.ts'
+import type { CauseFinding, Comparison, Explanation, MachinesFinding, ReportCore } from '../report/format.ts'
 import { listed, percent, plural } from '../report/wording.ts'
-import { differingConditions, type MachineRow, machineRows } from './machine-rows.ts'
+import { differingConditions, machineConditions, type MachineRow, machineRows } from './machine-rows.ts'
 import { type MachineName, machinesOf } from './machine-names.ts'
 import type { Silence } from './silence.ts'
 
@@ -17,35 +18,48 @@ const namedAtMost = 6
  * Facts that go along with the bits: over machines, with a chance and its judgement; and over the cells of each row,
  * without either, since cells of one machine are no independent machines.
  *
- * @param accounted rows all of whose differences the tested settings account for
+ * @param accounted rows all of whose differences the tested settings account for, claimed or only seen
+ * @param judged    the rows of the machines finding: machines are called by the same letters everywhere
  * @param listSteps bounds the work for the chance of a list of rules, which no headline depends on
  */
 export function findCauses(
   core: ReportCore,
   silence: Silence,
   accounted: ReadonlySet<number>,
+  judged: MachinesFinding['rows'],
   listSteps?: number,
 ): CauseFinding[] {
-  return [...machineCauses(core, silence, listSteps), ...cellCauses(core, silence, accounted)]
+  return [...machineCauses(core, silence, judged, listSteps), ...cellCauses(core, silence, accounted)]
 }
 
-function machineCauses(core: ReportCore, silence: Silence, listSteps?: number): CauseFinding[] {
+function machineCauses(
+  core: ReportCore,
+  silence: Silence,
+  judged: MachinesFinding['rows'],
+  listSteps?: number,
+): CauseFinding[] {
   const machines = machinesOf(core)
-  const rows = machineRows(core, machines, silence).filter(({ vectors }) => new Set(vectors).size > 1)
+  const all = machineRows(machineConditions(core, machines, silence))
+  const rows = largestApart(
+    all.flatMap((row, i) => (new Set(row.vectors).size > 1 ? [{ ...row, letters: judged[i]?.letters ?? [] }] : [])),
+  )
   if (rows.length === 0) return []
   const factsOf = machineFacts(core, machines)
   const explained = explainMachines(
     rows.map((row) => ({
       row: String(row.comparison),
       machines: row.machines.map((machine, i) => ({
-        id: machines[machine]?.name ?? '',
+        id: placeId(machine),
+        name: machines[machine]?.name,
+        letter: row.letters[machine] ?? undefined,
         facts: factsOf(row, i),
         outcome: row.vectors[i] as string,
       })),
     })),
     { listSteps },
   )
-  const found = explained.flatMap(causesOfRow)
+  const nameById = new Map(machines.map(({ name }, place) => [placeId(place), name]))
+  const found = explained.flatMap((one) => causesOfRow(one, nameById))
   const merged = new Map<string, CauseFinding>()
   for (const cause of found) {
     const key = `${cause.of} ${cause.text}`
@@ -53,6 +67,29 @@ function machineCauses(core: ReportCore, silence: Silence, listSteps?: number): 
     merged.set(key, known ? { ...known, rows: [...known.rows, ...cause.rows] } : cause)
   }
   return [...merged.values()]
+}
+
+/**
+ * Of the rows of a comparison, those with the most machines that have no machine in common: such as its processors and
+ * its cards. Rows that share machines would be asked, and corrected for, several times.
+ */
+function largestApart<Row extends MachineRow>(rows: readonly Row[]): Row[] {
+  const taken = new Map<number, Set<number>>()
+  return rows.filter(({ comparison, machines }) => {
+    const known = taken.get(comparison) ?? new Set<number>()
+    if (machines.some((machine) => known.has(machine))) return false
+    for (const machine of machines) known.add(machine)
+    taken.set(comparison, known)
+    return true
+  })
+}
+
+/**
+ * A machine by its place in the order of names. Ids of agents are random: with them, figures that depend on the order of
+ * machines would be others in each lab.
+ */
+function placeId(place: number): string {
+  return String(place).padStart(7, '0')
 }
 
 /**
@@ -91,7 +128,7 @@ function machineFacts(core: ReportCore, machines: readonly MachineName[]): (row:
   }
 }
 
-function causesOfRow(explained: MachineExplanation): CauseFinding[] {
+function causesOfRow(explained: MachineExplanation, names: ReadonlyMap<string, string>): CauseFinding[] {
   const { row, machines, explanations, unexplained, decisionList } = explained
   const rows = [Number(row)]
   const best = explanations.find(({ headlined }) => headlined) ?? explanations[0]
@@ -104,7 +141,8 @@ function causesOfRow(explained: MachineExplanation): CauseFinding[] {
       headlined: best.headlined,
       chance: best.adjusted,
       reasons: best.reasons.map((reason) => reasonText(reason)),
-      text: setText(best, machines),
+      ...(best.rivalFacts.length === 0 ? {} : { rivals: [...best.rivalFacts] }),
+      text: setText(best, machines, names),
     })
   } else if (unexplained !== undefined) {
     const text = `over ${plural(machines, 'machine')}: unexplained: ${unexplained}`
@@ -135,14 +173,13 @@ function causesOfRow(explained: MachineExplanation): CauseFinding[] {
   return causes
 }
 
-function setText(set: ObservedSet, machines: number): string {
+function setText(set: ObservedSet, machines: number, names: ReadonlyMap<string, string>): string {
   const facts = factsText(set)
   const how = set.equal ? 'just as' : 'more finely than'
   if (set.headlined) {
-    const twins = Object.values(set.twins)
-      .flat()
-      .map(([a, b]) => `${a} and ${b}`)
-    return `${facts} groups the ${plural(machines, 'machine')} ${how} their bits do; chance does as well in ${percent(set.adjusted ?? 1)}; ${listed(twins.slice(0, 2))} differ in nothing else recorded`
+    const verb = set.facts.length === 1 ? 'groups' : 'together group'
+    const rivals = set.rivalFacts.length === 0 ? '' : `; ${rivalFactsText(set)}`
+    return `${facts} ${verb} the ${plural(machines, 'machine')} ${how} their bits do; chance does as well in ${percent(set.adjusted ?? 1)}; ${twinsText(set, machines, names)}${rivals}`
   }
   const others =
     set.alike === 0 ? 'no other fact does' : `${plural(set.alike, 'other fact')} ${set.alike === 1 ? 'does' : 'do'} so`
@@ -150,13 +187,38 @@ function setText(set: ObservedSet, machines: number): string {
   return `the bits go along with ${facts}${set.equal ? '' : ', which groups the machines more finely'}; ${others}; not named as the cause: ${why.join('; ')}`
 }
 
+/** The pairs of machines that show each fact. What the rule leaves out when it compares them is said as well. */
+function twinsText({ twins }: ObservedSet, machines: number, names: ReadonlyMap<string, string>): string {
+  const single = Object.keys(twins).length === 1
+  const said = Object.entries(twins).map(([fact, pairs]) => {
+    const each = pairs.map((pair) => `(${pair.map((id) => names.get(id) ?? id).join(', ')})`)
+    return `${single ? '' : `for ${fact}, `}${listed(each)}`
+  })
+  return `twins: ${said.join('; ')}; the two machines of a pair differ in no other fact outside its family, apart from facts with more than ${plural(Math.floor(machines / 2), 'value')}`
+}
+
+/** Facts that explain the machines as well. None of them is more likely the cause than those that are named. */
+function rivalFactsText({ rivalFacts, facts }: ObservedSet): string {
+  const more = rivalFacts.length > namedAtMost ? [`${rivalFacts.length - namedAtMost} more`] : []
+  const named = listed([...rivalFacts.slice(0, namedAtMost), ...more])
+  if (facts.length > 1) return `sets with ${named} explain the bits as well`
+  return `${named} ${rivalFacts.length === 1 ? 'explains' : 'explain'} the bits as well`
+}
+
 /** Over cells of one row: named, and never as the cause. */
 function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: ReadonlySet<number>): CauseFinding[] {
   return comparisons.flatMap((comparison, index): CauseFinding[] => {
-    // Where tested settings account for all differences, what was only observed says less than the test.
-    if (comparison.classes.length < 2 || accounted.has(index)) return []
-    const [best] = comparison.explanations
+    if (comparison.classes.length < 2) return []
+    const best = comparison.explanations.find((set) => !isEmptyClaim(set, comparison, silence))
+    if (best === undefined && comparison.explanations.length > 0) return []
     const finding = { of: 'cells' as const, rows: [index], headlined: false, chance: null }
+    if (accounted.has(index)) {
+      const beyond = best === undefined ? [] : beyondSettings(best)
+      if (beyond.length === 0) return []
+      const more = beyond.length > namedAtMost ? [`${beyond.length - namedAtMost} more`] : []
+      const text = `with the tested settings ${beyond.length === 1 ? 'goes' : 'go'} ${listed([...beyond.slice(0, namedAtMost), ...more])}; this alone shows no cause`
+      return [{ ...finding, facts: [beyond], reasons: ['cells of one machine are not independent'], text }]
+    }
     if (best !== undefined) {
       const silenced = comparison.classes.some((one) => one.cells.some((id) => silence.reason(id) !== undefined))
       const over = silenced ? 'over the cells whose conditions agree with themselves' : 'over the cells'
@@ -168,6 +230,26 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: Re
     const text = `over the cells: unexplained: ${comparison.unexplained}`
     return [{ ...finding, facts: [], reasons: [comparison.unexplained], text }]
   })
+}
+
+/**
+ * Where tested settings account for all differences, an observation of these settings says less than the test. Facts that
+ * go along with them, such as a floating-point mode, can be how a setting acts.
+ */
+function beyondSettings(set: FactSet): string[] {
+  const all = namesOf(set).flat()
+  // Another backend or version has other libraries: that is no news.
+  const software = all.some((fact) => fact === 'backend' || fact === 'backend.version')
+  return all.filter((fact) => (software ? fact.startsWith('fp.') : !fact.startsWith('knob.')))
+}
+
+/**
+ * That equal facts always gave equal bits says nothing if no two cells have equal facts: any facts that tell all cells
+ * apart would do.
+ */
+function isEmptyClaim({ equal, values }: Explanation, { classes }: Comparison, silence: Silence): boolean {
+  const cells = classes.flatMap((one) => one.cells).filter((id) => silence.reason(id) === undefined)
+  return !equal && Object.values(values).flat().length === cells.length
 }
 
 /** A class whose cells do not have a fact may differ for another reason, such as its backend. */
@@ -201,8 +283,9 @@ function namesOf({ facts, inseparable }: FactSet): string[][] {
 
 function factsText(set: FactSet): string {
   return listed(
-    namesOf(set).map(([fact, ...others]) => {
-      if (others.length === 0) return fact as string
+    namesOf(set).map(([fact = '', ...all]) => {
+      const others = otherThings(fact, all)
+      if (others.length === 0) return fact
       const more = others.length > namedAtMost ? [`${others.length - namedAtMost} more`] : []
       return `${fact} (cannot be told apart here from ${listed([...others.slice(0, namedAtMost), ...more])})`
     }),

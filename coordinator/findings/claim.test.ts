@@ -60,6 +60,18 @@ describe('a claim', () => {
     expect(createClaimRule(1).claims(trials([2, other]), 'A|B')).toBe(false)
   })
 
+  it('counts as many trials as the bound allows, and not the weaker ones', () => {
+    const rule = createClaimRule(1)
+    const [strong, weak, once] = [differ(4), differ(3), differ(1)]
+    // C(2, 1)·2·4⁻⁴ = 0.016 and (2·4⁻³)² = 0.001: both. With one execution a trial never counts.
+    expect(rule.counted([weak, strong], 'A|B')).toEqual([strong, weak])
+    expect(rule.counted([once, strong], 'A|B')).toEqual([strong])
+    expect(rule.counted([weak, stayed], 'A|B')).toEqual([])
+    // C(2, 1)·2·4⁻⁵ = 0.004, and (496·2·4⁻³)² is no bound.
+    const loose = differ(3, 496)
+    expect(rule.counted([loose, differ(5)], 'A|B')).toEqual([differ(5)])
+  })
+
   it('says how many executions it needs', () => {
     const rule = createClaimRule(1)
     expect(rule.needs(trials([1, differ(1)]), 'A|B')).toBe(3)

@@ -20,6 +20,11 @@ export interface ClaimRule {
    * @param trials all trials of one setting in one workload: also those whose bits stayed, and those that are silenced
    */
   claims(trials: readonly TrialOutcome[], partition: string): boolean
+  /**
+   * Those of the trials that may be claimed together: as many as the bound allows, those with the most executions first.
+   * None if this partition may not be claimed.
+   */
+  counted<Trial extends TrialOutcome>(trials: readonly Trial[], partition: string): Trial[]
   /** The least number of executions of each cell with which these trials are claimed, if nothing else changes. */
   needs(trials: readonly TrialOutcome[], partition: string): number
 }
@@ -51,36 +56,44 @@ const margin = 1e-9
 export function createClaimRule(pairs: number): ClaimRule {
   const needed = executionsNeeded(pairs)
   const limit = Math.log2(0.05 / Math.max(1, pairs)) - margin
+  const counted: ClaimRule['counted'] = (trials, partition) => {
+    const own = trials
+      .filter((trial) => trial.partition === partition && trial.executions >= needed)
+      .map((trial) => ({ trial, bound: logBound(trial, trial.executions) }))
+      .sort((a, b) => a.bound - b.bound)
+    const bounds = own.map(({ bound }) => bound)
+    const last = chances(trials.length, bounds).findLastIndex((chance) => chance <= limit)
+    return own.slice(0, last + 1).map(({ trial }) => trial)
+  }
   return {
     needed,
-    claims(trials, partition) {
-      const counting = trials.filter((trial) => trial.partition === partition && trial.executions >= needed)
-      const bounds = counting.map((trial) => logBound(trial, trial.executions))
-      return leastChance(trials.length, bounds) <= limit
-    },
+    claims: (trials, partition) => counted(trials, partition).length > 0,
+    counted,
     needs(trials, partition) {
       const own = trials.filter((trial) => trial.partition === partition)
       if (own.length === 0) throw new RangeError(`no trial shows the partition ${partition}`)
-      const chanceWith = (executions: number) =>
-        leastChance(
-          trials.length,
-          own.map((trial) => logBound(trial, executions)),
-        )
+      const enough = (executions: number) => {
+        const bounds = own.map((trial) => logBound(trial, executions)).sort((a, b) => a - b)
+        return chances(trials.length, bounds).some((chance) => chance <= limit)
+      }
       let executions = needed
-      while (chanceWith(executions) > limit) executions++
+      while (!enough(executions)) executions++
       return executions
     },
   }
 }
 
-/** The binary logarithm of the least C(n, g)·wᵍ, where w is the largest of the g smallest bounds; 0 without a bound. */
-function leastChance(n: number, bounds: readonly number[]): number {
-  let [least, choices] = [0, 0]
-  for (const [i, largest] of bounds.toSorted((a, b) => a - b).entries()) {
+/**
+ * The binary logarithms of C(n, g)·wᵍ for g = 1, 2, …, where w is the largest of the g smallest bounds.
+ *
+ * @param bounds ascending
+ */
+function chances(n: number, bounds: readonly number[]): number[] {
+  let choices = 0
+  return bounds.map((largest, i) => {
     choices += Math.log2((n - i) / (i + 1))
-    least = Math.min(least, choices + (i + 1) * largest)
-  }
-  return least
+    return choices + (i + 1) * largest
+  })
 }
 
 /** The binary logarithm of looks·2·4⁻ᵏ; 0 if that is no bound. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type GeneratedRun, generatedRun, makeRun } from '../../test/generated-run.ts'
+import { expectedRun, type GeneratedRun, generatedRun, makeRun } from '../../test/generated-run.ts'
 import { compareRun } from '../compare/compare-run.ts'
 import { assembleReport } from '../report/assemble.ts'
 import { renderCsv } from '../report/csv.ts'
-import type { Report, ReportCell } from '../report/format.ts'
+import type { Report, ReportCell, Verdict } from '../report/format.ts'
 import { renderHtml } from '../report/html/index.tsx'
 import { renderMarkdown } from '../report/markdown.ts'
 import { buildMatrix, foldRows } from '../report/matrix.ts'
@@ -19,9 +19,25 @@ async function reportOf(plan: GeneratedRun): Promise<Report> {
 }
 
 interface Row {
+  readonly workload: string
   /** Traces of each cell that completed an execution. */
   readonly completed: Map<string, Set<string>>
+  /** Of those that agree with themselves, and whose condition does so wherever it is evidence for them. */
+  readonly evident: Set<string>
   readonly gap: boolean
+  /** Executions of each cell that agrees with itself. */
+  readonly repeated: number[]
+}
+
+/** Whether a cell's condition disagrees with itself in its workload: on its agent, or on two others. */
+function isSilenced(cell: ReportCell, cells: readonly ReportCell[]): boolean {
+  const keyOf = ({ workload, condition: { backend, knobs } }: ReportCell) => JSON.stringify([workload, backend, knobs])
+  const agents = new Set(
+    cells
+      .filter((other) => keyOf(other) === keyOf(cell) && new Set(other.traces.filter((one) => one !== null)).size > 1)
+      .map(({ agent }) => agent),
+  )
+  return agents.has(cell.agent) || agents.size > 1
 }
 
 /** By workload and seed, from the cells alone. */
@@ -29,14 +45,17 @@ function rowsOf({ cells, run }: Report): Row[] {
   const request = ({ workload, seed, condition: { backend, knobs } }: ReportCell) =>
     JSON.stringify([workload, seed, backend, knobs])
   const completedSomewhere = new Set(cells.filter(({ traces }) => traces.some((trace) => trace !== null)).map(request))
-  const rows = new Map<string, { completed: Map<string, Set<string>>; gap: boolean }>()
+  const rows = new Map<string, { -readonly [Key in keyof Row]: Row[Key] }>()
   for (const cell of cells) {
     const { id, workload, seed, traces, status, condition } = cell
-    const row = rows.get(`${workload} ${seed}`) ?? { completed: new Map<string, Set<string>>(), gap: false }
+    const fresh: Row = { workload, completed: new Map(), evident: new Set(), gap: false, repeated: [] }
+    const row = rows.get(`${workload} ${seed}`) ?? { ...fresh }
     rows.set(`${workload} ${seed}`, row)
     const found = traces.filter((trace) => trace !== null)
     if (found.length > 0) row.completed.set(id, new Set(found))
-    const unsupported = status === 'unsupported'
+    if (new Set(found).size === 1) row.repeated.push(found.length)
+    if (new Set(found).size === 1 && !isSilenced(cell, cells)) row.evident.add(found[0] as string)
+    const unsupported = status === 'unsupported' && found.length === 0
     // No agent of these has blis; what another agent completes is not impossible, but absent here.
     const absent = unsupported && (condition.backend === 'blis' || completedSomewhere.has(request(cell)))
     if (absent && run.absent !== 'allow') row.gap = true
@@ -50,6 +69,25 @@ const differs = ({ completed }: Row) =>
 const unstable = ({ completed }: Row) => [...completed.values()].some(({ size }) => size > 1)
 const compared = ({ completed }: Row) => completed.size > 1
 
+/** What a run's verdict is to be. The plan expects something of workload `w0` only. */
+function verdictOf(rows: readonly Row[], { expect: expectation, state }: GeneratedRun): Verdict {
+  const expectedOf = ({ workload }: Row) => (workload === 'w0' ? expectation : undefined)
+  const judged = rows.map((row): Verdict => {
+    if (expectedOf(row) === 'nondeterministic') {
+      return row.evident.size > 1 ? 'divergent' : row.gap ? 'incomplete' : 'identical'
+    }
+    return unstable(row) ? 'nondeterministic' : differs(row) ? 'divergent' : row.gap ? 'incomplete' : 'identical'
+  })
+  const unmet = rows.some((row) => {
+    const repeats = !unstable(row) && row.repeated.length > 0 && Math.min(...row.repeated) > 1
+    return expectedOf(row) === 'repeatable' ? !repeats : expectedOf(row) === 'nondeterministic' && !unstable(row)
+  })
+  if (judged.includes('nondeterministic')) return 'nondeterministic'
+  if (judged.includes('divergent')) return 'divergent'
+  if (!rows.some(compared)) return 'nothing compared'
+  return judged.includes('incomplete') || unmet || state !== 'done' ? 'incomplete' : 'identical'
+}
+
 function csvRows(report: Report): Record<string, string>[] {
   const [head = '', ...lines] = renderCsv(report)
     .split('\r\n')
@@ -60,9 +98,9 @@ function csvRows(report: Report): Record<string, string>[] {
   return lines.map((line) => Object.fromEntries(split(line).map((text, i) => [names[i] ?? '', text])))
 }
 
-async function forAll(check: (report: Report, plan: GeneratedRun) => void, numRuns = 60) {
+async function forAll(check: (report: Report, plan: GeneratedRun) => void, numRuns = 60, runs = generatedRun) {
   await fc.assert(
-    fc.asyncProperty(generatedRun, async (plan) => check(await reportOf(plan), plan)),
+    fc.asyncProperty(runs, async (plan) => check(await reportOf(plan), plan)),
     { numRuns },
   )
 }
@@ -85,22 +123,21 @@ describe('over generated runs', () => {
   })
 
   it('judges as its rows do, and ends with the code of its verdict', async () => {
-    await forAll((report, plan) => {
-      const rows = rowsOf(report)
-      const { verdict, exitCode } = report.findings
-      expect(report.verdict).toBe(verdict)
-      expect(report.sentence).toBe(report.findings.sentence)
-      expect(exitCode).toBe(
-        { identical: 0, incomplete: 3, 'nothing compared': 3, divergent: 1, nondeterministic: 1 }[verdict],
+    for (const runs of [generatedRun, expectedRun]) {
+      await forAll(
+        (report, plan) => {
+          const { verdict, exitCode } = report.findings
+          expect(report.verdict).toBe(verdict)
+          expect(report.sentence).toBe(report.findings.sentence)
+          expect(exitCode).toBe(
+            { identical: 0, incomplete: 3, 'nothing compared': 3, divergent: 1, nondeterministic: 1 }[verdict],
+          )
+          expect(verdict).toBe(verdictOf(rowsOf(report), plan))
+        },
+        60,
+        runs,
       )
-      if (verdict === 'identical') {
-        expect(rows.some(compared)).toBe(true)
-        expect(rows.some((row) => row.gap || differs(row))).toBe(false)
-      }
-      if (!rows.some(compared) && !rows.some(unstable)) expect(verdict).toBe('nothing compared')
-      if (rows.some(differs)) expect(exitCode).toBe(1)
-      if (rows.some(unstable) && plan.expect === undefined) expect(verdict).toBe('nondeterministic')
-    })
+    }
   })
 
   it('says in its first sentence what its verdict is', async () => {
@@ -110,9 +147,52 @@ describe('over generated runs', () => {
       else expect(sentence).not.toMatch(/^Nothing was compared/)
       const all = /^(?:All |1 (?:compared )?workload is identical)/.test(sentence)
       expect(all).toBe(counts.rows.compared > 0 && counts.rows.identical === counts.rows.compared)
-      if (verdict === 'divergent') expect(sentence).toMatch(/\d differs?:|computed on different inputs/)
-      if (verdict === 'nondeterministic') expect(sentence).toMatch(/from run to run/)
-      if (verdict === 'incomplete') expect(sentence).toMatch(/incomplete|not compared|identical/)
+      if (verdict === 'divergent') expect(sentence).toMatch(/\d differs?:|differs? only under/)
+      if (verdict === 'nondeterministic') expect(sentence).toMatch(/differs? from run to run:/)
+      if (verdict === 'incomplete') expect(sentence).toMatch(/incomplete:|not as expected:|the run was cancelled$/)
+      if (verdict === 'identical') {
+        expect(sentence).not.toMatch(
+          /incomplete|not as|the run|not identical|None|differ(?!s? from run to run as expected:)/,
+        )
+      }
+    }, 120)
+  })
+
+  it('claims of a seed only what its own cells show', async () => {
+    await forAll((report) => {
+      const traces = new Map(report.cells.map((cell) => [cell.id, new Set(cell.traces.filter((one) => one !== null))]))
+      for (const { rows, followedIn, outcome, strength, executions, needs } of report.findings.settings) {
+        const { claimed, seen } = followedIn
+        expect(claimed.length + seen.length > 0).toBe(outcome === 'followed')
+        expect(claimed.length > 0).toBe(outcome === 'followed' && strength === 'claimed')
+        expect(strength === undefined).toBe(outcome === 'not tested')
+        if (claimed.length > 0) expect(executions).toBeGreaterThanOrEqual(needs)
+        for (const index of [...claimed, ...seen]) {
+          expect(rows).toContain(index)
+          const distinct = report.comparisons[index]?.compared.flatMap((id) => [...(traces.get(id) ?? [])])
+          expect(new Set(distinct).size).toBeGreaterThan(1)
+        }
+        expect(claimed.filter((index) => seen.includes(index))).toEqual([])
+      }
+    })
+  })
+
+  it('gives each notice to all its cells in CSV, and calls inapplicable only what gave nothing anywhere', async () => {
+    await forAll((report) => {
+      const rows = csvRows(report)
+      for (const { kind, heading, text, subject, cells } of report.findings.notices) {
+        const having = rows.filter(({ notices = '' }) => notices.split(' | ').includes(`${heading}: ${text}`))
+        // Notices of one text may have several subjects.
+        const alike = report.findings.notices.filter((other) => other.kind === kind && other.text === text)
+        expect([subject, having.length]).toEqual([subject, alike.reduce((sum, other) => sum + other.cells, 0)])
+        expect(cells).toBeLessThanOrEqual(having.length)
+        if (kind === 'inapplicable' || kind === 'absent') {
+          expect(having.every((row) => row.completed === '0' && row.lack === kind)).toBe(true)
+        }
+      }
+      const lacking = report.findings.notices.filter(({ kind }) => kind === 'inapplicable')
+      const { inapplicable } = report.findings.counts.cells
+      expect(lacking.reduce((sum, { cells }) => sum + cells, 0)).toBe(inapplicable)
     })
   })
 

@@ -1,11 +1,11 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Counts, ReportCell, ReportCore, Verdict } from '../report/format.ts'
-import { machineOf } from './machine-names.ts'
+import { deviceKind, machineOf } from './machine-names.ts'
 import { hasGaps } from './verdict.ts'
 
 /** Conditions as the plan asks for them: two machines can have the same. Cards of one kind are alike. */
 export function conditionKey({ condition: { backend, device, knobs } }: ReportCell): string {
-  return canonicalJson([backend, device.startsWith('gpu') ? 'gpu' : device, knobs])
+  return canonicalJson([backend, deviceKind(device), knobs])
 }
 
 /** What was compared. A cell counts as compared if it completed and another cell of its row did, too. */

@@ -1,8 +1,9 @@
 import { otherOutcomesBelow } from '../compare/self.ts'
-import type { Findings, ReportCell, ReportCore, RowFinding } from '../report/format.ts'
+import type { Findings, ReportCore, RowFinding } from '../report/format.ts'
 import { comparisonTitle, percent, plural } from '../report/wording.ts'
 import { findCauses } from './causes.ts'
 import { countCells } from './counts.ts'
+import { executionsOf } from './executions.ts'
 import { findKnobs } from './knobs.ts'
 import { findMachines } from './machines.ts'
 import { findNotices } from './notices.ts'
@@ -23,13 +24,13 @@ export interface FindingsOptions {
  */
 export function computeFindings(core: ReportCore, { listSteps }: FindingsOptions = {}): Findings {
   const counts = countCells(core)
-  const verdict = runVerdict(core)
   const rows = findRows(core)
-  const { settings, accounted, silence, rule, statements } = findSettings(core)
+  const { settings, accounted, accountedIfSeen, silence, rule, statements } = findSettings(core)
+  const verdict = runVerdict(core, silence)
   const knobs = findKnobs(core, statements)
   const variables = findVariables(core)
   const machines = findMachines(core, silence, rule)
-  const causes = findCauses(core, silence, accounted, listSteps)
+  const causes = findCauses(core, silence, accountedIfSeen, machines.rows, listSteps)
   return {
     sentence: verdictSentence(core, { counts, rows, settings, causes, accounted, silence }),
     verdict,
@@ -93,21 +94,23 @@ function findAgreement({ comparisons, cells }: ReportCore): Findings['agreement'
   if (counts.length === 0) return null
   const least = counts.reduce((a, b) => Math.min(a, b), Infinity)
   const most = counts.reduce((a, b) => Math.max(a, b), 0)
-  return { least, most, text: agreementText(least, most) }
+  const again = counts.filter((count) => count > 1).reduce((a, b) => Math.min(a, b), Infinity)
+  return { least, most, text: agreementText(least, again, most) }
 }
 
-/** What agreement shows, and what it does not, of cells that ran at least `least` and at most `most` times. */
-function agreementText(least: number, most: number): string {
+/**
+ * What agreement shows, and what it does not, of cells that ran at least `least` and at most `most` times.
+ *
+ * @param again the least number of executions of a cell that ran more than once
+ */
+function agreementText(least: number, again: number, most: number): string {
   const rarer = (executions: number) => percent(otherOutcomesBelow(executions) as number)
   if (most < 2) return 'Each cell ran once: this shows nothing about whether it agrees with itself.'
-  const bound = `With 95 % confidence, all other outcomes of a cell together are rarer than`
-  if (least < 2) {
-    return `Some cells ran once: this shows nothing about whether they agree with themselves. Others ran ${most} times. ${bound} ${rarer(most)} there.`
-  }
-  const first = `In each class, all executions of a cell are equal: ${least === most ? `${least} of each` : `${least} to ${most} of each`}.`
-  return `${first} ${bound} ${rarer(least)}${least === most ? '' : `, and than ${rarer(most)} if it ran ${most} times`}.`
-}
-
-function executionsOf({ traces }: ReportCell): number {
-  return traces.filter((trace) => trace !== null).length
+  const each = again === most ? `${most} of each` : `${again} to ${most} of each`
+  const first =
+    least < 2
+      ? `Some cells ran once: this shows nothing about whether they agree with themselves. Of the others, all executions of a cell are equal: ${each}.`
+      : `In each class, all executions of a cell are equal: ${each}.`
+  const bound = `With 95 % confidence, all other outcomes of ${least < 2 ? 'such a cell' : 'a cell'} together are rarer than`
+  return `${first} ${bound} ${rarer(again)}${again === most ? '' : `, and than ${rarer(most)} if it ran ${most} times`}.`
 }

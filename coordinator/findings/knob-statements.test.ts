@@ -37,7 +37,7 @@ function blas({ asked, inForce = asked ?? 'Haswell', threads = '1', trace, state
 const leftOut = blas({ trace: 'A' })
 const noEffect = (sketches: readonly CellSketch[]) => {
   const [statement] = state(sketches)
-  return statement?.bits === 'did not follow' ? statement.noEffect : undefined
+  return statement?.bits === 'did not follow' ? statement.noEffect.map(({ asked }) => asked) : undefined
 }
 
 describe('a value has no effect', () => {
@@ -69,11 +69,34 @@ describe('a value has no effect', () => {
       ],
     ],
     [
+      'it is replaced on one agent, and in force on another that has nothing to compare it with',
+      [
+        ...[leftOut, blas({ asked: 'NEOVERSEN1', inForce: 'Haswell', trace: 'A' })],
+        blas({ asked: 'NEOVERSEN1', trace: 'A', more: { agent: 'b' } }),
+      ],
+    ],
+    [
+      'the cell that leaves it out disagrees with itself on an agent where it is in force',
+      [
+        ...[leftOut, blas({ asked: 'NEOVERSEN1', inForce: 'Haswell', trace: 'A' })],
+        blas({ trace: 'A', more: { agent: 'b', traces: ['A', 'C'] } }),
+        blas({ asked: 'NEOVERSEN1', trace: 'B', more: { agent: 'b' } }),
+      ],
+    ],
+    [
       'the cell that leaves it out is on another agent',
       [blas({ trace: 'A', more: { agent: 'b' } }), blas({ asked: 'Haswell', trace: 'A' })],
     ],
   ])('only: not if %s', (_, cells) => {
     expect(noEffect(cells)).toEqual([])
+  })
+
+  it('in each of its states, if each was compared', () => {
+    const on = (agent: string, inForce: string) => [
+      blas({ inForce, trace: 'A', more: { agent } }),
+      blas({ asked: 'NEOVERSEN1', inForce, trace: 'A', more: { agent } }),
+    ]
+    expect(noEffect([...on('a', 'Haswell'), ...on('b', 'Zen')])).toEqual(['NEOVERSEN1', 'NEOVERSEN1'])
   })
 
   it('in no workload, if another value changes the bits in one', () => {
@@ -204,8 +227,9 @@ it('never says "no effect" of a knob that the bits followed, and only says it of
             expect(statement).not.toHaveProperty('noEffect')
             continue
           }
-          for (const asked of statement.noEffect) {
+          for (const { asked, againstLeftOut: counted } of statement.noEffect) {
             said++
+            expect(counted.pairs).toBeGreaterThan(0)
             for (const [cell, other] of againstLeftOut(cells, statement.knob.slice('js.'.length), asked, silence)) {
               expect(other.traces[0]).toBe(cell.traces[0])
               expect(other.effective).toEqual(cell.effective)

@@ -23,8 +23,8 @@ export type KnobStatement = {
     }
   | {
       readonly bits: 'did not follow'
-      /** Values that do the same as leaving the knob out. */
-      readonly noEffect: readonly KnobValue[]
+      /** Of the values, those that do the same as leaving the knob out. */
+      readonly noEffect: readonly ValueStatement[]
     }
 )
 
@@ -50,7 +50,8 @@ export interface ValueStatement {
 /**
  * Says what became of each knob that a plan sets (DESIGN §6.5). A value has no effect only against the cell that leaves
  * the knob out: with equal bits in at least two executions of each, equal effective settings that include this knob, and
- * no pair of cells that says otherwise.
+ * no pair of cells that says otherwise. If one value has several states, such as in force on one machine and replaced on
+ * another, each of them must have been compared.
  *
  * @param cells of the whole plan
  * @param silence of the same cells
@@ -143,13 +144,12 @@ function sameSettings(cell: TrialCell, other: TrialCell, name: string): boolean 
   return Object.hasOwn(other.effective, name) && canonicalJson(cell.effective) === canonicalJson(other.effective)
 }
 
-function withoutEffect(values: readonly ValueStatement[]): KnobValue[] {
-  return [...groupBy(values, ({ asked }) => canonicalJson(asked)).values()].flatMap((own) => {
-    const says = own.every(
+function withoutEffect(values: readonly ValueStatement[]): ValueStatement[] {
+  return [...groupBy(values, ({ asked }) => canonicalJson(asked)).values()].flatMap((states) => {
+    const says = states.every(
       ({ state, againstLeftOut: { pairs, equal, sameSettings: same } }) =>
-        state !== 'unknown' && equal === pairs && same === pairs,
+        state !== 'unknown' && pairs > 0 && equal === pairs && same === pairs,
     )
-    const compared = own.some(({ againstLeftOut }) => againstLeftOut.pairs > 0)
-    return says && compared ? own.slice(0, 1).map(({ asked }) => asked) : []
+    return says ? states : []
   })
 }

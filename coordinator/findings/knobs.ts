@@ -15,7 +15,7 @@ export function findKnobs(core: ReportCore, statements: readonly KnobStatement[]
     const bare = knob.slice(knob.indexOf('.') + 1)
     const noEffect = statement.bits === 'followed' ? [] : statement.noEffect
     return values.flatMap((value): KnobFinding[] => {
-      const state = noEffect.includes(value.asked) ? 'no effect' : value.state
+      const state = noEffect.includes(value) ? 'no effect' : value.state
       if (state === 'in force') return []
       const why = value.cells.map((id) => reasons.get(`${id} ${bare}`)).find((text) => text !== undefined)
       const text = `${knob}=${String(value.asked)}${stateText(value, state)}${why === undefined ? '' : ` (${why})`}`

@@ -1,13 +1,27 @@
+import { groupBy } from '../../shared/group-by.ts'
 import type { Comparison, ReportCell, ReportCore } from '../report/format.ts'
 import { conditionKey } from './counts.ts'
 import { type MachineName, machineOf } from './machine-names.ts'
 import type { Silence } from './silence.ts'
 
-/** One row as machines see it: for each condition that all of them completed, each machine's cell and class. */
+/** One requested condition of a comparison, and the machines that completed it. */
+export interface MachineCondition {
+  readonly key: string
+  /** How many machines completed it. */
+  readonly ran: number
+  /** Places of those whose cells may serve as evidence, ascending, each with its cell and its class. */
+  readonly usable: ReadonlyMap<number, { readonly cell: ReportCell; readonly letter: string }>
+}
+
+/**
+ * Machines of a comparison, and the conditions that just these completed: each has a cell in each condition. A comparison
+ * has several such rows if machines completed different conditions. So no difference is lost because one more machine
+ * lacks that condition, and processors and cards stand apart.
+ */
 export interface MachineRow {
   /** Place in `comparisons`. */
   readonly comparison: number
-  /** Places in the list of machines, ascending. */
+  /** Places in the list of machines, ascending: two or more. */
   readonly machines: readonly number[]
   /** By condition: a cell for each of `machines`. */
   readonly conditions: readonly { readonly key: string; readonly cells: readonly ReportCell[] }[]
@@ -15,60 +29,64 @@ export interface MachineRow {
   readonly vectors: readonly string[]
 }
 
-/**
- * Rows in which two or more machines completed the same requested condition. A condition in which one of them disagreed
- * with itself is left out, since it has no one class there. If no condition was completed by all, the row is that of the
- * condition that most machines completed.
- */
-export function machineRows(core: ReportCore, machines: readonly MachineName[], silence: Silence): MachineRow[] {
+/** For each comparison, the conditions that two or more machines completed. */
+export function machineConditions(
+  core: ReportCore,
+  machines: readonly MachineName[],
+  silence: Silence,
+): MachineCondition[][] {
   const place = new Map(machines.map(({ id }, i) => [id, i]))
   const cells = new Map(core.cells.map((cell) => [cell.id, cell]))
-  return core.comparisons.flatMap((comparison, index): MachineRow[] => {
-    const found = completedByCondition(comparison, cells, place, silence)
-    const shared = sharedConditions(found)
-    if (shared.machines.length < 2) return []
-    const vectors = shared.machines.map((machine) =>
-      shared.keys.map((key) => found.get(key)?.get(machine)?.letter).join(' '),
-    )
-    const conditions = shared.keys.map((key) => ({
-      key,
-      cells: shared.machines.map((machine) => found.get(key)?.get(machine)?.cell as ReportCell),
-    }))
-    return [{ comparison: index, machines: shared.machines, conditions, vectors }]
+  return core.comparisons.map((comparison) => {
+    const found = completedCells(comparison, cells).flatMap((one) => {
+      const machine = place.get(machineOf(one.cell))
+      return machine === undefined ? [] : [{ ...one, machine, key: conditionKey(one.cell) }]
+    })
+    return [...groupBy(found, ({ key }) => key)].flatMap(([key, own]): MachineCondition[] => {
+      const usable = own
+        .filter(({ cell, letter }) => letter !== undefined && silence.reason(cell.id) === undefined)
+        .sort((a, b) => a.machine - b.machine)
+        .map(({ machine, cell, letter = '' }) => [machine, { cell, letter }] as const)
+      return own.length < 2 ? [] : [{ key, ran: own.length, usable: new Map(usable) }]
+    })
   })
 }
 
-type Completed = Map<string, Map<number, { cell: ReportCell; letter: string }>>
-
-function completedByCondition(
-  { classes }: Comparison,
+/** Cells with a completed execution; those that disagree with themselves have no letter. */
+function completedCells(
+  { classes, nondeterministic }: Comparison,
   cells: ReadonlyMap<string, ReportCell>,
-  place: ReadonlyMap<string, number>,
-  silence: Silence,
-): Completed {
-  const found: Completed = new Map()
-  for (const { letter, cells: ids } of classes) {
-    for (const id of ids) {
-      const cell = cells.get(id)
-      const machine = cell && place.get(machineOf(cell))
-      if (cell === undefined || machine === undefined || silence.reason(id) !== undefined) continue
-      const key = conditionKey(cell)
-      const own = found.get(key) ?? new Map<number, { cell: ReportCell; letter: string }>()
-      found.set(key, own.set(machine, { cell, letter }))
-    }
-  }
-  return found
+): { cell: ReportCell; letter: string | undefined }[] {
+  const ids = [
+    ...classes.flatMap(({ letter, cells: own }) => own.map((id) => ({ id, letter }))),
+    ...nondeterministic.map(({ cell }) => ({ id: cell, letter: undefined })),
+  ]
+  return ids.flatMap(({ id, letter }) => {
+    const cell = cells.get(id)
+    return cell === undefined ? [] : [{ cell, letter }]
+  })
 }
 
-function sharedConditions(found: Completed): { machines: number[]; keys: string[] } {
-  const several = [...found].filter(([, machines]) => machines.size > 1)
-  const all = [...new Set(several.flatMap(([, machines]) => [...machines.keys()]))].sort((a, b) => a - b)
-  const keys = several.filter(([, machines]) => machines.size === all.length).map(([key]) => key)
-  if (keys.length > 0) return { machines: all, keys }
-  const [most] = several.toSorted(([, a], [, b]) => b.size - a.size)
-  return most === undefined
-    ? { machines: [], keys: [] }
-    : { machines: [...most[1].keys()].sort((a, b) => a - b), keys: [most[0]] }
+/** The rows in which machines are compared, for each comparison the one with the most machines first. */
+export function machineRows(conditions: readonly (readonly MachineCondition[])[]): MachineRow[] {
+  return conditions.flatMap((own, comparison) => {
+    const shared = own.filter(({ usable }) => usable.size > 1)
+    return [...groupBy(shared, ({ usable }) => [...usable.keys()].join(' ')).values()]
+      .map((alike) => machineRow(comparison, alike))
+      .sort((a, b) => b.machines.length - a.machines.length)
+  })
+}
+
+/** @param conditions of the same machines */
+function machineRow(comparison: number, conditions: readonly MachineCondition[]): MachineRow {
+  const machines = [...(conditions[0]?.usable.keys() ?? [])]
+  const found = conditions.map(({ key, usable }) => ({ key, own: [...usable.values()] }))
+  return {
+    comparison,
+    machines,
+    conditions: found.map(({ key, own }) => ({ key, cells: own.map(({ cell }) => cell) })),
+    vectors: machines.map((_, i) => found.map(({ own }) => own[i]?.letter).join(' ')),
+  }
 }
 
 /** The conditions under which the machines of a row do not all have the same bits. */

@@ -1,8 +1,19 @@
-import type { CauseFinding, Comparison, Counts, ReportCore, RowFinding, SettingFinding } from '../report/format.ts'
-import { grouped, listed, paramsText, plural } from '../report/wording.ts'
-import type { Silence } from './silence.ts'
+import { groupBy } from '../../shared/group-by.ts'
+import type {
+  CauseFinding,
+  Comparison,
+  Counts,
+  ReportCore,
+  RowFinding,
+  SettingFinding,
+  ReportCell,
+} from '../report/format.ts'
+import { grouped, listed, plural } from '../report/wording.ts'
 import { conditionKey } from './counts.ts'
-import { hasGaps } from './verdict.ts'
+import { machineOf } from './machine-names.ts'
+import { shortNames } from './short-names.ts'
+import type { Silence } from './silence.ts'
+import { evidentClasses, hasGaps, isAsExpected, isOver } from './verdict.ts'
 
 const namedAtMost = 4
 /** Commas stand between workloads. */
@@ -25,97 +36,136 @@ interface Claims {
 export function verdictSentence(core: ReportCore, claims: Claims): string {
   const { rows, counts } = claims
   if (rows.length === 0) return 'Nothing was compared: the plan has no cells'
-  const at = (i: number) => core.comparisons[i] as Comparison
-  const having = (holds: (comparison: Comparison, row: RowFinding) => boolean) =>
-    rows.flatMap((row, i) => (holds(at(i), row) ? [i] : []))
+  const kinds = sortRows(core, claims)
   const name = shortNames(core.comparisons)
-  // Classes of cells that are no evidence show no more than that the row differs from run to run.
-  const evident = ({ classes, nondeterministic }: Comparison) =>
-    nondeterministic.length === 0 ||
-    classes.filter((one) => one.cells.some((id) => claims.silence.reason(id) === undefined)).length > 1
-  const differ = having((row) => row.classes.length > 1 && row.inputsEqual !== false && evident(row))
-  const inputs = having(({ classes, inputsEqual }) => classes.length > 1 && inputsEqual === false)
-  const expected = having(({ nondeterministic }, row) => nondeterministic.length > 0 && asExpected(row))
-  const unstable = having(({ nondeterministic }, row) => nondeterministic.length > 0 && !asExpected(row))
-  const incomplete = having((comparison) => hasGaps(comparison, core.run))
-  const alone = having(
-    ({ compared, nondeterministic }, { comparison }) =>
-      compared.length < 2 && nondeterministic.length === 0 && !incomplete.includes(comparison),
-  )
-  const clauses = [
-    clause(differ, ['differs', 'differ'], (i) => differsBy(i, name(i), claims)),
-    clause(inputs, ['computed on different inputs', 'computed on different inputs'], name),
-    clause(unstable, ['differs from run to run', 'differ from run to run'], name),
-    clause(expected, ['differs from run to run as expected', 'differ from run to run as expected'], name),
-    clause(incomplete, ['is incomplete', 'are incomplete'], name),
-    clause(alone, ['was not compared', 'were not compared'], (i) => `${name(i)} (${aloneText(at(i))})`),
-  ]
-  const equalSoFar = having(
-    ({ compared, classes, nondeterministic, verdict }) =>
-      verdict === 'incomplete' && compared.length > 1 && classes.length === 1 && nondeterministic.length === 0,
-  )
-  return [headOf(counts, equalSoFar.length, areUniform(core, counts)), ...clauses.filter((text) => text !== '')].join(
-    '; ',
-  )
+  const by = differsBy(claims)
+  const aloneAs = (i: number) => ` (${aloneText(core.comparisons[i] as Comparison)})`
+  const nothing = () => ''
+  const clauses = (
+    [
+      [kinds.differ, 'differs', 'differ', by],
+      [kinds.inputs, 'computed on different inputs', 'computed on different inputs', nothing],
+      [kinds.unstable, 'differs from run to run', 'differ from run to run', nothing],
+      [kinds.silenced, `differs only ${underSuch}`, `differ only ${underSuch}`, nothing],
+      [kinds.expected, 'differs from run to run as expected', 'differ from run to run as expected', nothing],
+      [kinds.unmet, 'is not as expected', 'are not as expected', nothing],
+      [kinds.incomplete, 'is incomplete', 'are incomplete', nothing],
+      [kinds.alone, 'was not compared', 'were not compared', aloneAs],
+    ] as const
+  ).flatMap(([indices, one, many, note]) => {
+    if (indices.length === 0) return []
+    const named = namesText(
+      indices.map((i) => ({ name: name(i), note: note(i), seed: core.comparisons[i]?.seed ?? '' })),
+    )
+    return [`${grouped(indices.length)} ${indices.length === 1 ? one : many}: ${named}`]
+  })
+  const over = isOver(core.run) ? [] : [runText(core.run.state)]
+  return [headOf(counts, kinds, extentOf(core, counts)), ...clauses, ...over].join('; ')
 }
 
-/** A workload by its id, and by the parameters that tell it from others of that id. */
-function shortNames(comparisons: readonly Comparison[]): (index: number) => string {
-  const byId = new Map<string, Comparison[]>()
-  for (const comparison of comparisons) {
-    byId.set(comparison.workload, [...(byId.get(comparison.workload) ?? []), comparison])
-  }
-  const telling = new Map(
-    [...byId].map(([id, alike]) => {
-      const keys = [...new Set(alike.flatMap(({ params }) => Object.keys(params)))]
-      const values = (key: string) => new Set(alike.map(({ params }) => JSON.stringify(params[key]) ?? ''))
-      return [id, keys.filter((key) => values(key).size > 1)] as const
-    }),
-  )
-  return (index) => {
-    const { workload, params } = comparisons[index] as Comparison
-    const own = Object.entries(params).filter(([key]) => telling.get(workload)?.includes(key))
-    return own.length === 0 ? workload : `${workload} ${paramsText(Object.fromEntries(own))}`
+const underSuch = 'under conditions that differ from run to run'
+
+/** Places of rows by what is said of them. A row may be in several. */
+interface RowKinds {
+  readonly differ: readonly number[]
+  readonly inputs: readonly number[]
+  readonly unstable: readonly number[]
+  /** No cell disagrees with itself, but all that differ have a condition that does so elsewhere. */
+  readonly silenced: readonly number[]
+  readonly expected: readonly number[]
+  readonly unmet: readonly number[]
+  readonly incomplete: readonly number[]
+  readonly alone: readonly number[]
+  /** Compared and incomplete, and equal in what was compared. */
+  readonly equalSoFar: readonly number[]
+  /** Compared, and nothing but what the plan expects. */
+  readonly quiet: readonly number[]
+}
+
+function sortRows(core: ReportCore, { rows, silence }: Claims): RowKinds {
+  const facts = core.comparisons.map((comparison, i) => {
+    const expected = rows[i]?.expected
+    const several = comparison.classes.length > 1
+    return {
+      comparison,
+      several,
+      unstable: comparison.nondeterministic.length > 0,
+      evident: several && evidentClasses(comparison, silence).length > 1,
+      inputs: comparison.inputsEqual === false,
+      gaps: hasGaps(comparison, core.run),
+      compared: comparison.compared.length > 1,
+      expected: isAsExpected(expected),
+      unmet: expected?.met === false,
+    }
+  })
+  type Facts = (typeof facts)[number]
+  const having = (holds: (row: Facts) => boolean) => facts.flatMap((row, i) => (holds(row) ? [i] : []))
+  return {
+    differ: having(({ evident, inputs }) => evident && !inputs),
+    inputs: having(({ several, inputs }) => several && inputs),
+    unstable: having(({ unstable, expected }) => unstable && !expected),
+    silenced: having(({ several, evident, inputs, unstable }) => several && !evident && !inputs && !unstable),
+    expected: having(({ expected }) => expected),
+    unmet: having(({ unmet }) => unmet),
+    incomplete: having(({ gaps }) => gaps),
+    alone: having(({ comparison, unstable, gaps }) => comparison.compared.length < 2 && !unstable && !gaps),
+    equalSoFar: having(({ compared, gaps, several, unstable }) => compared && gaps && !several && !unstable),
+    quiet: having(({ compared, expected, evident, gaps }) => compared && expected && !evident && !gaps),
   }
 }
 
-/** Whether every row was compared under all conditions: else no row is identical over all of them. */
-function areUniform({ comparisons, cells }: ReportCore, { conditions }: Counts): boolean {
-  const keys = new Map(cells.map((cell) => [cell.id, conditionKey(cell)]))
-  return comparisons.every(
-    ({ compared }) => compared.length === 0 || new Set(compared.map((id) => keys.get(id))).size === conditions,
-  )
-}
+/** How far a statement on some workloads reaches. */
+type Extent = (count: number) => string
 
 /**
- * @param equalSoFar rows that are incomplete, and equal in what was compared
- * @param uniform    every row was compared under all conditions
+ * "over 24 conditions on 3 machines" only if every row was compared under all conditions, and on all machines: else no
+ * row is identical over all of them.
  */
-function headOf({ rows, conditions, machines }: Counts, equalSoFar: number, uniform: boolean): string {
-  if (rows.compared === 0) return 'Nothing was compared with another cell'
-  const on = `on ${plural(machines, 'machine')}`
-  const over = uniform ? `over ${plural(conditions, 'condition')}` : undefined
-  const each = (count: number) => over ?? `under all ${count === 1 ? 'its' : 'their'} conditions`
-  const ofAll = over === undefined ? ` (${plural(conditions, 'condition')} in all)` : ''
-  const noun = rows.total > rows.compared ? 'compared workload' : 'workload'
-  if (rows.identical === rows.compared) {
-    return rows.compared === 1
-      ? `1 ${noun} is identical ${each(1)} ${on}${ofAll}`
-      : `All ${grouped(rows.compared)} ${noun}s are identical ${each(2)} ${on}${ofAll}`
+function extentOf({ comparisons, cells }: ReportCore, { conditions, machines }: Counts): Extent {
+  const byId = new Map(cells.map((cell) => [cell.id, cell]))
+  const everyRowHas = (keyOf: (cell: ReportCell) => string, count: number) =>
+    comparisons.every(({ compared }) => {
+      const own = compared.flatMap((id) => byId.get(id) ?? [])
+      return own.length === 0 || new Set(own.map(keyOf)).size === count
+    })
+  const [allConditions, allMachines] = [everyRowHas(conditionKey, conditions), everyRowHas(machineOf, machines)]
+  const inAll = [
+    ...(allConditions ? [] : [plural(conditions, 'condition')]),
+    ...(allMachines ? [] : [plural(machines, 'machine')]),
+  ]
+  return (count) => {
+    const [its, it] = count === 1 ? ['its', 'it'] : ['their', 'them']
+    const over = allConditions ? `over ${plural(conditions, 'condition')}` : `under all ${its} conditions`
+    const on = allMachines ? plural(machines, 'machine') : `the machines that completed ${it}`
+    return `${over} on ${on}${inAll.length === 0 ? '' : ` (${listed(inAll)} in all)`}`
   }
-  if (equalSoFar === rows.compared)
-    return `What was compared of ${plural(rows.compared, noun)} is equal ${each(rows.compared)} ${on}${ofAll}`
-  if (rows.identical === 0) {
-    return rows.compared === 1
-      ? `1 ${noun} is not identical ${each(1)} ${on}${ofAll}`
-      : `None of ${grouped(rows.compared)} ${noun}s is identical ${each(1)} ${on}${ofAll}`
-  }
-  const verb = rows.identical === 1 ? 'is' : 'are'
-  return `${grouped(rows.identical)} of ${plural(rows.compared, noun)} ${verb} identical ${each(rows.identical)} ${on}${ofAll}`
 }
 
-function asExpected({ expected }: RowFinding): boolean {
-  return expected?.expect === 'nondeterministic' && expected.met
+function headOf({ rows }: Counts, { equalSoFar, quiet }: RowKinds, extent: Extent): string {
+  const { compared, identical } = rows
+  if (compared === 0) return 'Nothing was compared with another cell'
+  const noun = rows.total > compared ? 'compared workload' : 'workload'
+  const all = (said: string) =>
+    compared === 1 ? `1 ${noun} is ${said} ${extent(1)}` : `All ${grouped(compared)} ${noun}s are ${said} ${extent(2)}`
+  if (identical === compared) return all('identical')
+  if (quiet.length === compared) return all('as expected')
+  if (identical > 0) {
+    const verb = identical === 1 ? 'is' : 'are'
+    return `${grouped(identical)} of ${plural(compared, noun)} ${verb} identical ${extent(identical)}`
+  }
+  // What is only incomplete may be identical: then it is not said that none is.
+  if (equalSoFar.length > 0) {
+    const some = equalSoFar.length === compared ? '' : `${grouped(equalSoFar.length)} of `
+    return `What was compared of ${some}${plural(compared, noun)} is equal ${extent(equalSoFar.length)}`
+  }
+  return compared === 1
+    ? `1 ${noun} is not identical ${extent(1)}`
+    : `None of ${grouped(compared)} ${noun}s is identical ${extent(1)}`
+}
+
+function runText(state: ReportCore['run']['state']): string {
+  if (state === 'running') return 'the run is not over'
+  return state === 'cancelled' ? 'the run was cancelled' : 'the run failed'
 }
 
 function aloneText({ classes, absent, inapplicable }: Comparison): string {
@@ -124,36 +174,69 @@ function aloneText({ classes, absent, inapplicable }: Comparison): string {
   return inapplicable.length > 0 ? 'inapplicable' : 'no cell'
 }
 
-function clause(
-  indices: readonly number[],
-  [one, many]: readonly [string, string],
-  describe: (index: number) => string,
-): string {
-  if (indices.length === 0) return ''
-  const counts = new Map<string, number>()
-  for (const index of indices) counts.set(describe(index), (counts.get(describe(index)) ?? 0) + 1)
-  const names = [...counts].map(([name, count]) => (count === 1 ? name : ofSeeds(name, count)))
-  const named = names.slice(0, namedAtMost).join(', ')
-  const more = names.length > namedAtMost ? `, and ${names.length - namedAtMost} more` : ''
-  return `${grouped(indices.length)} ${indices.length === 1 ? one : many}: ${named}${more}`
+interface Named {
+  readonly name: string
+  /** What follows the name: how the row differs, or why it was not compared. */
+  readonly note: string
+  readonly seed: string
 }
 
-function ofSeeds(name: string, count: number): string {
-  const noted = / \(([^()]*)\)$/.exec(name)
-  return noted === null ? `${name} (${count} seeds)` : `${name.slice(0, noted.index)} (${noted[1]}, ${count} seeds)`
+/** Rows of one name are told by how many there are, and by their seed if not the same is said of all of them. */
+function namesText(rows: readonly Named[]): string {
+  const noted = new Set(rows.map(({ name, note }) => JSON.stringify([name, note])))
+  const notes = groupBy(noted, (key) => (JSON.parse(key) as [string])[0])
+  const names = [...groupBy(rows, ({ name, note }) => JSON.stringify([name, note])).values()].map((own) => {
+    const { name, note, seed } = own[0] as Named
+    const seeds = new Set(own.map((row) => row.seed)).size
+    if (own.length > 1) return name + withRemark(note, seeds === own.length ? `${seeds} seeds` : `${own.length} rows`)
+    return name + ((notes.get(name)?.length ?? 0) > 1 ? withRemark(note, `seed ${seed}`) : note)
+  })
+  const more = names.length > namedAtMost ? `, and ${names.length - namedAtMost} more` : ''
+  return `${names.slice(0, namedAtMost).join(', ')}${more}`
+}
+
+/** In the note's own brackets, if it has them. */
+function withRemark(note: string, remark: string): string {
+  return note.startsWith(' (') ? `${note.slice(0, -1)}, ${remark})` : `${note} (${remark})`
 }
 
 /**
- * Named by the settings that the plan changed alone and the bits followed; "among others" if they leave differences
- * open. Too few executions read "seen with", not "by". Without a setting, by the facts that are headlined.
+ * Named by the settings that the plan changed alone and the bits followed in that row; "among others" if they leave
+ * differences open. Too few executions read "seen with", not "by". Without a setting, by the facts that are headlined.
  */
-function differsBy(index: number, workload: string, { settings, causes, accounted }: Claims): string {
-  const own = settings.filter(({ rows, outcome }) => outcome === 'followed' && rows.includes(index))
-  const claimed = own.filter(({ strength }) => strength === 'claimed').map(({ setting }) => setting)
-  if (claimed.length > 0) return `${workload} by ${settingsText(claimed)}${accounted.has(index) ? '' : ' among others'}`
-  if (own.length > 0) return `${workload} (seen with ${settingsText(own.map(({ setting }) => setting))})`
-  const cause = causes.find(({ rows, headlined }) => headlined && rows.includes(index))
-  return cause === undefined ? workload : `${workload} by ${listed(cause.facts.map((names) => names.join(' or ')))}`
+function differsBy({ settings, causes, accounted }: Claims): (index: number) => string {
+  const claimed = byRow(settings, ({ followedIn }) => followedIn.claimed)
+  const seen = byRow(settings, ({ followedIn }) => followedIn.seen)
+  const headlined = byRow(causes, ({ headlined: said, rows }) => (said ? rows : []))
+  const text = (found: readonly SettingFinding[]) => settingsText(found.map(({ setting }) => setting))
+  return (index) => {
+    const [by, having, cause] = [claimed.get(index), seen.get(index), headlined.get(index)?.[0]]
+    if (by) return ` by ${text(by)}${accounted.has(index) ? '' : ' among others'}`
+    if (having) return ` (seen with ${text(having)})`
+    return cause === undefined ? '' : ` by ${causeText(cause)}`
+  }
+}
+
+/** With the facts that explain the bits as well: a headline names none of several candidates before the others. */
+function causeText({ facts, rivals = [] }: CauseFinding): string {
+  const [alone, ...more] = facts
+  if (more.length === 0) return [...(alone ?? []), ...rivals].join(' or ')
+  return `${listed(facts.map((names) => names.join(' or ')))}${rivals.length === 0 ? '' : ' or other facts'}`
+}
+
+function byRow<Finding>(
+  findings: readonly Finding[],
+  rowsOf: (finding: Finding) => readonly number[],
+): Map<number, Finding[]> {
+  const found = new Map<number, Finding[]>()
+  for (const finding of findings) {
+    for (const row of rowsOf(finding)) {
+      const own = found.get(row)
+      if (own) own.push(finding)
+      else found.set(row, [finding])
+    }
+  }
+  return found
 }
 
 /** Knobs of several versions by the name they share, and no more of them than can be read. */

@@ -3,6 +3,7 @@ import { agentNames, grouped, listed, plural } from '../report/wording.ts'
 import { countTrialPairs } from '../plan/trial-pairs.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { classifyVariable } from '../../shared/environment.ts'
+import { groupBy } from '../../shared/group-by.ts'
 import { accountsForAll } from './accounts.ts'
 import { type ClaimRule, createClaimRule } from './claim.ts'
 import { settingStates } from './effective.ts'
@@ -17,6 +18,8 @@ export interface TestedSettings {
   readonly settings: SettingFinding[]
   /** Places of the rows all of whose differences the claimed settings account for. */
   readonly accounted: ReadonlySet<number>
+  /** The same, with those that were only seen. */
+  readonly accountedIfSeen: ReadonlySet<number>
   readonly silence: Silence
   readonly rule: ClaimRule
   /** What became of each knob. */
@@ -31,10 +34,12 @@ export function findSettings(core: ReportCore): TestedSettings {
   const cells = trialCells(core)
   const silence = findSilence(cells)
   const pairs = countTrialPairs(core.cells.filter(({ lack }) => lack !== 'inapplicable'))
-  const otherInputs = new Set(core.comparisons.filter(({ inputsEqual }) => inputsEqual !== true).map(rowOf))
+  const otherInputs = new Set(
+    core.comparisons.filter(({ classes, inputsEqual }) => classes.length > 0 && inputsEqual !== true).map(rowOf),
+  )
   const usable = cells.filter(({ row }) => !otherInputs.has(row))
   const results = judgeSettings(usable, silence, pairs)
-  const places = placesByRow(core)
+  const places = groupBy(core.comparisons.keys(), (i) => rowOf(core.comparisons[i] as Comparison))
   const words: CellWords = {
     letters: lettersOf(core),
     variables: codePathVariablesOf(core),
@@ -44,11 +49,20 @@ export function findSettings(core: ReportCore): TestedSettings {
   const { needed } = createClaimRule(pairs)
   const settings = results.map((result): SettingFinding => {
     const { setting, row, bits, trials, followed, executions } = result
+    const rows = places.get(row) ?? []
+    const rowsAt = (seeds: readonly string[]) => {
+      const wanted = new Set(seeds)
+      return rows.filter((i) => wanted.has(core.comparisons[i]?.seed as string))
+    }
     return {
       setting,
-      rows: places.get(row) ?? [],
+      rows,
       outcome: bits === 'followed' || bits === 'stayed' ? bits : 'not tested',
-      strength: bits === 'followed' ? result.strength : bits === 'stayed' && executions >= needed ? 'claimed' : 'seen',
+      strength: strengthOf(result, needed),
+      followedIn:
+        bits === 'followed'
+          ? { claimed: rowsAt(result.seeds.claimed), seen: rowsAt(result.seeds.seen) }
+          : { claimed: [], seen: [] },
       trials,
       followed,
       executions: Number.isFinite(executions) ? executions : 0,
@@ -58,7 +72,8 @@ export function findSettings(core: ReportCore): TestedSettings {
   })
   return {
     settings,
-    accounted: accountedRows(core, usable, settings, silence),
+    accounted: accountedRows(core, usable, settings, ({ claimed }) => claimed, silence),
+    accountedIfSeen: accountedRows(core, usable, settings, ({ claimed, seen }) => [...claimed, ...seen], silence),
     silence,
     rule: createClaimRule(Math.max(pairs, results.length)),
     statements: stateKnobs(cells, silence, results),
@@ -73,13 +88,11 @@ function rowOf({
   return canonicalJson([workload, workloadVersion, params])
 }
 
-function placesByRow({ comparisons }: ReportCore): Map<string, number[]> {
-  const places = new Map<string, number[]>()
-  comparisons.forEach((comparison, i) => {
-    const row = rowOf(comparison)
-    places.set(row, [...(places.get(row) ?? []), i])
-  })
-  return places
+/** Of what was not tested there is none. */
+function strengthOf(result: SettingResult, needed: number): SettingFinding['strength'] {
+  if (result.bits === 'followed') return result.strength
+  if (result.bits !== 'stayed') return undefined
+  return result.executions >= needed ? 'claimed' : 'seen'
 }
 
 function trialCells({ cells }: ReportCore): TrialCell[] {
@@ -127,25 +140,28 @@ function codePathVariablesOf({ cells }: ReportCore): Map<string, string[]> {
   )
 }
 
+/**
+ * Rows all of whose differences the settings account for that the bits followed there.
+ *
+ * @param counting which of the rows in which the bits followed a setting count
+ */
 function accountedRows(
   core: ReportCore,
   cells: readonly TrialCell[],
   settings: readonly SettingFinding[],
+  counting: (followedIn: SettingFinding['followedIn']) => readonly number[],
   silence: Silence,
 ): Set<number> {
-  const byComparison = new Map<string, TrialCell[]>()
-  for (const cell of cells) {
-    const key = canonicalJson([cell.row, cell.seed])
-    byComparison.set(key, [...(byComparison.get(key) ?? []), cell])
+  const byComparison = groupBy(cells, ({ row, seed }) => canonicalJson([row, seed]))
+  const found = new Map<number, Set<string>>()
+  for (const { setting, followedIn } of settings) {
+    for (const i of counting(followedIn)) found.set(i, (found.get(i) ?? new Set()).add(setting))
   }
   return new Set(
-    core.comparisons.flatMap((comparison, i) => {
-      const claimed = settings.filter(
-        ({ rows, outcome, strength }) => outcome === 'followed' && strength === 'claimed' && rows.includes(i),
-      )
-      const own = byComparison.get(canonicalJson([rowOf(comparison), comparison.seed])) ?? []
-      if (comparison.classes.length < 2 || claimed.length === 0) return []
-      return accountsForAll(own, new Set(claimed.map(({ setting }) => setting)), silence) ? [i] : []
+    [...found].flatMap(([i, own]) => {
+      const comparison = core.comparisons[i] as Comparison
+      const compared = byComparison.get(canonicalJson([rowOf(comparison), comparison.seed])) ?? []
+      return comparison.classes.length > 1 && accountsForAll(compared, own, silence) ? [i] : []
     }),
   )
 }

@@ -19,7 +19,7 @@ describe('cells that are no evidence', () => {
     })
   })
 
-  it('are those of the same condition, workload and agent, under other seeds and parameters', () => {
+  it('are those of the same condition, workload and machine, under other seeds and parameters', () => {
     const cells = [
       unstable,
       cell('seed', ['x', 'x'], { seed: '2' }),
@@ -43,14 +43,30 @@ describe('cells that are no evidence', () => {
     expect(findSilence(cells).reason('seed')).toEqual({ why: 'nondeterministic condition', cell: 'unstable' })
   })
 
-  it('are those of any agent, once two agents show it', () => {
+  it('are those of any machine, once two machines show it', () => {
     const second = cell('second', ['x', 'z'], { agent: 'b', seed: '2' })
     const third = cell('third', ['x', 'x'], { agent: 'c' })
     const dot = cell('dot', ['x', 'x'], { agent: 'c', row: 'dot' })
     expect(whyOf([unstable, third, dot])).toMatchObject({ third: undefined })
     const silence = findSilence([unstable, second, third, dot])
-    expect(silence.reason('third')).toEqual({ why: 'nondeterministic on two agents', cells: ['unstable', 'second'] })
+    expect(silence.reason('third')).toEqual({ why: 'nondeterministic on two machines', cells: ['unstable', 'second'] })
     expect(silence.reason('dot')).toBeUndefined()
+  })
+
+  it('are those of any card, once two cards of one agent show it, since each card is a machine', () => {
+    const card = (at: number, traces: string[]) => cell(`gpu${at}`, traces, { device: `gpu${at}` })
+    const processor = cell('cpu', ['x', 'x'])
+    expect(whyOf([card(0, ['x', 'y']), card(1, ['x', 'x']), processor])).toEqual({
+      gpu0: 'disagrees with itself',
+      gpu1: undefined,
+      cpu: undefined,
+    })
+    expect(whyOf([card(0, ['x', 'y']), card(1, ['y', 'x']), card(7, ['x', 'x']), processor])).toEqual({
+      gpu0: 'disagrees with itself',
+      gpu1: 'disagrees with itself',
+      gpu7: 'nondeterministic on two machines',
+      cpu: undefined,
+    })
   })
 
   it('do not depend on the order of knobs', () => {

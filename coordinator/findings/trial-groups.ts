@@ -46,19 +46,50 @@ export function libraryOf({ condition }: TrialCell): string {
 }
 
 function knobSettings(library: string, own: readonly TrialCell[]): Setting[] {
-  const names = new Set(own.flatMap(({ condition }) => Object.keys(condition.knobs)))
-  const changed = [...names].filter((knob) => {
-    const first = own[0] && ownValue(own[0].condition.knobs, knob)
-    return own.some(({ condition }) => ownValue(condition.knobs, knob) !== first)
-  })
-  return changed.map((knob) => {
-    const groups = groupsOf(own, (cell) => [
-      ...placeOf(cell),
-      cell.condition.backend,
-      knobsKey(cell.condition.knobs, knob),
-    ])
-    return { name: `${library}.${knob}`, knob, library, ...varied(groups, (cell) => knobLevel(cell, knob)) }
-  })
+  const values = groupBy(
+    own.flatMap(({ condition }) => Object.entries(condition.knobs)),
+    ([name]) => name,
+  )
+  const changed = [...values].flatMap(([name, entries]) =>
+    entries.length < own.length || new Set(entries.map(([, value]) => value)).size > 1 ? [name] : [],
+  )
+  const groups = knobGroups(own)
+  return changed.map((knob) => ({
+    name: `${library}.${knob}`,
+    knob,
+    library,
+    ...varied(groups.get(knob) ?? [], (cell) => knobLevel(cell, knob)),
+  }))
+}
+
+/**
+ * For each knob, the cells that are asked for alike but for it: those that set it, and those that leave it out. Each cell
+ * is looked at once for each knob that it sets, since a report of a stranger may have a knob of its own in every cell.
+ */
+function knobGroups(own: readonly TrialCell[]): Map<string, TrialCell[][]> {
+  const keyOf = (cell: TrialCell, without?: string) =>
+    JSON.stringify([...placeOf(cell), cell.condition.backend, knobsKey(cell.condition.knobs, without)])
+  const place = new Map(own.map((cell, i) => [cell, i]))
+  const leaving = groupBy(own, (cell) => keyOf(cell))
+  const setting = new Map<string, Map<string, TrialCell[]>>()
+  for (const cell of own) {
+    for (const knob of Object.keys(cell.condition.knobs)) {
+      const groups = setting.get(knob) ?? new Map<string, TrialCell[]>()
+      setting.set(knob, groups)
+      const key = keyOf(cell, knob)
+      const group = groups.get(key)
+      if (group) group.push(cell)
+      // The cells of this key set what is in it and nothing else: so none of them sets the knob.
+      else groups.set(key, [...(leaving.get(key) ?? []), cell])
+    }
+  }
+  const at = (cell: TrialCell | undefined) => place.get(cell as TrialCell) ?? 0
+  return new Map(
+    [...setting].map(([knob, groups]) => [
+      knob,
+      [...groups.values()].map((group) => group.sort((a, b) => at(a) - at(b))).sort(([a], [b]) => at(a) - at(b)),
+    ]),
+  )
 }
 
 function versionSetting(library: string, own: readonly TrialCell[]): Setting {

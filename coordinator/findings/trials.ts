@@ -47,8 +47,10 @@ export type SettingResult = SettingCounts &
         readonly needs: number
         /** Trials with the same partition as the example. */
         readonly alike: number
-        /** The first of them. */
+        /** The first of them; if some are claimed, the first of those. */
         readonly example: Trial
+        /** Seeds of trials that are claimed, and of the others in which the bits followed. */
+        readonly seeds: { readonly claimed: readonly string[]; readonly seen: readonly string[] }
       }
     | { readonly bits: 'stayed' | 'unclear' | 'silenced'; readonly example: Trial }
   )
@@ -185,29 +187,57 @@ function judge(row: string, { name, knob }: Setting, trials: readonly Trial[], r
     silenced: having('silenced').length,
     levels: distinctLevels(trials),
   }
-  const best = [...groupBy(followed, ({ partition }) => partition).values()]
-    .map((alike) => ({ alike, ...judgeAlike(trials, alike, rule) }))
-    .sort((a, b) => Number(b.claimed) - Number(a.claimed) || b.alike.length - a.alike.length || a.needs - b.needs)[0]
+  const groups = [...groupBy(followed, ({ partition }) => partition).values()].map((alike) =>
+    judgeAlike(trials, alike, rule),
+  )
+  const [best] = groups.toSorted(
+    (a, b) =>
+      Number(b.counted.length > 0) - Number(a.counted.length > 0) ||
+      b.alike.length - a.alike.length ||
+      a.needs - b.needs,
+  )
   if (best) {
-    const { alike, claimed, needs } = best
-    const strength = claimed ? 'claimed' : 'seen'
-    const example = alike[0] as Trial
-    const executions = leastExecutions(alike)
-    return { ...counts, bits: 'followed', strength, needs, alike: alike.length, example, executions }
+    const { alike, counted, needs } = best
+    const claimed = counted.length > 0
+    const behind = claimed ? alike.filter((trial) => counted.includes(trial)) : alike
+    return {
+      ...counts,
+      bits: 'followed',
+      strength: claimed ? 'claimed' : 'seen',
+      needs,
+      alike: alike.length,
+      example: behind[0] as Trial,
+      executions: leastExecutions(behind),
+      seeds: seedsOf(followed, new Set(groups.flatMap((group) => group.counted))),
+    }
   }
   const bits = counts.stayed > 0 ? 'stayed' : counts.unclear > 0 ? 'unclear' : 'silenced'
   const own = having(bits)
   return { ...counts, bits, example: own[0] as Trial, executions: leastExecutions(own) }
 }
 
-function judgeAlike(
-  all: readonly Trial[],
-  alike: readonly Trial[],
-  rule: ClaimRule,
-): { claimed: boolean; needs: number } {
+interface JudgedTrials {
+  readonly alike: readonly Trial[]
+  /** Those that may be claimed. */
+  readonly counted: readonly Trial[]
+  readonly needs: number
+}
+
+/** @param alike with one partition. Only trials whose bits followed have two blocks, so no other trial has it. */
+function judgeAlike(all: readonly Trial[], alike: readonly Trial[], rule: ClaimRule): JudgedTrials {
   const { partition } = alike[0] as Trial
-  // Only trials whose bits followed have two blocks, so no other trial has this partition.
-  return { claimed: rule.claims(all, partition), needs: rule.needs(all, partition) }
+  const counted = rule.counted(all, partition)
+  const needs = rule.needs(all, partition)
+  return { alike, counted, needs: counted.length > 0 ? Math.min(needs, leastExecutions(counted)) : needs }
+}
+
+/** A seed at which some trial is claimed is not also one at which the bits were only seen to follow. */
+function seedsOf(followed: readonly Trial[], claimed: ReadonlySet<Trial>): { claimed: string[]; seen: string[] } {
+  const seeds = new Set(followed.filter((trial) => claimed.has(trial)).map(({ seed }) => seed))
+  return {
+    claimed: [...seeds],
+    seen: [...new Set(followed.map(({ seed }) => seed))].filter((seed) => !seeds.has(seed)),
+  }
 }
 
 function leastExecutions(trials: readonly Trial[]): number {

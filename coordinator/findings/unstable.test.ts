@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { runOfCells } from '../../test/report-of-cells.ts'
 import { createSyntheticRun, f32, syntheticAgent } from '../../test/synthetic-run.ts'
 import { compareRun } from '../compare/compare-run.ts'
+import type { Artifacts, RunData } from '../records.ts'
 import { assembleReport } from '../report/assemble.ts'
 
 /** Cells of one agent, each with the values of its executions. */
@@ -55,17 +57,26 @@ describe('conditions that disagree with themselves somewhere', () => {
     // Two of the second row's classes are evidence: it differs, and differs from run to run.
     expect(findings.sentence).toContain('2 differ: w by coin.dummy')
     expect(findings.sentence).toContain('1 differs from run to run: w')
-    const few = await reportOf([
-      ['1', 1, [1, 1]],
-      ['1', 2, [2, 2]],
-      ['1', 3, [3, 3]],
-      ['2', 1, [1, 1]],
-      ['2', 2, [2, 2]],
-      ['2', 3, [3, 4]],
-    ])
-    expect(few.findings.causes[0]?.text).toMatch(
-      /^over the cells whose conditions agree with themselves, the bits go along with knob\.coin\.dummy/,
+  })
+})
+
+describe('where the executions of a cell differ', () => {
+  const gives = [
+    [1, 2],
+    [1, 1],
+  ].map((own, i) => ({ agent: `n${i}`, gives: own }))
+  const textOf = async (data: RunData, artifacts: Artifacts) =>
+    assembleReport(data, await compareRun(data, artifacts), 'bitfleet 0').findings.self[0]?.text
+
+  it('is not known for the reason that holds', async () => {
+    const run = runOfCells(gives)
+    expect(await textOf(run.data(), run.artifacts)).toMatch(/; they first differ at checkpoint 0 y/)
+    const forgetful: Artifacts = { ...run.artifacts, trace: () => Promise.resolve(undefined) }
+    expect(await textOf(run.data(), forgetful)).toMatch(
+      /; where they differ is not known: the traces of its executions were not kept$/,
     )
+    const failing: Artifacts = { ...run.artifacts, trace: () => Promise.reject(new Error('disk')) }
+    expect(await textOf(run.data(), failing)).toMatch(/; where they differ is not known: the comparison failed$/)
   })
 })
 

@@ -40,9 +40,12 @@ function rowOf(
   } as unknown as Comparison
 }
 
-function runOf(rows: Cells[], run: Partial<ReportCore['run']> = {}): Verdict {
+/** @param silenced ids of cells that are no evidence */
+function runOf(rows: Cells[], run: Partial<ReportCore['run']> = {}, silenced: readonly string[] = []): Verdict {
   const comparisons = rows.map((row) => rowOf(row, run.absent === 'allow'))
-  return runVerdict({ comparisons, run: { state: 'done', ...run } as ReportCore['run'] })
+  const reason = (id: string) =>
+    silenced.includes(id) ? ({ why: 'nondeterministic condition', cell: 'u0' } as const) : undefined
+  return runVerdict({ comparisons, run: { state: 'done', ...run } as ReportCore['run'] }, { reason })
 }
 
 describe('the verdict of a row', () => {
@@ -87,9 +90,19 @@ describe('the verdict of a run', () => {
     rowRules: [{ workload: 'w', params: {}, expect }],
   })
 
-  it('leaves out a row that differs from run to run as expected', () => {
-    expect(runOf([{ unstable: 1 }, { unstable: 1 }], expecting('nondeterministic'))).toBe('nothing compared')
-    expect(runOf([{ unstable: 1, classes: 2 }], expecting('nondeterministic'))).toBe('divergent')
+  it('is identical if rows differ only from run to run, as expected', () => {
+    expect(runOf([{ unstable: 1 }, { unstable: 1 }], expecting('nondeterministic'))).toBe('identical')
+    expect(runOf([{ unstable: 2, classes: 0 }], expecting('nondeterministic'))).toBe('identical')
+    expect(runOf([{ unstable: 1, classes: 0, compared: 0 }], expecting('nondeterministic'))).toBe('nothing compared')
+    expect(runOf([{ unstable: 1, incomplete: 1 }], expecting('nondeterministic'))).toBe('incomplete')
+  })
+
+  it('of a row that is to differ from run to run goes by the conditions that agree with themselves', () => {
+    const row = { unstable: 1, classes: 2 }
+    expect(runOf([row], expecting('nondeterministic'))).toBe('divergent')
+    expect(runOf([row], expecting('nondeterministic'), ['k1'])).toBe('identical')
+    expect(runOf([{ classes: 2 }], expecting('nondeterministic'), ['k0', 'k1'])).toBe('incomplete')
+    expect(runOf([{ classes: 2 }], {}, ['k0', 'k1'])).toBe('divergent')
   })
 
   it('is incomplete if what is expected did not show', () => {

@@ -33,9 +33,20 @@ export function ruleOf(
   { absent, rowRules = [] }: Pick<RunRecord, 'absent' | 'rowRules'>,
   { workload, params }: Pick<CellRecord, 'workload' | 'params'>,
 ): { absent: Absence; expect: Expectation | undefined } {
-  const key = rowKey(workload, params)
-  const rule = rowRules.find((candidate) => rowKey(candidate.workload, candidate.params) === key)
+  const rule = rulesByRow(rowRules).get(rowKey(workload, params))
   return { absent: rule?.absent ?? absent ?? 'forbid', expect: rule?.expect }
+}
+
+/** Reports of strangers may have as many rules as rows, so each list is put in order once. */
+const rulesByList = new WeakMap<readonly RowRule[], ReadonlyMap<string, RowRule>>()
+
+function rulesByRow(rules: readonly RowRule[]): ReadonlyMap<string, RowRule> {
+  const known = rulesByList.get(rules)
+  if (known !== undefined) return known
+  // The first rule of a row holds.
+  const byRow = new Map(rules.toReversed().map((rule) => [rowKey(rule.workload, rule.params), rule] as const))
+  rulesByList.set(rules, byRow)
+  return byRow
 }
 
 /** A cell's array may have the dtype and shape that the plan leaves out: its file and digest say the same of a row. */

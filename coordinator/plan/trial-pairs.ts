@@ -44,6 +44,11 @@ function countSettings(row: readonly CountedCell[], joined: boolean): number {
 }
 
 function variedKnobs(cells: readonly CountedCell[]): string[] {
-  const names = new Set(cells.flatMap(({ condition }) => Object.keys(condition.knobs)))
-  return [...names].filter((name) => new Set(cells.map(({ condition }) => condition.knobs[name])).size > 1)
+  const values = groupBy(
+    cells.flatMap(({ condition }) => Object.entries(condition.knobs)),
+    ([name]) => name,
+  )
+  return [...values].flatMap(([name, entries]) =>
+    entries.length < cells.length || new Set(entries.map(([, value]) => value)).size > 1 ? [name] : [],
+  )
 }

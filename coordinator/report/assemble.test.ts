@@ -103,7 +103,8 @@ describe('assembleReport', () => {
 
   it('says it in one sentence', () => {
     expect(sampleReport().sentence).toBe(
-      '3 of 12 compared workloads are identical under all their conditions on 2 machines (18 conditions in all); ' +
+      '3 of 12 compared workloads are identical under all their conditions on the machines that completed them ' +
+        '(18 conditions and 2 machines in all); ' +
         '7 differ: reduce.sum n=64 (seen with js.order), train.mlp (seen with tfjs-wasm.variant and backend), ' +
         'train.cnn (seen with backend), elementary.exp (seen with libm.hwcaps), and 3 more; ' +
         '1 computed on different inputs: nn.softmax; 1 differs from run to run: reduce.sum n=65536 data=wide; ' +

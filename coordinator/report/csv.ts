@@ -1,4 +1,6 @@
 import { canonicalJson } from '../../shared/canonical-json.ts'
+import { groupBy } from '../../shared/group-by.ts'
+import { visible } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { kindText } from './kind-text.ts'
 import { agentNames, checkpointText, conditionText, elementText, failureText } from './wording.ts'
@@ -13,7 +15,7 @@ interface Placed {
   readonly notices: readonly string[]
   /** What the cell says of itself, and its twin. */
   readonly self: string
-  /** Whether its machine is the odd one of its row. */
+  /** Whether its machine is the odd one of its row; undefined if that cannot be told. */
   readonly odd: boolean | undefined
 }
 
@@ -66,8 +68,8 @@ function yesNo(value: boolean | null | undefined): string {
 }
 
 /**
- * One row a cell, RFC 4180. Text that a spreadsheet would take for a formula is led by an apostrophe; NUL, which no
- * reader of CSV expects, is shown as ␀.
+ * One row a cell, RFC 4180. Text that a spreadsheet would take for a formula is led by an apostrophe. Characters that a
+ * screen would obey or hide are shown as what they are: NUL as ␀.
  */
 export function renderCsv(report: Report): string {
   const places = placesOf(report)
@@ -91,8 +93,12 @@ export function renderCsv(report: Report): string {
 function placesOf({ cells, comparisons, findings }: Report): Map<string, Placed> {
   const places = new Map<string, Placed>()
   const notices = new Map<string, string[]>()
-  for (const { heading, text, examples } of findings.notices) {
-    for (const id of examples) notices.set(id, [...(notices.get(id) ?? []), `${heading}: ${text}`])
+  for (const { heading, text, examples, places: all } of findings.notices) {
+    for (const id of all?.flatMap((i) => cells[i]?.id ?? []) ?? examples) {
+      const own = notices.get(id) ?? []
+      own.push(`${heading}: ${text}`)
+      notices.set(id, own)
+    }
   }
   const selves = new Map(
     findings.self.map(({ cell, text, twin }) => [cell, twin === undefined ? text : `${text}; ${twin.text}`]),
@@ -130,20 +136,29 @@ function placesOf({ cells, comparisons, findings }: Report): Map<string, Placed>
   return places
 }
 
-/** Whether a cell's machine is the odd one of a row; undefined if it was not compared there with another machine. */
+/**
+ * Whether a cell's machine is the odd one of its row. Undefined if that cannot be told: it was not compared there with
+ * another machine, or the machines differ and no class holds more than half of them.
+ */
 function oddMachines({ machines: { machines, rows } }: Report['findings']) {
   const place = new Map(machines.map(({ agent, device }, i) => [`${agent} ${device ?? 'cpu'}`, i]))
-  const byRow = new Map(rows.map((row) => [row.comparison, row]))
+  const byComparison = groupBy(rows, ({ comparison }) => String(comparison))
+  const untold = new Set(
+    rows.filter(({ odd, letters }) => odd.length === 0 && new Set(letters.filter((one) => one !== null)).size > 1),
+  )
   return (comparison: number, { agent, condition }: ReportCell): boolean | undefined => {
-    const [row, at] = [byRow.get(comparison), place.get(`${agent} ${condition.device}`)]
-    if (row === undefined || at === undefined || row.letters[at] === null) return undefined
-    return row.odd.includes(at)
+    const at = place.get(`${agent} ${condition.device}`)
+    if (at === undefined) return undefined
+    // Machines that share different conditions have several rows here.
+    const own = (byComparison.get(String(comparison)) ?? []).filter(({ letters }) => letters[at] !== null)
+    if (own.some(({ odd }) => odd.includes(at))) return true
+    return own.length === 0 || own.some((row) => untold.has(row)) ? undefined : false
   }
 }
 
 function field(value: string | number): string {
   if (typeof value === 'number') return String(value)
-  const text = value.replaceAll('\0', '␀')
+  const text = visible(value)
   // Spreadsheets skip leading white space before they look for a formula's sign; full-width signs count too.
   const guarded = /^[\s\u00a0]*[=+\-@＝＋－＠]|^[\t\r\n]/.test(text) ? `'${text}` : text
   return /[",\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded

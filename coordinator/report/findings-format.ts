@@ -66,7 +66,10 @@ export const machineSchema = z.object({
 })
 export type Machine = z.infer<typeof machineSchema>
 
-/** Whether machines agree: the same workload and requested condition on two or more of them. */
+/**
+ * Whether machines agree: the same workload and requested condition on two or more of them. If they differ, it is claimed
+ * only if each row is in which they do.
+ */
 export const machinesFindingSchema = z.object({
   status: z.enum(['agree', 'differ', 'not compared']),
   strength,
@@ -76,10 +79,15 @@ export const machinesFindingSchema = z.object({
   text: z.string(),
   /** In the order of their names. */
   machines: z.array(machineSchema),
-  /** For each row in which machines were compared: a letter for each machine, null where it was not compared. */
+  /**
+   * Machines that completed the same conditions of a comparison: a letter for each of them, null for the others. A
+   * comparison has several of these if its machines completed different conditions.
+   */
   rows: z.array(
     z.object({
       comparison: z.number().int(),
+      /** The conditions, in words, if the comparison has several rows. */
+      under: z.string().optional(),
       letters: z.array(z.string().nullable()),
       /** Places of machines outside a class of more than half of at least three. */
       odd: z.array(z.number().int()),
@@ -105,11 +113,17 @@ export const settingFindingSchema = z.object({
   rows,
   /** `followed`: the bits changed in some trial; `stayed`: in none. */
   outcome: z.enum(['followed', 'stayed', 'not tested']),
-  strength,
+  /** Left out if it was not tested. */
+  strength: strength.optional(),
+  /**
+   * The rows in which the bits followed: where a trial is claimed, and where it was only seen. In the others of `rows`
+   * the setting changed nothing. Empty in reports of versions before this was told.
+   */
+  followedIn: z.object({ claimed: rows, seen: rows }).default({ claimed: [], seen: [] }),
   /** Trials that count, and those in which the bits followed. */
   trials: z.number().int(),
   followed: z.number().int(),
-  /** Least executions of a cell behind it, and how many it needs to be claimed. */
+  /** Least executions of a cell behind it (of the trials that are claimed, if some are), and how many a claim needs. */
   executions: z.number().int(),
   needs: z.number().int(),
   text: z.string(),
@@ -148,7 +162,9 @@ export const causeFindingSchema = z.object({
   rows,
   /** Each fact of the set with those that cannot be told from it, ordered by use. */
   facts: z.array(z.array(z.string())),
-  /** Named as the cause: chance at most 5 %, and twins that differ in nothing else. */
+  /** Over machines, facts of other sets of the same size that explain the bits as well; left out if there are none. */
+  rivals: z.array(z.string()).optional(),
+  /** Named as the cause: chance at most 5 %, and twins that differ in no other fact outside its family. */
   headlined: z.boolean(),
   /** Share of relabellings that some set of this size or smaller explains; null where no figure can be given. */
   chance: z.number().nullable(),
@@ -198,6 +214,8 @@ export const noticeSchema = z.object({
   cells: z.number().int(),
   /** Ids of the first of them. */
   examples: z.array(z.string()),
+  /** Places of all of them in the report's `cells`; left out by versions before this was kept. */
+  places: z.array(z.number().int()).optional(),
 })
 export type Notice = z.infer<typeof noticeSchema>
 

@@ -255,8 +255,9 @@ export const selfDisagreementSchema = z.object({
   cell: z.string(),
   executions: z.number().int(),
   distinct: z.number().int(),
-  /** Over all distinct results; null if not two of their traces were kept. */
+  /** Over all distinct results; null if not known, and `missing` may say why. */
   first: selfDifferenceSchema.nullable().default(null),
+  missing: z.string().optional(),
   /** The first two of them against each other. */
   divergence: divergenceSchema.nullable(),
 })

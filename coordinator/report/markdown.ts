@@ -2,7 +2,7 @@ import { visible, visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { backendTexts, differingFacts, machineTexts } from './inventory.ts'
 import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
-import { buildMatrix, foldRows, hasRounded, membersInShort, memberText, usedSigns } from './matrix.ts'
+import { buildMatrix, foldRows, hasRounded, type Members, membersInShort, memberText, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import {
   agentNames,
@@ -62,8 +62,8 @@ function machines({ findings, comparisons }: Report): string {
     parts.push(
       table(
         ['workload', ...all.map(({ name }) => escaped(name))],
-        differing.map(({ comparison, letters, odd }) => [
-          escaped(comparisonTitle(comparisons[comparison] as Comparison, true)),
+        differing.map(({ comparison, under, letters, odd }) => [
+          escaped([comparisonTitle(comparisons[comparison] as Comparison, true), under].filter(Boolean).join(', ')),
           ...letters.map((letter, i) => (letter === null ? '' : odd.includes(i) ? `**${letter}**` : letter)),
         ]),
       ),
@@ -84,7 +84,7 @@ function facts({ run, verdict, agents, cells: all, findings: { counts } }: Repor
     ['', ''],
     [
       ['verdict', `**${verdict}**`],
-      ['run', `${escaped(run.name)}, \`${escaped(run.id)}\``],
+      ['run', `${escaped(run.name)}, ${code(run.id)}`],
       ['software', `${escaped(run.software)}, report@2`],
       ['agents', agents.map(({ name }) => escaped(name)).join(', ')],
       ['machines', machineTexts(agents).map(escaped).join('<br>')],
@@ -140,9 +140,10 @@ function detail(report: Report, index: number, title: string, cells: ReadonlyMap
   const comparison = report.comparisons[index] as Comparison
   const names = agentNames(report)
   const { reference, inputs } = comparison
+  const membersOf = membersInShort(comparison, cells)
   const classes = comparison.classes.map(({ letter, trace, cells: ids }) => [
     letter,
-    escaped(membersText(ids, comparison, cells, names)),
+    escaped(membersText(membersOf(ids), names)),
     ...(reference === undefined ? [] : [escaped(referenceColumn(reference, letter))]),
     `\`${trace.slice(0, 16)}…\``,
   ])
@@ -245,13 +246,7 @@ function divergenceText(divergence: Divergence): string {
 }
 
 /** The conditions of a class, and the machines that have them in it. */
-function membersText(
-  ids: readonly string[],
-  comparison: Comparison,
-  cells: ReadonlyMap<string, ReportCell>,
-  names: ReadonlyMap<string, string>,
-): string {
-  const members = membersInShort(ids, comparison, cells)
+function membersText(members: readonly Members[], names: ReadonlyMap<string, string>): string {
   const named = members.slice(0, maxMembers).map((member) => memberText(member, names))
   return `${named.join('; ')}${members.length > maxMembers ? `; and ${members.length - maxMembers} more` : ''}`
 }
@@ -261,22 +256,39 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** Text that reads as itself: no markup, no HTML, no link, no table cell's end, no line break. */
+/**
+ * What GitHub and GitLab make a link, a mention or a reference of, wherever it stands and however it is escaped: they look
+ * for it in the text that is left when all escapes are gone. In a code span it reads as itself. `openblas@0.3.28` and
+ * `program@variant` are nothing of that: no domain stands behind the name.
+ */
+const linked = /(?<=\w)@(?:\d+(?:\.\d+)*|[\w-]+)(?![\w@-]|\.\w)|@+|:\/\/|\bwww\.|#(?=\d)/gi
+
+/** Text that reads as itself: no markup, no HTML, no link, no mention, no table cell's end, no line break. */
 function escaped(text: string): string {
   return visibleLine(text)
     .replace(/[\\`*_{}[\]|~$]/g, '\\$&')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-    .replaceAll('://', ':\\//')
-    .replace(/\bwww\./gi, 'www\\.')
+    .replace(linked, (found) => (/^@[\w-]/.test(found) ? found : `\`${found}\``))
     .replace(/^(\d{1,9})([.)])(?=\s|$)/, '$1\\$2')
     .replace(/^[-+#=]/, '\\$&')
 }
 
+/** The same as code: its fence is longer than any in the text, and a table's cell does not end in it. */
+function code(text: string): string {
+  const line = visibleLine(text).replaceAll('|', '\\|')
+  const fence = fenceOf(line, 1)
+  return line.includes('`') ? `${fence} ${line} ${fence}` : `${fence}${line}${fence}`
+}
+
 /** A code block whose fence is longer than any in the text. */
 function fenced(text: string, language: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length))
-  const fence = '`'.repeat(longest + 1)
+  const fence = fenceOf(text, 3)
   return `${fence}${language}\n${visible(text).trimEnd()}\n${fence}`
+}
+
+function fenceOf(text: string, least: number): string {
+  const longest = [...text.matchAll(/`+/g)].reduce((most, [run]) => Math.max(most, run.length), least - 1)
+  return '`'.repeat(longest + 1)
 }

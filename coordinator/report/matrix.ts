@@ -1,3 +1,4 @@
+import { groupBy } from '../../shared/group-by.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import type { Comparison, Report, ReportCell } from './format.ts'
 import { agentNames, byNaturalName, conditionText, listed, plural } from './wording.ts'
@@ -142,7 +143,9 @@ export function foldRows(rows: readonly Row[]): Fold[] {
   for (const row of rows) {
     const key =
       row.comparison.verdict === 'identical' ? row.marks.map((mark) => mark?.text ?? '').join(' ') : `#${row.index}`
-    folds.set(key, [...(folds.get(key) ?? []), row])
+    const alike = folds.get(key)
+    if (alike) alike.push(row)
+    else folds.set(key, [row])
   }
   return [...folds.values()]
     .map((group) => ({ rows: group, marks: (group[0] as Row).marks }))
@@ -197,27 +200,26 @@ export function memberText({ condition, agents }: Members, names: ReadonlyMap<st
   return `${condition} on ${listed(agents.map((id) => names.get(id) ?? id))}`
 }
 
-/** The same, but a backend whose conditions are all in this one class stands once, as `tensorflow@2.21.0 (all its 2 conditions)`. */
+/**
+ * The same for the classes of a row, but a backend whose conditions are all in one class stands once, as
+ * `tensorflow@2.21.0 (all its 2 conditions)`.
+ */
 export function membersInShort(
-  ids: readonly string[],
   { classes, nondeterministic, incomplete, absent }: Comparison,
   cells: ReadonlyMap<string, ReportCell>,
-): Members[] {
+): (ids: readonly string[]) => Members[] {
+  const byBackend = (ids: readonly string[]) =>
+    groupBy(
+      ids.filter((id) => cells.has(id)),
+      (id) => (cells.get(id) as ReportCell).condition.backend,
+    )
   const elsewhere = [...nondeterministic.map(({ cell }) => cell), ...incomplete, ...absent]
-  const everywhere = byBackend([...new Set([...classes.flatMap((one) => one.cells), ...elsewhere])], cells)
-  return [...byBackend(ids, cells)].flatMap(([backend, own]) => {
-    const members = membersByCondition(own, cells)
-    if (members.length === 1 || own.length < (everywhere.get(backend)?.length ?? 0)) return members
-    const agents = [...new Set(members.flatMap((one) => one.agents))]
-    return [{ condition: `${backend} (all its ${members.length} conditions)`, agents }]
-  })
-}
-
-function byBackend(ids: readonly string[], cells: ReadonlyMap<string, ReportCell>): Map<string, string[]> {
-  const groups = new Map<string, string[]>()
-  for (const id of ids) {
-    const backend = cells.get(id)?.condition.backend
-    if (backend !== undefined) groups.set(backend, [...(groups.get(backend) ?? []), id])
-  }
-  return groups
+  const everywhere = byBackend([...new Set([...classes.flatMap((one) => one.cells), ...elsewhere])])
+  return (ids) =>
+    [...byBackend(ids)].flatMap(([backend, own]) => {
+      const members = membersByCondition(own, cells)
+      if (members.length === 1 || own.length < (everywhere.get(backend)?.length ?? 0)) return members
+      const agents = [...new Set(members.flatMap((one) => one.agents))]
+      return [{ condition: `${backend} (all its ${members.length} conditions)`, agents }]
+    })
 }

@@ -1,7 +1,17 @@
 import { BitfleetError } from '../../shared/errors.ts'
+import { rowVerdict } from '../compare/row-verdict.ts'
 import { otherOutcomesBelow } from '../compare/self.ts'
+import { ruleOf } from '../plan/row-rules.ts'
 import { withFindings } from './assemble.ts'
-import { type Comparison, type Report, type ReportCell, reportSchema, reportSchemaName } from './format.ts'
+import {
+  type Comparison,
+  type Report,
+  type ReportCell,
+  type ReportCore,
+  reportSchema,
+  reportSchemaName,
+  type SelfDisagreement,
+} from './format.ts'
 
 /**
  * A report of this version, or of `@1`, whose claims are then made again by today's rules: `@1` counted what was not
@@ -12,12 +22,21 @@ import { type Comparison, type Report, type ReportCell, reportSchema, reportSche
 export function parseReport(value: unknown): Report {
   const old = isRecord(value) && value.schema === 'bitfleet/report@1'
   const core = old ? coreSchema.safeParse(fromFirstVersion(value)) : undefined
-  if (core?.success) return withFindings(core.data)
+  if (core?.success) return withFindings(withVerdicts(core.data))
   const result = reportSchema.safeParse(value)
   if (!old && result.success) return result.data
   const issue = (core?.error ?? result.error)?.issues[0]
   const place = issue?.path.join('.')
   throw new BitfleetError('format', `not a ${reportSchemaName}: ${place ? `${place}: ` : ''}${issue?.message}`)
+}
+
+/** `@1` counted what is absent nowhere, and called rows identical of which nothing was compared. */
+function withVerdicts(core: ReportCore): ReportCore {
+  const comparisons = core.comparisons.map((comparison) => ({
+    ...comparison,
+    verdict: rowVerdict(comparison, ruleOf(core.run, comparison).absent === 'allow'),
+  }))
+  return { ...core, comparisons }
 }
 
 const coreSchema = reportSchema.omit({ sentence: true, verdict: true, findings: true })
@@ -32,7 +51,7 @@ function recordsOf(value: unknown): Loose[] {
   return Array.isArray(value) ? value.filter(isRecord) : []
 }
 
-/** What `@1` did not say is left out, and stays unknown. Findings are made afterwards. */
+/** What `@1` did not say is left out, and stays unknown. Verdicts and findings are made afterwards. */
 function fromFirstVersion(report: Loose): Loose {
   const ready = new Map(
     recordsOf(report.agents).map((agent) => [
@@ -44,15 +63,12 @@ function fromFirstVersion(report: Loose): Loose {
     const backend = isRecord(condition) ? condition.backend : undefined
     return workload !== 'program' && ready.get(agent)?.has(backend) ? 'inapplicable' : 'absent'
   }
-  const cells = recordsOf(report.cells).map((cell) =>
-    cell.status === 'unsupported' ? { ...cell, lack: lackOf(cell) } : cell,
+  const hasResult = ({ traces }: Loose) => Array.isArray(traces) && traces.some((trace) => trace !== null)
+  const cells = recordsOf(report.cells).map(
+    (cell): Loose => (cell.status === 'unsupported' && !hasResult(cell) ? { ...cell, lack: lackOf(cell) } : cell),
   )
-  const completed = new Set(
-    cells.flatMap((cell: Loose) =>
-      Array.isArray(cell.traces) && cell.traces.some((trace) => trace !== null) ? [cell.id] : [],
-    ),
-  )
-  const lacks = new Map(cells.map((cell: Loose) => [cell.id, cell.lack]))
+  const completed = new Set(cells.flatMap((cell) => (hasResult(cell) ? [cell.id] : [])))
+  const lacks = new Map(cells.map((cell) => [cell.id, cell.lack]))
   return {
     ...report,
     schema: reportSchemaName,
@@ -73,15 +89,17 @@ function upgradeComparison(
   const compared = members.length > 1 ? members : []
   const said = comparison.selfConsistency
   const executions = isRecord(said) && typeof said.executions === 'number' ? said.executions : null
-  const vacuous = comparison.verdict === 'identical' && compared.length === 0
-  const verdict: unknown = vacuous ? ('nothing compared' satisfies Comparison['verdict']) : comparison.verdict
+  const incomplete: unknown[] = Array.isArray(comparison.incomplete) ? comparison.incomplete : []
+  const partly = unsupported.filter((id) => completed.has(id))
+  const notTold = { first: null, missing: 'reports of version 0.1 do not tell' } satisfies Partial<SelfDisagreement>
   return {
     ...comparison,
-    verdict,
-    nondeterministic: recordsOf(comparison.nondeterministic).map((self) => ({ first: null, ...self })),
+    verdict: 'nothing compared' satisfies Comparison['verdict'],
+    nondeterministic: recordsOf(comparison.nondeterministic).map((self) => ({ ...notTold, ...self })),
     selfConsistency: executions === null ? null : { executions, otherOutcomesBelow: otherOutcomesBelow(executions) },
+    incomplete: [...new Set([...incomplete, ...partly])],
     absent: unsupported.filter((id) => lacks.get(id) === 'absent'),
-    inapplicable: unsupported.filter((id) => lacks.get(id) !== 'absent'),
+    inapplicable: unsupported.filter((id) => lacks.get(id) !== 'absent' && !completed.has(id)),
     compared,
   }
 }

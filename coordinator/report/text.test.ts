@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { reportOfCells } from '../../test/report-of-cells.ts'
 import { hostileReport } from '../../test/hostile-report.ts'
 import { sampleReport } from '../../test/sample-report.ts'
 import { createSyntheticRun, f32, syntheticAgent } from '../../test/synthetic-run.ts'
@@ -21,7 +22,7 @@ describe('the report for a terminal', () => {
       /js order=atomic:4 on rack-1 gave 3 distinct results in 8 executions; they first differ at checkpoint 1 sum/,
     )
     expect(text).toMatch(/tested: js\.order was changed alone in 2 trials: the bits followed in all/)
-    expect(text).toMatch(/observed: over the cells, the bits go along with knob\.js\.order/)
+    expect(text).toMatch(/observed: over the cells, the bits go along with backend; this alone shows no cause/)
     expect(text).toMatch(
       /Replaced: openblas\.coreType: .*was replaced by SkylakeX.*OPENBLAS_CORETYPE=Haswell was ignored/,
     )
@@ -98,6 +99,39 @@ describe('the report in Markdown', () => {
     expect(markdown).toMatch(
       /Growth \(largest distance of an element, at some steps\): loss \d+ ULP at step 12, .+ at step 90; weights/,
     )
+  })
+
+  it('lets no text of an agent become a link, a mention or a reference', () => {
+    const report = sampleReport()
+    const names = [
+      'joe@evil.example',
+      '@octocat',
+      'mailto:a@b.example',
+      'https://evil.example',
+      'www.evil.example',
+      '#12',
+      '@@x',
+    ]
+    report.agents.forEach((agent, i) => (agent.name = names.slice(i * 4, i * 4 + 4).join(' ')))
+    report.run.id = 'a`b|c @octocat'
+    const markdown = renderMarkdown(report)
+    for (const shown of [
+      'joe`@`evil.example `@`octocat mailto:a`@`b.example https`://`evil.example',
+      '`www.`evil.example `#`12 `@@`x',
+      '`` a`b\\|c @octocat ``',
+    ]) {
+      expect(markdown).toContain(shown)
+    }
+    const prose = markdown.slice(0, markdown.indexOf('```yaml')).replaceAll(/(`+)(?!`).*?(?<!`)\1(?!`)/g, '')
+    expect(prose).not.toMatch(/@(?!\d+(\.\d+)*\b)|:\/\/|www\.|#\d/)
+  })
+
+  it('leaves the version of a library as it is', async () => {
+    const report = await reportOfCells(
+      ['js@1.1.0', 'js@fast', 'js@a.b', '@js'].map((backend, i) => ({ backend, gives: [i] })),
+    )
+    const markdown = renderMarkdown(report)
+    for (const shown of ['js@1.1.0', 'js@fast', 'js`@`a.b', '`@`js']) expect(markdown).toContain(shown)
   })
 
   it('lets no text of an agent become markup', () => {

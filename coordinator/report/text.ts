@@ -193,8 +193,9 @@ function memberLines(
   names: ReadonlyMap<string, string>,
 ): string[] {
   if (comparison.classes.length < 2) return []
+  const membersOf = membersInShort(comparison, cells)
   return comparison.classes.slice(0, maxBranchings).map(({ letter, cells: ids }) => {
-    const members = membersInShort(ids, comparison, cells)
+    const members = membersOf(ids)
     const named = members.slice(0, maxMembers).map((member) => memberText(member, names))
     const more = members.length > maxMembers ? `; and ${members.length - maxMembers} more` : ''
     return `  ${letter}  ${visibleLine(`${named.join('; ')}${more}`)}`

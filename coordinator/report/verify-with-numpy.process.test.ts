@@ -1,8 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeNumpyScript } from '../../test/numpy-script.ts'
 import { runPython, withoutNumpy } from '../../test/python.ts'
+import { reportOfCells } from '../../test/report-of-cells.ts'
 import { sampleReport, sampleRun } from '../../test/sample-report.ts'
 import { hostileBits } from '../../test/hostile-bits.ts'
 import { createSyntheticRun, f32, f64, syntheticAgent } from '../../test/synthetic-run.ts'
@@ -19,15 +21,13 @@ import {
   type SelfDifference,
 } from './format.ts'
 
-const root = join(import.meta.dirname, '..', '..')
 const absent = withoutNumpy('docs/verify-with-numpy.md')
 
 describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
   let dir: string
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'bitfleet-verify-'))
-    const page = await readFile(join(root, 'docs', 'verify-with-numpy.md'), 'utf8')
-    await writeFile(join(dir, 'verify.py'), /^```python\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? '')
+    await writeNumpyScript(join(dir, 'verify.py'))
     await exportArtifacts(sampleReport(), sampleRun().artifacts, dir, 'all')
   })
   afterAll(() => rm(dir, { recursive: true, force: true }))
@@ -57,6 +57,22 @@ describe.skipIf(absent)('the script of docs/verify-with-numpy.md', () => {
     expect(stderr).toBe('')
     expect(stdout).toMatch(/^\d{3,} figures checked, 0 wrong, 0 not checked/)
     expect(code).toBe(0)
+  })
+
+  it('agrees with the verdict of a run whose cells differ from run to run as expected, also lucky ones', async () => {
+    const cells = [
+      [1, 2],
+      [2, 1],
+      [1, 1],
+      [2, 2],
+    ].map((gives, i) => ({ agent: `n${i}`, gives }))
+    const report = await reportOfCells(cells, { rowRules: [{ workload: 'w', params: {}, expect: 'nondeterministic' }] })
+    expect(report.verdict).toBe('identical')
+    const out = join(dir, 'expected')
+    await writeReport(report, out, { formats: ['json'] })
+    expect(runPython([join(dir, 'verify.py'), out])).toMatchObject({ status: 0, stderr: '' })
+    await writeReport({ ...report, verdict: 'divergent' }, out, { formats: ['json'] })
+    expect(runPython([join(dir, 'verify.py'), out]).stdout).toContain('verdict: the report says')
   })
 
   it('catches one element of each kind that is counted as another', async () => {
@@ -163,13 +179,21 @@ async function hostileReport(): Promise<{ report: Report; artifacts: Artifacts }
   const masked = (phase: number) => f32(numbers.map((value, i) => ((i + phase) % 4 === 0 ? 0 : value)))
   row('permutation', [f32(numbers)], [f32(numbers.toReversed())])
   row('mask', [masked(0)], [masked(1)])
+  row('zeros on one side', [f32(numbers)], [masked(0)])
   row('infinite', [f64([5e-324, 1])], [f64([5e-324, 1e-320])])
   row('beyond', [f64([5e-324, 0])], [f64([1e-5, 3])])
   row('below', [f64([1e308, 5e-324])], [f64([1e308, 1e-323])])
   row('scaled', [f64([1e300, -1e-300])], [f64([-1.5e300, 1e300])])
+  row('underflow', [f64([1e-200, 0])], [f64([1e-200, -0])])
+  row('far', [f64([5e-324, 0])], [f64([1e308, 1e308])])
   row('nan', [f64([1, 2]), f64([1, 2])], [f64([1.5, 2]), f64([Number.NaN, Infinity])])
   row('shapes', [f32([1, 2, 3, 4], [2, 2]), f32([1])], [f32([1, 2, 3, 4]), f32([1])])
   const report = assembleReport(run.data(), await compareRun(run.data(), run.artifacts), 'bitfleet test')
+  // What the definition says, whatever this coordinator measured.
+  const far = report.comparisons.find(({ workload }) => workload === 'far')?.divergences[0]
+  for (const statistics of [far?.statistics, far?.outputs[0]?.statistics]) {
+    Object.assign(statistics ?? {}, { relativeL2: 'infinite', notMeasured: {} })
+  }
   return { report, artifacts: run.artifacts }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { duration, percent } from './wording.ts'
+import { agreementShort, duration, percent, uniqueNames } from './wording.ts'
 
 describe('figures for people', () => {
   it('never round a share to all or to nothing', () => {
@@ -20,4 +20,28 @@ describe('figures for people', () => {
       '2 h 0 min',
     ])
   })
+})
+
+describe('what agreement shows, beside a workload', () => {
+  it('is said of the cells in classes: others of the row may disagree with themselves', () => {
+    expect(agreementShort({ executions: 8, otherOutcomesBelow: 0.348 })).toBe(
+      'The cells in classes agree with themselves, in 8 executions each or more: with 95 % confidence, the other outcomes of a cell are rarer than 34.8\u202f%.',
+    )
+    expect(agreementShort({ executions: 1, otherOutcomesBelow: null })).toMatch(/^A cell of a class ran once/)
+  })
+})
+
+const names = (...all: readonly [id: string, name: string][]) => [
+  ...uniqueNames(all.map(([id, name]) => ({ id, name }))).values(),
+]
+
+it('tells agents of one name apart by their ids', () => {
+  expect(names(['k1', 'x'], ['k2', 'y'])).toEqual(['x', 'y'])
+  expect(names(['k1', 'x'], ['k2', 'x'], ['k3', 'y'])).toEqual(['x (k1)', 'x (k2)', 'y'])
+})
+
+it('gives no two the same name, whatever they are called', () => {
+  expect(names(['k1', 'x'], ['k2', 'x'], ['k3', 'x (k1)'])).toEqual(['x (k1)', 'x (k2)', 'x (k1) (k3)'])
+  const odd = names(['k1', 'x'], ['k2', 'x'], ['k3', 'x (k1)'], ['k4', 'x (k1) (k3)'])
+  expect(new Set(odd).size).toBe(4)
 })

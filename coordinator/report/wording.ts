@@ -1,3 +1,4 @@
+import { groupBy } from '../../shared/group-by.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 
 // What the forms of the report say in the same words. Text from agents and plans is passed through as it came: each
@@ -81,11 +82,24 @@ export function comparisonTitle({ workload, params, seed }: Comparison, withSeed
   return [workload, paramsText(params), withSeed ? `seed=${seed}` : ''].filter((part) => part !== '').join(' ')
 }
 
-/** What to call each agent: its name where no other has it, else its name and id. */
+/** What to call each agent: its name if no other has it, else its name and id. */
 export function agentNames(report: Pick<Report, 'agents'>): Map<string, string> {
-  const counts = new Map<string, number>()
-  for (const { name } of report.agents) counts.set(name, (counts.get(name) ?? 0) + 1)
-  return new Map(report.agents.map(({ id, name }) => [id, counts.get(name) === 1 ? name : `${name} (${id})`]))
+  return uniqueNames(report.agents)
+}
+
+/**
+ * A name for each id, and no two alike: where several have one name, the id stands behind it in brackets. If somebody
+ * is called just so, his id stands behind his name, too.
+ */
+export function uniqueNames(named: readonly { readonly id: string; readonly name: string }[]): Map<string, string> {
+  const names = new Map(named.map(({ id, name }) => [id, name]))
+  for (let changed = true; changed; ) {
+    const counts = groupBy(names.values(), (name) => name)
+    const unclear = named.filter(({ id, name }) => names.get(id) === name && (counts.get(name)?.length ?? 0) > 1)
+    for (const { id, name } of unclear) names.set(id, `${name} (${id})`)
+    changed = unclear.length > 0
+  }
+  return names
 }
 
 function piecesOf(text: string): string[] {
@@ -129,9 +143,10 @@ export function agreementShort({
   executions,
   otherOutcomesBelow: below,
 }: NonNullable<Comparison['selfConsistency']>): string {
+  // Cells that disagree with themselves are in no class, and may be in the same row.
   return below === null
-    ? 'A cell ran once: whether it agrees with itself is not known.'
-    : `A cell's ${executions} executions are equal: with 95 % confidence, its other outcomes are rarer than ${percent(below)}.`
+    ? 'A cell of a class ran once: whether it agrees with itself is not known.'
+    : `The cells in classes agree with themselves, in ${executions} executions each or more: with 95 % confidence, the other outcomes of a cell are rarer than ${percent(below)}.`
 }
 
 /** A fact's value in a cell that does not have it. */

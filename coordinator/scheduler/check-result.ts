@@ -6,7 +6,7 @@ import type { JobInput } from '../../shared/messages.ts'
 import { createPlaceCheck } from '../../shared/places.ts'
 import { elementCount, tensorFromBits } from '../../shared/tensor.ts'
 import { parseTrace, type Trace } from '../../shared/trace.ts'
-import type { WorkloadDescription } from '../../workloads/workload.ts'
+import type { CheckpointSpec, WorkloadDescription } from '../../workloads/workload.ts'
 import type { CellRecord } from '../records.ts'
 import { checkInputs } from './check-inputs.ts'
 import { checkSettings, hasSoundSettings } from './check-settings.ts'
@@ -55,9 +55,12 @@ export function checkResult(
       )
     }
     const description = findDescription(cell.workload)
-    if (description) checkSchema(trace, cell, inputs, description)
+    const specs = description && specsOf(cell, inputs, description)
+    if (specs) checkSpecs(trace, specs, `${cell.workload} v${cell.workloadVersion}`)
+    else if (description?.version === cell.workloadVersion) checkPlaces(trace)
     checkInputs(execution.inputs, trace, description)
     for (const output of execution.outputs) checkOutput(output, trace)
+    checkNames(execution.outputs, specs)
     return { execution, traceText }
   } catch (error) {
     const code = isBitfleetError(error) ? error.code : 'protocol'
@@ -131,18 +134,36 @@ function checkOutput({ name, dtype, shape, digest, bits }: Execution['outputs'][
   }
 }
 
-/** @throws `protocol` for the first checkpoint that is not the schema's, or that no trace without a schema has */
-function checkSchema(
-  trace: Trace,
-  cell: CellRecord,
+/** Undefined where this coordinator has no schema of the workload at this version. */
+function specsOf(
+  { params, workloadVersion }: CellRecord,
   inputs: readonly JobInput[],
-  description: WorkloadDescription,
-): void {
-  if (description.version !== cell.workloadVersion) return
-  if (description.schema === undefined) return checkPlaces(trace)
-  const specs = description.schema(description.params.parse(cell.params), inputs)
-  const { checkpoints } = trace
-  const what = `${description.id} v${description.version}`
+  { version, schema, params: parser }: WorkloadDescription,
+): readonly CheckpointSpec[] | undefined {
+  return version === workloadVersion ? schema?.(parser.parse(params), inputs) : undefined
+}
+
+/**
+ * Outputs stand in reports by name.
+ *
+ * @throws `protocol` for a name that comes twice, and where a schema says which the outputs are, for others than those
+ */
+function checkNames(outputs: Execution['outputs'], specs: readonly CheckpointSpec[] | undefined): void {
+  const names = new Set(outputs.map(({ name }) => name))
+  if (names.size < outputs.length) throw new BitfleetError('protocol', 'an output is named twice')
+  if (specs === undefined) return
+  // As the agent finds them: the last of a name is the final one.
+  const last = new Map(specs.map(({ name, role }) => [name, role]))
+  const due = new Set([...last].flatMap(([name, role]) => (role === 'output' ? [name] : [])))
+  const missing = [...due].find((name) => !names.has(name))
+  if (missing !== undefined) throw new BitfleetError('protocol', `the output "${missing}" is not among those it names`)
+  const other = [...names].find((name) => !due.has(name))
+  if (other !== undefined)
+    throw new BitfleetError('protocol', `the checkpoint "${other}" is not an output of the workload`)
+}
+
+/** @throws `protocol` for the first checkpoint that is not the schema's; `digest-mismatch` for an array that was not brought */
+function checkSpecs({ checkpoints }: Trace, specs: readonly CheckpointSpec[], what: string): void {
   if (specs.length !== checkpoints.length) {
     throw new BitfleetError(
       'protocol',
@@ -157,7 +178,11 @@ function checkSchema(
       found.dtype === spec.dtype &&
       equalShapes(found.shape, spec.shape)
     ) {
-      return
+      if (spec.digest === undefined || spec.digest === found.digest) return
+      throw new BitfleetError(
+        'digest-mismatch',
+        `checkpoint ${i} "${spec.name}" has the digest ${found.digest}, the plan pins ${spec.digest}`,
+      )
     }
     throw new BitfleetError(
       'protocol',

@@ -20,6 +20,13 @@ export function checkSettings({ settings = {}, ambient = {} }: Execution, { cond
         `the execution says what became of knob "${name}", which the plan does not set`,
       )
     }
+    const asked = String(condition.knobs[name])
+    if (state.state === 'replaced' && state.by === asked) {
+      throw new BitfleetError(
+        'protocol',
+        `the execution says that knob "${name}" was replaced by the value asked for, ${asked}`,
+      )
+    }
     const texts = state.state === 'in force' ? [] : [state.why ?? '', state.state === 'replaced' ? state.by : '']
     checkLength(`knob "${name}"`, texts)
   }

@@ -31,7 +31,7 @@ const withSchema: WorkloadDescription = {
   schema(params, inputs): CheckpointSpec[] {
     const { dtype, shape } = (inputs ?? []).find(({ digest }) => digest === input.digest) as JobInput
     return [
-      { step: 0, name: 'input', dtype, shape, role: 'input' },
+      { step: 0, name: 'input', dtype, shape, role: 'input', digest: input.digest },
       { step: 1, name: (params as { name: string }).name, dtype: 'f32', shape: [], role: 'output' },
     ]
   },
@@ -96,7 +96,7 @@ describe('a completed execution', () => {
     ['of a workload without a schema', resultOf(honestPlaces), withoutSchema],
     ['of a workload nobody knows here', resultOf(honestPlaces), undefined],
     ['without bits', withOutput(resultOf(honestPlaces), { bits: undefined }), withSchema],
-    ['without outputs', saying(resultOf(honestPlaces), { outputs: [] }), withSchema],
+    ['without outputs, of which no schema says any', saying(resultOf(honestPlaces), { outputs: [] }), withoutSchema],
     ['with 16 elements of bits', resultOf([[0, 'x', f32(bits.map((_, i) => i))]]), withoutSchema],
     ['with an output of one name at two steps', resultOf(twice), withoutSchema],
   ])('%s stands as it was said', (_, honest, description) => {
@@ -192,6 +192,33 @@ describe('a completed execution', () => {
       (honest) => withOutput(honest, { digest: digestOf('x'), bits: undefined }),
       'digest-mismatch',
       /output "sum" is said to be sha256:.*, its checkpoint in the trace is sha256:/,
+    ],
+    [
+      'leaves out an output of the workload',
+      (honest) => saying(honest, { outputs: [] }),
+      'protocol',
+      /the output "sum" is not among those it names/,
+    ],
+    [
+      'names an output twice',
+      (honest) => saying(honest, { outputs: [...honest.execution.outputs, ...honest.execution.outputs] }),
+      'protocol',
+      /an output is named twice/,
+    ],
+    [
+      'calls an input an output',
+      (honest) => {
+        const { dtype, shape, digest } = input
+        return saying(honest, { outputs: [...honest.execution.outputs, { name: 'input', dtype, shape, digest }] })
+      },
+      'protocol',
+      /the checkpoint "input" is not an output of the workload/,
+    ],
+    [
+      'says that a knob was replaced by the value asked for',
+      (honest) => saying(honest, { settings: { b: { state: 'replaced', by: '2' } } }),
+      'protocol',
+      /knob "b" was replaced by the value asked for, 2/,
     ],
     [
       'names the inputs of a workload whose schema names them',
@@ -292,6 +319,17 @@ describe('checkpoints', () => {
     // The digest of a trace of nothing is the empty string, which no agent can say on the wire.
     const honestDigest = saying(result, { trace: digestOfLines(result.body as Uint8Array), outputs: [] })
     expect(judge(honestDigest, withSchema).execution.outcome).toEqual(failure('protocol', message))
+  })
+
+  it('that hold another array than the plan pins are not the workload’s', () => {
+    const other = createTensor('f32', [2, 2], new Uint8Array(16).fill(2))
+    const result = resultOf([
+      [0, 'input', other],
+      [1, 'sum', sum],
+    ])
+    expect(judge(result, withSchema).execution.outcome).toEqual(
+      failure('digest-mismatch', /checkpoint 0 "input" has the digest sha256:.*, the plan pins sha256:/),
+    )
   })
 
   it('of another version of the workload are not held to the schema', () => {

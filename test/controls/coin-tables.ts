@@ -18,6 +18,8 @@ function coinTable(): string {
     ...[2, 3, 4, 8].map((levels) => ({ structure: 'devices' as const, pairs: 1, levels, trials: 1 })),
     ...[2, 4, 12].map((trials) => ({ structure: 'devices' as const, pairs: 1, levels: 2, trials })),
     { structure: 'devices', pairs: 1, levels: 8, trials: 4 },
+    { structure: 'cards', pairs: 1, levels: 2, trials: 4 },
+    { structure: 'cards', pairs: 1, levels: 3, trials: 8 },
     { structure: 'seeds', pairs: 1, levels: 2, trials: 12 },
     { structure: 'half deterministic', pairs: 1, levels: 3, trials: 12 },
     { structure: 'half silenced', pairs: 1, levels: 3, trials: 12 },

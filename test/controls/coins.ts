@@ -18,7 +18,8 @@ export type Coin = keyof typeof coins
 /** How the trials of one setting in one workload differ from each other. */
 export const structures = {
   seeds: 'two agents, the rest seeds; a condition is silenced in all seeds',
-  devices: 'each trial on another device, so no trial silences another',
+  devices: 'each trial on another kind of device, so no trial silences another',
+  cards: 'each trial on another card; a condition that disagrees with itself on two cards is silenced on all',
   'two dummies': 'each trial under another value of a second setting that does nothing either',
   'half deterministic': 'devices, on half of which nothing is random',
   'half silenced': 'devices, on half of which every execution differs',
@@ -63,7 +64,7 @@ function tossTrial(design: CoinDesign, row: number, trial: number, stream: Strea
       return trialCell({ ...sketch, knobs: { dummy }, agent: `a${trial % 2}`, seed: String(trial >> 1) })
     }
     if (structure === 'two dummies') return trialCell({ ...sketch, knobs: { dummy, other: trial } })
-    return trialCell({ ...sketch, knobs: { dummy }, device: `gpu${trial}` })
+    return trialCell({ ...sketch, knobs: { dummy }, device: structure === 'cards' ? `gpu${trial}` : `kind${trial}` })
   })
 }
 

@@ -1,6 +1,7 @@
 import { triedAtMost } from '../../coordinator/explain/assignments.ts'
 import { canShowCause, waysToPart } from '../../coordinator/explain/ways.ts'
 import { blurredUpdates, type FleetKind, noiseFleets, plainUpdate } from './fleets.ts'
+import { noisyWorkloads, updatedWorkloads, type WorkloadsKind } from './many-workloads.ts'
 import type { FleetTally } from './measure.ts'
 import { markdownTable } from './write-section.ts'
 
@@ -41,6 +42,42 @@ export function updateTable(tallies: readonly FleetTally[]): string {
       return [kind.name, String(size), String(fleets), share(found, fleets), share(headlined - found, fleets)]
     }),
   )
+}
+
+export interface WorkloadsRow {
+  readonly kind: WorkloadsKind
+  readonly size: number
+}
+
+const workloadsSizes = [12, 20]
+const workloadsRowsOf = (kinds: readonly WorkloadsKind[]): WorkloadsRow[] =>
+  kinds.flatMap((kind) => workloadsSizes.map((size) => ({ kind, size })))
+const noisyRows = workloadsRowsOf(noisyWorkloads)
+const updatedRows = workloadsRowsOf(updatedWorkloads)
+
+/** All kinds and sizes of fleets with many workloads: those without a cause first. */
+export const workloadsRows: readonly WorkloadsRow[] = [...noisyRows, ...updatedRows]
+
+/** The section of fleets with many workloads. @param tallies of `workloadsRows` */
+export function workloadsSection(tallies: readonly FleetTally[]): string {
+  const of = ({ kind, size }: WorkloadsRow, { fleets }: FleetTally) => [
+    ...[kind.name, String(kind.workloads), String(kind.facts), String(size), String(fleets)],
+  ]
+  const head = (name: string) => [name, 'workloads', 'facts', 'machines', 'fleets']
+  const noisy = noisyRows.map((row, i) => {
+    const tally = tallies[i] as FleetTally
+    return [...of(row, tally), share(tally.headlined, tally.fleets)]
+  })
+  const updated = updatedRows.map((row, i) => {
+    const tally = tallies[noisyRows.length + i] as FleetTally
+    const { fleets, found, headlined } = tally
+    return [...of(row, tally), share(found, fleets), share(headlined - found, fleets)]
+  })
+  return [
+    markdownTable([...head('noise fleet'), 'headlined a cause'], noisy),
+    'The same with a cause: a coin updates each machine, and nothing else differs.',
+    markdownTable([...head('updated fleet'), 'headlined the update', 'headlined something else'], updated),
+  ].join('\n\n')
 }
 
 /** What a number of machines can show at all: the smallest chance that a perfect match can have. */

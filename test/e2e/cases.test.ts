@@ -229,20 +229,14 @@ factors:
       'None of 3 workloads is identical over 3 conditions on 1 machine; 3 differ: nn.conv2d by backend, nn.softmax by tfjs-wasm.variant and backend, elementary.tanh by backend',
       1,
     )
-    const causes = run.report.findings.causes.filter(({ rows }) => rows[0] !== 1)
-    expect(causes).toHaveLength(2)
-    for (const { facts } of causes) {
-      expect(facts[0]?.[0]).toBe('backend')
-      expect(facts[0]).toContain('knob.tfjs-wasm.threads')
-    }
     expectInAll(
       run,
       'backend was changed, each value under all its other settings, in 1 trial: the bits followed (tfjs-cpu gives A, tfjs-wasm gives B)',
-      'the bits go along with backend (cannot be told apart here from knob.tfjs-wasm.threads,',
     )
-    // All three classes of the softmax have another value of the variant, which one of the backends does not have.
-    expectInAll(run, '; cells of A have no knob.tfjs-wasm.variant')
-    expectInNone(run, 'go along with knob.tfjs-wasm.threads', 'parts the cells', 'tfjs-wasm.threads was changed alone')
+    // The tests say it all: what was observed would name a setting that only one of the backends has.
+    expectInNone(run, 'go along with', 'parts the cells', 'tfjs-wasm.threads was changed alone')
+    // Each variant is a module of its own.
+    expect(run.report.findings.causes.map(({ facts }) => facts)).toEqual([[['lib.tfjs-backend-wasm.digest']]])
   })
 })
 

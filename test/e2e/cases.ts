@@ -55,7 +55,10 @@ export function readForms(out: string, text: string): Pick<CaseRun, 'report' | '
   const report = readReport(out)
   const forms: Forms = {
     text,
-    markdown: read('report.md').replaceAll(/\\(.)/g, '$1').replaceAll('**', ''),
+    markdown: read('report.md')
+      .replaceAll(/`(@+|:\/\/|#)`/g, '$1')
+      .replaceAll(/\\(.)/g, '$1')
+      .replaceAll('**', ''),
     html: textOfHtml(read('report.html')),
     json: textsIn(report).join('\n'),
   }

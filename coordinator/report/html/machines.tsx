@@ -72,7 +72,7 @@ function Lettered({ view, rows }: { view: View; rows: Rows }) {
       <tbody>
         {rows.slice(0, maxRows).map((row) => (
           <tr>
-            <RowHead view={view} comparison={row.comparison} />
+            <RowHead view={view} row={row} />
             {columns.map((i) => {
               const letter = row.letters[i] ?? null
               const odd = row.odd.includes(i)
@@ -110,7 +110,7 @@ function Strips({ view, rows }: { view: View; rows: Rows }) {
       <tbody>
         {rows.slice(0, maxRows).map((row) => (
           <tr>
-            <RowHead view={view} comparison={row.comparison} />
+            <RowHead view={view} row={row} />
             <td class="picture">
               <svg viewBox={`0 0 ${width} 1`} preserveAspectRatio="none" aria-hidden="true">
                 {stripPaths(row.letters).map(([name, d]) => (
@@ -152,11 +152,12 @@ function countsText(letters: readonly (string | null)[]): string {
   return `${said.join(' · ')}${counts.size > 8 ? ' · …' : ''}`
 }
 
-function RowHead({ view, comparison: index }: { view: View; comparison: number }) {
+function RowHead({ view, row: { comparison: index, under } }: { view: View; row: Rows[number] }) {
   const comparison = view.report.comparisons[index] as Comparison
   return (
     <th scope="row">
       <a href={`#w${index}`}>{visibleLine(comparisonTitle(comparison, view.withSeed))}</a>
+      {under === undefined ? null : <span class="quiet"> {visibleLine(under)}</span>}
     </th>
   )
 }
@@ -174,12 +175,9 @@ function Candidates({ machines: { candidates } }: { machines: MachinesFinding })
       <h3>First to look at</h3>
       <p class="quiet">These differ between the machines just as their bits do. None of them was changed alone.</p>
       <ul class="plain">
-        {candidates.map(({ text, kind, rows }) => (
+        {candidates.map(({ text, kind }) => (
           <li>
-            {visibleLine(text)}{' '}
-            <span class="quiet">
-              ({kind}, in {plural(rows.length, 'workload')})
-            </span>
+            {visibleLine(text)} <span class="quiet">({kind})</span>
           </li>
         ))}
       </ul>

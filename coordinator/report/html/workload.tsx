@@ -1,6 +1,6 @@
 import type { Comparison } from '../format.ts'
 import { inputsText, referenceColumn, referenceText } from '../measured.ts'
-import { membersInShort } from '../matrix.ts'
+import { type Members, membersInShort } from '../matrix.ts'
 import { visibleLine } from '../../../shared/visible.ts'
 import { agreementShort, conditionText, failureText, grouped, paramsText, plural } from '../wording.ts'
 import { DivergenceDetail, DivergenceLine } from './divergence.tsx'
@@ -66,9 +66,7 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
           {twinText(view, index, self.cell)}
           {self.divergence ? (
             <DivergenceDetail divergence={self.divergence} id={`w${index}-s${i}`} names={self.divergence.classes} />
-          ) : (
-            <p class="quiet">Where they differ is not known: the traces of its executions were not kept.</p>
-          )}
+          ) : null}
         </section>
       ))}
       {nondeterministic.length > maxNondeterministic ? (
@@ -117,6 +115,7 @@ function conditionOf(view: View, id: string): string {
 function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
   if (comparison.classes.length === 0) return null
   const { reference } = comparison
+  const membersOf = membersInShort(comparison, view.cells)
   return (
     <div class="scroll" tabindex={0} role="group" aria-label={`Classes of ${visibleLine(comparison.workload)}`}>
       <table class="list classes">
@@ -138,7 +137,7 @@ function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
                 <Letter letter={letter} index={i} />
               </th>
               <td>
-                <MemberList view={view} comparison={comparison} cells={cells} />
+                <MemberList view={view} members={membersOf(cells)} />
               </td>
               <td class="number">{grouped(cells.length)}</td>
               {reference ? <td>{referenceColumn(reference, letter)}</td> : null}
@@ -155,12 +154,10 @@ function Classes({ view, comparison }: { view: View; comparison: Comparison }) {
 
 interface MemberListProps {
   readonly view: View
-  readonly comparison: Comparison
-  readonly cells: readonly string[]
+  readonly members: readonly Members[]
 }
 
-function MemberList({ view, comparison, cells }: MemberListProps) {
-  const members = membersInShort(cells, comparison, view.cells)
+function MemberList({ view, members }: MemberListProps) {
   return (
     <ul class="members">
       {members.slice(0, maxMembers).map(({ condition, agents }) => (
