@@ -240,7 +240,7 @@ function beyondSettings(set: FactSet): string[] {
   const all = namesOf(set).flat()
   // Another backend or version has other libraries: that is no news.
   const software = all.some((fact) => fact === 'backend' || fact === 'backend.version')
-  return all.filter((fact) => (software ? fact.startsWith('fp.') : !fact.startsWith('knob.')))
+  return all.filter((fact) => (software ? fact.startsWith('fp.') : !/^(?:knob|env)\./.test(fact)))
 }
 
 /**

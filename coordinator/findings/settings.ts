@@ -45,6 +45,7 @@ export function findSettings(core: ReportCore): TestedSettings {
     variables: codePathVariablesOf(core),
     cells: new Map(core.cells.map((cell) => [cell.id, cell])),
     agents: agentNames(core),
+    severalSeeds: new Set(core.comparisons.map(({ seed }) => seed)).size > 1,
   }
   const { needed } = createClaimRule(pairs)
   const settings = results.map((result): SettingFinding => {
@@ -173,6 +174,8 @@ interface CellWords {
   readonly variables: ReadonlyMap<string, readonly string[]>
   readonly cells: ReadonlyMap<string, ReportCell>
   readonly agents: ReadonlyMap<string, string>
+  /** Whether seeds tell rows apart. */
+  readonly severalSeeds: boolean
 }
 
 function textOf(result: SettingResult, words: CellWords): string {
@@ -201,18 +204,25 @@ function textOf(result: SettingResult, words: CellWords): string {
   }
 }
 
-/** Of several trials, which one is shown: `for example in the row of seed=42, openblas.threads=1: `. Letters are those of its row. */
-function placeText({ example, setting, knob }: SettingResult, trials: number, { cells, agents }: CellWords): string {
+/**
+ * Of several trials, which one is shown: `for example in the row of seed=42, on rack-1, openblas.threads=1: `. Letters are those
+ * of its row, which the seed tells where there are several.
+ */
+function placeText(
+  { example, setting, knob }: SettingResult,
+  trials: number,
+  { cells, agents, severalSeeds }: CellWords,
+): string {
   const cell = cells.get(example.levels.flatMap((level) => level.cells)[0] ?? '')
   if (trials < 2 || cell === undefined) return ''
   const library = setting.split(/[. ]/)[0] as string
   const others = Object.entries(cell.condition.knobs).filter(([name]) => knob !== undefined && name !== knob)
   const place = [
+    ...(severalSeeds ? [`in the row of seed=${example.seed}`] : []),
     ...(agents.size > 1 ? [`on ${agents.get(example.agent) ?? example.agent}`] : []),
-    `seed=${example.seed}`,
     ...others.map(([name, value]) => `${library}.${name}=${String(value)}`),
   ]
-  return `for example in the row of ${place.join(', ')}: `
+  return place.length === 0 ? 'for example ' : `for example ${place.join(', ')}: `
 }
 
 /**
@@ -241,7 +251,7 @@ function exampleText({ example }: SettingResult, words: CellWords): string {
 function levelsByClass(block: readonly TrialLevel[], { letters, variables }: CellWords): string[] {
   const shown = new Map<string, string[]>()
   for (const level of block) {
-    const own = [...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))].sort().join(' or ')
+    const own = listed([...new Set(level.cells.flatMap((id) => letters.get(id) ?? []))].sort(), 'or')
     if (own !== '') shown.set(own, [...(shown.get(own) ?? []), levelText(level, variables)])
   }
   return [...shown].map(([own, levels]) => {

@@ -35,9 +35,9 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${grouped(count)} ${count === 1 ? one : many}`
 }
 
-export function listed(items: readonly string[]): string {
+export function listed(items: readonly string[], before: 'and' | 'or' = 'and'): string {
   if (items.length < 2) return items[0] ?? ''
-  return `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
+  return `${items.slice(0, -1).join(', ')} ${before} ${items.at(-1)}`
 }
 
 export function duration(ms: number): string {
