@@ -43,7 +43,7 @@ program
 program
   .command('local')
   .description('what the demo does, with your plan')
-  .argument('<plan>', 'plan file (YAML)')
+  .argument('<plan>', 'plan file (YAML); - reads standard input')
   .addOption(out())
   .addOption(exit())
   .addOption(artifacts())
@@ -128,7 +128,7 @@ connection(agents.command('prune').description('forget agents that are locked or
 
 connection(program.command('run'))
   .description('run a plan on the fleet; exit 0 identical, 1 differs, 2 error, 3 incomplete')
-  .argument('<plan>', 'plan file (YAML)')
+  .argument('<plan>', 'plan file (YAML); - reads standard input')
   .option('--watch', 'show progress and the result')
   .action(does(async (plan, options) => (await import('./coordinator/commands/run.ts')).runPlan(plan, options)))
 

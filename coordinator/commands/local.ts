@@ -13,7 +13,7 @@ import { connectCoordinator, type CoordinatorClient } from '../client/client.ts'
 import { sending } from '../client/http.ts'
 import { createPeopleClient } from '../client/people.ts'
 import { watchToEnd } from '../client/progress.ts'
-import { collectInputs, parsePlan, readPlanText } from '../plan/index.ts'
+import { collectInputs, parsePlan, planName, readPlanText } from '../plan/index.ts'
 import { exitCodeOf } from '../report/exit-code.ts'
 import { exportArtifacts, renderJson, writeReport } from '../report/files.ts'
 import type { Report } from '../report/format.ts'
@@ -47,9 +47,10 @@ export interface PlanFile {
 export async function local(planPath: string, options: LocalOptions): Promise<number> {
   const path = resolve(planPath)
   const text = await readPlanText(planPath)
-  const command = `bitfleet local ${shellWord(planPath)} ${optionWords(options)}`
+  const again = planPath === '-' ? ' < PLAN' : ''
+  const command = `bitfleet local ${shellWord(planPath)} ${optionWords(options)}${again}`
   let code = 0
-  await runLocally({ text, name: planPath, folder: dirname(path), command }, options, (report) => {
+  await runLocally({ text, name: planName(planPath), folder: dirname(path), command }, options, (report) => {
     code = exitCodeOf(report)
   })
   return code

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { connectCoordinator } from '../client/client.ts'
 import { watchToEnd } from '../client/progress.ts'
-import { collectInputs, parsePlan, readPlanText } from '../plan/index.ts'
+import { collectInputs, parsePlan, planName, readPlanText } from '../plan/index.ts'
 import { exitCodeOf } from '../report/exit-code.ts'
 import { renderJson } from '../report/files.ts'
 import { renderText } from '../report/text.ts'
@@ -22,9 +22,9 @@ export async function runPlan(planPath: string, { watch, json, ...options }: Run
   const path = resolve(planPath)
   const text = await readPlanText(planPath)
   // What is wrong with the plan is said before the coordinator is asked.
-  const { inputs, payloads } = await collectInputs(parsePlan(text, planPath), dirname(path))
+  const { inputs, payloads } = await collectInputs(parsePlan(text, planName(planPath)), dirname(path))
   const client = await connectCoordinator(connectionOptions(options))
-  const run = await client.submitRun({ plan: text, fileName: planPath, inputs, payloads })
+  const run = await client.submitRun({ plan: text, fileName: planName(planPath), inputs, payloads })
   const status = await client.getRun(run)
   for (const note of status.notes) process.stderr.write(`note: ${visibleLine(note)}\n`)
   if (!watch) {

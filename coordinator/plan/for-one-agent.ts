@@ -6,7 +6,7 @@ import type { AgentRecord, JobInput } from '../../shared/messages.ts'
 import { expandPlan } from './expand.ts'
 import { collectInputs, pinArrays } from './inputs.ts'
 import { parsePlan } from './parse.ts'
-import { readPlanText } from './read-plan-text.ts'
+import { planName, readPlanText } from './read-plan-text.ts'
 
 /** A plan as one agent alone is to run it. */
 export interface OneAgentPlan {
@@ -26,7 +26,7 @@ export interface OneAgentPlan {
 export async function readPlanForAgent(planPath: string): Promise<(agent: AgentRecord) => OneAgentPlan> {
   const path = resolve(planPath)
   const planText = await readPlanText(planPath)
-  const written = parsePlan(planText, planPath)
+  const written = parsePlan(planText, planName(planPath))
   const collected = await collectInputs(written, dirname(path))
   const { plan, inputs } = pinArrays(written, collected.inputs)
   const { payloads } = collected
