@@ -33,10 +33,10 @@ export function judgePromises(report: Report, glibc: boolean): ShownPromise[] {
 
   return [
     {
-      title: 'eight workloads over ten conditions, every cell completed',
+      title: 'at least eight workloads and ten conditions, every cell completed',
       shown:
         workloads.size >= 8 && conditions.size >= 10 && completed === report.cells.length
-          ? `${workloads.size} workloads, ${conditions.size} conditions, ${completed} of ${report.cells.length} cells completed`
+          ? `${report.comparisons.length} workloads, ${conditions.size} conditions, ${completed} of ${report.cells.length} cells completed`
           : undefined,
     },
     {

@@ -213,11 +213,13 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: Re
     if (best === undefined && comparison.explanations.length > 0) return []
     const finding = { of: 'cells' as const, rows: [index], headlined: false, chance: null }
     if (accounted.has(index)) {
-      const beyond = best === undefined ? [] : beyondSettings(best)
+      const facts = best === undefined ? [] : beyondSettings(best)
+      const beyond = facts.flat()
       if (beyond.length === 0) return []
       const more = beyond.length > namedAtMost ? [`${beyond.length - namedAtMost} more`] : []
-      const text = `with the tested settings ${beyond.length === 1 ? 'goes' : 'go'} ${listed([...beyond.slice(0, namedAtMost), ...more])}; this alone shows no cause`
-      return [{ ...finding, facts: [beyond], reasons: ['cells of one machine are not independent'], text }]
+      const [follow, they] = beyond.length === 1 ? ['follows', 'it'] : ['follow', 'they']
+      const text = `${listed([...beyond.slice(0, namedAtMost), ...more])} ${follow} the tested settings: ${they} may be how these act, or their echo`
+      return [{ ...finding, facts, reasons: ['cells of one machine are not independent'], text }]
     }
     if (best !== undefined) {
       const silenced = comparison.classes.some((one) => one.cells.some((id) => silence.reason(id) !== undefined))
@@ -236,11 +238,12 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: Re
  * Where tested settings account for all differences, an observation of these settings says less than the test. Facts that
  * go along with them, such as a floating-point mode, can be how a setting acts.
  */
-function beyondSettings(set: FactSet): string[] {
-  const all = namesOf(set).flat()
+function beyondSettings(set: FactSet): string[][] {
+  const all = namesOf(set)
   // Another backend or version has other libraries: that is no news.
-  const software = all.some((fact) => fact === 'backend' || fact === 'backend.version')
-  return all.filter((fact) => (software ? fact.startsWith('fp.') : !/^(?:knob|env)\./.test(fact)))
+  const software = all.flat().some((fact) => fact === 'backend' || fact === 'backend.version')
+  const isBeyond = (fact: string) => (software ? fact.startsWith('fp.') : !/^(?:knob|env)\./.test(fact))
+  return all.map((names) => names.filter(isBeyond)).filter((names) => names.length > 0)
 }
 
 /**

@@ -45,7 +45,7 @@ describe('the text of a tested setting', () => {
       ['tfjs-wasm', 2],
     ]
     expect((await textsOf(cells))[1]).toMatch(
-      /: the bits followed \(tfjs-cpu gives A, tfjs-wasm gives B; js is left out, having several results\)$/,
+      /: the bits followed \(tfjs-cpu gives A, tfjs-wasm gives B; js is left out, with results of several others\)$/,
     )
   })
 

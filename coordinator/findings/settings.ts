@@ -181,7 +181,9 @@ interface CellWords {
 function textOf(result: SettingResult, words: CellWords): string {
   const { setting, trials, followed, stayed, unclear, silenced, executions } = result
   // If all cells of a value set other knobs, too, those are not alone; all of them stand for the value.
-  const several = result.example.levels.some(({ cells, silenced: unheard }) => cells.length + unheard.length > 1)
+  const several = [...result.example.levels, ...(result.example.leftOut ?? [])].some(
+    ({ cells, silenced: unheard }) => cells.length + unheard.length > 1,
+  )
   const how = several ? 'changed, each value under all its other settings,' : 'changed alone'
   const head = `${setting} was ${how} in ${plural(trials, 'trial')}`
   const silent =
@@ -244,7 +246,7 @@ function exampleText({ example }: SettingResult, words: CellWords): string {
   const all = `${said.join(mixed ? '; ' : ', ')}${more > 0 ? `, and ${plural(more, 'more class', 'more classes')}` : ''}`
   const left = example.leftOut?.map((level) => levelText(level, words.variables)) ?? []
   if (left.length === 0) return all
-  return `${all}; ${listed(left)} ${left.length === 1 ? 'is' : 'are'} left out, having several results`
+  return `${all}; ${listed(left)} ${left.length === 1 ? 'is' : 'are'} left out, with results of several others`
 }
 
 /** `sequential and pairwise give A`, for each set of classes that values of a block give. */

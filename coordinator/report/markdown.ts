@@ -1,7 +1,7 @@
 import { visible, visibleLine } from '../../shared/visible.ts'
 import type { Comparison, Divergence, Report, ReportCell } from './format.ts'
 import { backendTexts, differingFacts, machineTexts } from './inventory.ts'
-import { differenceText, hasDistances, kindText, normFigure, ulpFigure } from './kind-text.ts'
+import { differenceText, hasDistances, kindText, normFigure, tellingKinds, ulpFigure } from './kind-text.ts'
 import { buildMatrix, foldRows, hasRounded, type Members, membersInShort, memberText, usedSigns } from './matrix.ts'
 import { churnText, extentText, growthTexts, inputsText, referenceColumn, referenceText } from './measured.ts'
 import {
@@ -227,7 +227,8 @@ function divergenceText(divergence: Divergence): string {
     const distances = hasDistances(statistics)
     const most = distances ? `, largest distance ${ulpFigure(statistics)}` : ''
     const norm = distances ? `, relative L2 ${normFigure(statistics)}` : ''
-    parts.push(kindText(statistics))
+    // Of one element the ULPs say it.
+    parts.push(elements === 1 ? tellingKinds(statistics) : kindText(statistics))
     // A scalar is its only element.
     parts.push(
       elements === 1
@@ -236,7 +237,8 @@ function divergenceText(divergence: Divergence): string {
     )
   }
   const { seq } = divergence.checkpoint
-  if (seq > 0) parts.push(seq === 1 ? 'the checkpoint before it is equal' : `the ${grouped(seq)} before it are equal`)
+  if (seq > 0)
+    parts.push(seq === 1 ? 'the checkpoint before it is equal' : `the ${grouped(seq)} checkpoints before it are equal`)
   const after = [extentText(divergence), churnText(divergence)].filter((text) => text !== '')
   if (divergence.differing + divergence.healed > 1) parts.push(...after)
   const grown = growthTexts(divergence, 3, 4)

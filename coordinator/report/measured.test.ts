@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { ElementComparison, Growth } from './format.ts'
-import { distanceText, growthText, inputsText } from './measured.ts'
+import type { Divergence, ElementComparison, Growth } from './format.ts'
+import { distanceText, growthText, growthTexts, inputsText } from './measured.ts'
 
 type Point = Growth['points'][number]
 
@@ -59,6 +59,30 @@ describe('what was measured, in words', () => {
     )
     const labels = [point(1, null, 0.25), point(2, null, 1)]
     expect(growthText({ name: 'labels', points: labels }, 2)).toBe('labels 25\u202f% at step 1, 100\u202f% at step 2')
+  })
+
+  it('shows the tensor with the largest distance of all, and the one that differs first', () => {
+    const grown = (name: string, ...ulps: string[]): Growth => ({
+      name,
+      points: ulps.map((maxUlp, step) => {
+        const rest = { state: 'measured', kinds: {}, relativeL2: 1e-7, unequal: 1 } as const
+        return { step, seq: step, maxUlp, ...rest }
+      }),
+    })
+    const growth = [
+      grown('loss', '1', '2'),
+      grown('update/a', '3', '1'),
+      grown('update/b', '5', '4'),
+      grown('update/c', '1', '1540096'),
+    ]
+    const divergence = { growth, checkpoint: { name: 'update/b' } } as unknown as Divergence
+    expect(growthTexts(divergence, 3, 2)).toEqual([
+      'loss 1 ULP at step 0, 2 ULP at step 1',
+      'update/b 5 ULP at step 0, 4 ULP at step 1',
+      expect.stringMatching(/^update\/c 1 ULP at step 0, .* ULP at step 1$/),
+      'and 1 more tensor',
+    ])
+    expect(growthTexts(divergence, 1, 2)).toEqual(['loss 1 ULP at step 0, 2 ULP at step 1', 'and 3 more tensors'])
   })
 
   it('names so many inputs as can be read', () => {

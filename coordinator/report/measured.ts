@@ -106,10 +106,20 @@ export function stayingText(point: Growth['points'][number], sampled: boolean): 
   return `${pointFigure(point)} from step ${grouped(point.step)}${sampled ? ' or earlier' : ''}`
 }
 
-/** Of the tensors that are followed over steps, the first few. */
-export function growthTexts({ growth }: Divergence, names: number, count: number): string[] {
-  return growth
-    .filter(({ points }) => points.length > 1)
-    .slice(0, names)
-    .map((grown) => growthText(grown, count))
+/**
+ * Some of the tensors that are followed over steps, and how many more there are: the first, such as the loss, that with the
+ * largest distance of all, and that which differs first.
+ */
+export function growthTexts({ growth, checkpoint }: Divergence, names: number, count: number): string[] {
+  const followed = growth.filter(({ points }) => points.length > 1)
+  const largest = ({ points }: Growth) => BigInt(points[furthest(points)]?.maxUlp ?? -1)
+  const most = followed.toSorted((a, b) => (largest(a) < largest(b) ? 1 : largest(a) > largest(b) ? -1 : 0))[0]
+  const first = followed.find(({ name }) => name === checkpoint.name)
+  const wanted = [followed[0], most, first, ...followed].filter((one) => one !== undefined)
+  const chosen = new Set([...new Set(wanted)].slice(0, names))
+  const more = followed.length - chosen.size
+  return [
+    ...followed.filter((one) => chosen.has(one)).map((grown) => growthText(grown, count)),
+    ...(more > 0 ? [`and ${plural(more, 'more tensor')}`] : []),
+  ]
 }

@@ -93,7 +93,7 @@ describe('the report in Markdown', () => {
   it('tells how a difference grows, what of it heals, and what it decides', () => {
     const markdown = renderMarkdown(sampleReport())
     expect(markdown).toMatch(
-      /the \d+ before it are equal; \d+ checkpoints differ in all; one after the first difference is equal/,
+      /the \d+ checkpoints before it are equal; \d+ checkpoints differ in all; one after the first difference is equal/,
     )
     expect(markdown).toMatch(/predicted labels that differ: 3 of 40 \(churn 7\.5\u202f%\)/)
     expect(markdown).toMatch(

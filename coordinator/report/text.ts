@@ -209,7 +209,7 @@ function branchingText(divergence: Divergence): string {
       ? (divergence.missing ?? 'the bytes were not kept')
       : elementText(divergence.indices, divergence.element)
   const kinds = divergence.statistics === null ? '' : tellingKinds(divergence.statistics)
-  const grown = [kinds, ...growthTexts(divergence, 1, 3), churnText(divergence)].filter((text) => text !== '')
+  const grown = [kinds, ...growthTexts(divergence, 2, 3), churnText(divergence)].filter((text) => text !== '')
   const more = grown.length > 0 ? `; ${grown.join('; ')}` : ''
   return `${divergence.classes.join(' and ')} differ at ${checkpointText(divergence)}, ${place}: ${bits}${differenceText(divergence)}${more}`
 }

@@ -26,7 +26,7 @@ function Tested({ view, index }: { view: View; index: number }) {
       <h4>Tested by the plan</h4>
       <ul class="plain">
         {tested.map(({ text, outcome, strength }) => (
-          <li class={`${outcome} ${strength}`}>{visibleLine(text)}.</li>
+          <li class={`${outcome} ${strength ?? ''}`}>{visibleLine(text)}.</li>
         ))}
       </ul>
     </section>
@@ -44,9 +44,12 @@ function Observed({ view, comparison, index }: { view: View; comparison: Compari
           <li class={headlined ? 'claimed' : 'seen'}>{visibleLine(text)}.</li>
         ))}
       </ul>
-      {comparison.explanations.slice(0, maxExplanations).map((explanation) => (
-        <ValueTable explanation={explanation} comparison={comparison} />
-      ))}
+      {comparison.explanations
+        .filter(({ facts }) => causes.some((cause) => facts.every((fact, i) => cause.facts[i]?.[0] === fact)))
+        .slice(0, maxExplanations)
+        .map((explanation) => (
+          <ValueTable explanation={explanation} comparison={comparison} />
+        ))}
     </section>
   )
 }

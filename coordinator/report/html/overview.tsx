@@ -81,7 +81,7 @@ export function Overview({ view }: { view: View }) {
                 <th scope="col">Verdict</th>
                 <th scope="col">Classes</th>
                 <th scope="col">First differ at</th>
-                <th scope="col">Distance there</th>
+                <th scope="col">Distance there, first two classes</th>
                 <th scope="col">Tested: the bits followed</th>
                 <th scope="col">Goes along with</th>
               </tr>

@@ -64,6 +64,12 @@ export function WorkloadSection({ view, comparison, index }: WorkloadProps) {
             <b class="letter nondeterministic">~</b> {visibleLine(selfText(view, index, self.cell))}
           </h4>
           {twinText(view, index, self.cell)}
+          {self.divergence && self.distinct > 2 ? (
+            <p class="quiet">
+              Of the {self.distinct} results, {self.divergence.classes[0]} and {self.divergence.classes[1]} are compared
+              here.
+            </p>
+          ) : null}
           {self.divergence ? (
             <DivergenceDetail divergence={self.divergence} id={`w${index}-s${i}`} names={self.divergence.classes} />
           ) : null}
