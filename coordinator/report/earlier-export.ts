@@ -8,7 +8,8 @@ import type { Report } from './format.ts'
  */
 export async function removeEarlierExport(dir: string, { run }: Pick<Report, 'run'>): Promise<void> {
   const earlier = (await readJson(join(dir, 'report.json'))) as { run?: { id?: unknown } } | undefined
-  if (earlier?.run?.id === run.id) return
+  // Without a report, nothing says of which run they are.
+  if (earlier?.run?.id === undefined || earlier.run.id === run.id) return
   const artifacts = join(dir, 'artifacts')
   const index = (await readJson(join(artifacts, 'index.json'))) as { schema?: unknown; tensors?: unknown } | undefined
   if (index?.schema === 'bitfleet/artifacts@1' && Array.isArray(index.tensors)) {
