@@ -7,7 +7,7 @@ import { plural } from './wording.ts'
 const named = ['cpu.brand', 'os.name', 'libc'] as const
 const maxMachines = 6
 
-/** Processor, system and C library, once for all agents that have them alike: `AMD EPYC, Debian 12, glibc 2.36 (3 agents)`. */
+/** Processor, system and C library, once for all agents that have them alike: `3 × AMD EPYC, Debian 12, glibc 2.36`. */
 export function machineTexts(agents: Report['agents']): string[] {
   const texts = agents.map(({ facts }) => {
     const known = named.flatMap((fact) => facts[fact] ?? [])
@@ -17,7 +17,7 @@ export function machineTexts(agents: Report['agents']): string[] {
   const shown = groups.slice(0, maxMachines)
   const more = groups.length - shown.length
   return [
-    ...shown.map(([text, { length }]) => (agents.length > 1 ? `${text} (${plural(length, 'agent')})` : text)),
+    ...shown.map(([text, { length }]) => (agents.length > 1 ? `${length} × ${text}` : text)),
     ...(more > 0 ? [`and ${plural(more, 'other kind')}`] : []),
   ]
 }
