@@ -10,6 +10,7 @@ import { type AgentRecord, agentRecordSchema, jobInputSchema } from './messages.
 import { crateFile } from './run-crate.ts'
 import { parseTraceBytes } from './trace.ts'
 import { type ByteSource, openFileSource, readZip, type ZipFile } from './zip.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 /** What one machine made of a plan, as files: in a folder while it runs, in a zip when it is closed. */
 export const bundleFiles = {
@@ -290,7 +291,7 @@ function createBundle(
 export function parseRecord<T>(name: string, bytes: Uint8Array, schema: z.ZodType<T>): T {
   let value: unknown
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const text = decodeUtf8(bytes)
     value = JSON.parse(text)
     if (canonicalJson(value) !== text) throw new BitfleetError('format', 'it is not in canonical form')
   } catch (cause) {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { BitfleetError, messageOf } from './errors.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 /** Node reads no more at once. */
 export const maxReadBytes = 2 ** 31 - 1
@@ -35,7 +36,7 @@ export async function readNamedText(
 ): Promise<string> {
   const bytes = await readNamedFile(path, options)
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decodeUtf8(bytes)
   } catch (cause) {
     throw new BitfleetError('format', `${options.title ?? path} is not UTF-8; save it as UTF-8`, { cause })
   }

@@ -2,6 +2,7 @@ import { crc32, inflateRawSync } from 'node:zlib'
 import { BitfleetError, isBitfleetError } from './errors.ts'
 import { parseNpy } from './npy.ts'
 import type { Tensor } from './tensor.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 /**
  * The arrays of a .npz file: a zip of .npy files, as `np.savez` and `np.savez_compressed` write it.
@@ -100,7 +101,7 @@ function readDirectory(file: Buffer): Entry[] {
 /** numpy writes UTF-8; two names of other bytes must not become one. */
 function nameOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decodeUtf8(bytes)
   } catch {
     throw refusal('the name of an array is not UTF-8')
   }

@@ -1,6 +1,7 @@
 import { duplicateKey } from './duplicate-key.ts'
 import { BitfleetError } from './errors.ts'
 import { type DType, type Tensor, createTensor, dtypeBytes, elementCount } from './tensor.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 /**
  * The safetensors format: 8 bytes little-endian length, a JSON header, then the tensors' bytes, without holes.
@@ -112,7 +113,7 @@ function parseHeader(bytes: Uint8Array): Entry[] {
   let text: string
   let header: unknown
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    text = decodeUtf8(bytes)
     header = JSON.parse(text)
   } catch (cause) {
     throw new BitfleetError('format', 'not a .safetensors file Bitfleet can read: its header is not JSON', { cause })

@@ -2,6 +2,7 @@ import { canonicalJson } from './canonical-json.ts'
 import { type Digest, digestPattern, sha256Hex } from './digest.ts'
 import { BitfleetError } from './errors.ts'
 import { type DType, dtypes } from './tensor.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 /** One tensor at one point of an execution. */
 export interface Checkpoint {
@@ -71,7 +72,7 @@ export function parseTrace(text: string): Trace {
 export function parseTraceBytes(bytes: Uint8Array): Trace {
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    text = decodeUtf8(bytes)
   } catch (cause) {
     throw new BitfleetError('format', 'trace: it is not UTF-8', { cause })
   }

@@ -38,7 +38,7 @@ export function runOfCells(cells: readonly CellOfReport[], run: Partial<RunData[
   return made
 }
 
-/** The report of some cells, made as any report is. */
+/** The report of some cells, compared and assembled as in a run. */
 export async function reportOfCells(
   cells: readonly CellOfReport[],
   run: Partial<RunData['run']> = {},

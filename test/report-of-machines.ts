@@ -18,7 +18,7 @@ export function five(value: number): number[] {
   return new Array<number>(5).fill(value)
 }
 
-/** The report of cells of the workload `w` under `js`, but for what they say; made as any report is. */
+/** The report of cells of the workload `w` under `js`, but for what they say; compared and assembled as in a run. */
 export async function reportOfMachines(
   cells: readonly PlannedCell[],
   run: Partial<RunData['run']> = {},

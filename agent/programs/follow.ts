@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path'
 import { BitfleetError, messageOf } from '../../shared/errors.ts'
 import { traceFile } from './trace-line.ts'
+import { decodeUtf8 } from '../../shared/utf8.ts'
 
 // What a program leaves in its folder, read while it writes. The folder is the program's: nothing in it is followed,
 // and only regular files are read.
@@ -92,7 +93,7 @@ function goneText(folder: string): string {
 
 function decode(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decodeUtf8(bytes)
   } catch (cause) {
     throw new BitfleetError('workload', `${traceFile} is not UTF-8`, { cause })
   }

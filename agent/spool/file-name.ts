@@ -1,4 +1,5 @@
 import { sha256Hex } from '../../shared/digest.ts'
+import { decodeUtf8 } from '../../shared/utf8.ts'
 
 /** One attempt at a job. */
 export interface JobKey {
@@ -47,7 +48,7 @@ function decode(encoded: string): string | undefined {
     .match(/%[0-9a-f]{2}|[^%]/g)
     ?.map((part) => (part.length === 1 ? part.charCodeAt(0) : Number.parseInt(part.slice(1), 16)))
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes ?? []))
+    return decodeUtf8(Uint8Array.from(bytes ?? []))
   } catch {
     return undefined
   }

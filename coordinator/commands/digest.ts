@@ -36,7 +36,7 @@ export async function printDigests(files: readonly string[], { json }: { json?: 
   }
   const [first, ...others] = errors
   if (first === undefined) return 0
-  // The last is said by whoever catches it.
+  // The first is thrown, and printed where it is caught.
   for (const { message } of others) process.stderr.write(`${visibleLine(message)}\n`)
   throw first
 }

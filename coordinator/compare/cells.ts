@@ -118,8 +118,8 @@ function repetitionsOf(repetition: number, records: readonly ExecutionRecord[], 
 
 /**
  * Executions are repetitions of one cell only under the same version, label and variables of the environment. An agent that
- * is started again, as by a run that is resumed, can have others. Those unlike the first completed one count as failed: a
- * difference between them would be laid to chance.
+ * is started again, as by a run that is resumed, can have others. Those unlike the first completed one count as failed: else
+ * a difference between them would look like chance.
  */
 function alikeSurrounded(repetitions: readonly Repetition[]): Repetition[] {
   const first = repetitions.find(({ ending }) => ending.status === 'completed')?.execution

@@ -27,7 +27,7 @@ export interface NamedComparison extends TensorComparison {
   readonly digests: readonly [Digest, Digest]
 }
 
-/** `equal` is null if neither side has anything to compare. */
+/** `equal` is null if both sides are empty: nothing was compared. */
 export type FileComparison =
   | { readonly kind: 'tensors'; readonly equal: boolean | null; readonly tensors: readonly NamedComparison[] }
   | {

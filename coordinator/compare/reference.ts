@@ -36,7 +36,9 @@ export async function measureReference(
     return undefined
   }
   if (await hasNaN(reference.cells[0], artifacts)) {
-    notes.push('the exact result has a NaN, whose bits no rounding says: no class is called the correctly rounded one')
+    notes.push(
+      'the exact result has a NaN, and no rule of rounding fixes its bits: no class is called the correctly rounded one',
+    )
     return undefined
   }
   const distances: Reference['distances'] = []
@@ -55,7 +57,7 @@ function computes({ cell, effective }: CellOutcome, { backend, knob, value }: Re
   return backendName(cell.condition.backend) === backend && effective[knob] === value
 }
 
-/** What was not kept is taken to have none: an order that adds up numbers seldom makes one. */
+/** False also if its bytes were not kept: then no distance from it is measured either. */
 async function hasNaN(outcome: CellOutcome | undefined, artifacts: Artifacts): Promise<boolean> {
   const outputs = outputsOf(outcome)
   const [first] = outputs

@@ -129,8 +129,8 @@ export function explainMachines(rows: readonly MachineRow[], options: MachineOpt
     tested.set(content, testRow(search, steps, listSteps))
   })
 
-  // A hypothesis is a partition that could show a cause, whatever was found: to count only those that were explained
-  // would be to choose by the outcome. If its rows differ in facts, the weakest of them speaks for it.
+  // A hypothesis is a partition that could show a cause, also if no fact explains it: to count only those that were
+  // explained would choose by the outcome. If its rows differ in facts, the weakest of them speaks for it.
   const hypotheses = new Map<string, number>()
   rows.forEach((_, i) => {
     const row = tested.get(contents[i] as string) as TestedRow
@@ -200,7 +200,7 @@ function testRow(search: FactSearch, steps: number, listSteps: number): TestedRo
     }
     const work = { steps: 0 }
     const exists = createExistence(partitions, sizes, size, work, equal)
-    // A set that equals the classes is named before any finer one. So it is a hit for these, too, whatever its size:
+    // A set that equals the classes is named before any finer one. So a set of any size is a hit for these, too:
     // else a row would have two chances of its own, one to be equalled and one to be refined.
     const equals = equal ? undefined : createExistence(partitions, sizes, limits.maxSize, work, true)
     const holds = (assignment: Assignment) => exists(assignment) || (equals?.(assignment) ?? false)

@@ -218,7 +218,7 @@ function cellCauses({ comparisons }: ReportCore, silence: Silence, accounted: Re
       if (beyond.length === 0) return []
       const more = beyond.length > namedAtMost ? [`${beyond.length - namedAtMost} more`] : []
       const [follow, they] = beyond.length === 1 ? ['follows', 'it'] : ['follow', 'they']
-      const text = `${listed([...beyond.slice(0, namedAtMost), ...more])} ${follow} the tested settings: ${they} may be how these act, or their echo`
+      const text = `${listed([...beyond.slice(0, namedAtMost), ...more])} ${follow} the tested settings: ${they} may be how these act, or only show their values`
       return [{ ...finding, facts, reasons: ['cells of one machine are not independent'], text }]
     }
     if (best !== undefined) {

@@ -26,7 +26,7 @@ interface SilenceCell {
 
 /**
  * Which cells may serve as evidence, and why the others may not. A cell that disagrees with itself is nondeterministic
- * and explains nothing. Nor does a cell of the same condition, workload and machine, with whatever parameters and seed:
+ * and explains nothing. Nor does a cell of the same condition, workload and machine, with any parameters and seed:
  * few executions of a rare outcome are often equal by chance. If a condition is nondeterministic in a workload on two
  * machines, it is no evidence in that workload on any machine.
  *

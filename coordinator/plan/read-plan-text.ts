@@ -1,6 +1,7 @@
 import { BitfleetError } from '../../shared/errors.ts'
 import { readNamedText } from '../../shared/named-file.ts'
 import { maxPlanCharacters } from './source.ts'
+import { decodeUtf8 } from '../../shared/utf8.ts'
 
 const maxPlanBytes = 4 * maxPlanCharacters
 
@@ -30,7 +31,7 @@ export async function readPlanText(
     chunks.push(chunk)
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks))
+    return decodeUtf8(Buffer.concat(chunks))
   } catch (cause) {
     throw new BitfleetError('format', 'the plan on standard input is not UTF-8', { cause })
   }

@@ -13,7 +13,7 @@ it.each([
 it.each([
   ['^(a+)+$', `${'a'.repeat(64)}b`, /timed out/],
   ['(', 'a', /Invalid regular expression/],
-])('is no answer of %s, and ends', (pattern, value, message) => {
+])('refuses the pattern %s in time', (pattern, value, message) => {
   expect(() => firstRefused(pattern, [value])).toThrow(message)
   expect(firstRefused('^a$', ['a'])).toBeUndefined()
 })

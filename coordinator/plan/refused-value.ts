@@ -13,10 +13,10 @@ const match = new Script(
 )
 
 /**
- * The first of some values that a knob's pattern does not take. The pattern is an agent's word: one that goes on
- * backtracking (`^(a+)+$`) holds up whoever tries it, and must not hold up the coordinator.
+ * The first of some values that a knob's pattern does not take. The pattern is an agent's word: one that
+ * backtracks without end (`^(a+)+$`) must not hold up the coordinator.
  *
- * @throws `refused` for a pattern that is none, or takes too long
+ * @throws `refused` for text that is not a pattern, and for a pattern that takes too long
  */
 export function firstRefused(pattern: string, values: readonly string[]): string | undefined {
   for (let at = 0; at < values.length; at += valuesAtOnce) {
@@ -40,7 +40,7 @@ function indexOfRefused(pattern: string, values: readonly string[]): number {
   }
 }
 
-/** An error of the context is none of this one's classes. */
+/** Errors of another context have classes of their own. */
 function reason(cause: unknown): string {
   const { message } = cause as { message?: unknown }
   return typeof message === 'string' ? message.slice(0, 200) : messageOf(cause)

@@ -10,6 +10,7 @@ import type { CheckpointSpec, WorkloadDescription } from '../../workloads/worklo
 import type { CellRecord } from '../records.ts'
 import { checkInputs } from './check-inputs.ts'
 import { checkSettings, hasSoundSettings } from './check-settings.ts'
+import { decodeUtf8 } from '../../shared/utf8.ts'
 
 export type FindDescription = (workload: string) => WorkloadDescription | undefined
 
@@ -104,7 +105,7 @@ function readBody(execution: Execution, body: Uint8Array | undefined): string {
     throw new BitfleetError('protocol', 'the execution completed, but no trace came with it')
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+    return decodeUtf8(body)
   } catch (cause) {
     throw new BitfleetError('protocol', 'the trace is not UTF-8', { cause })
   }

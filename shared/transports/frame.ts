@@ -1,4 +1,5 @@
 import { BitfleetError } from '../errors.ts'
+import { decodeUtf8 } from '../utf8.ts'
 
 /**
  * The binary form of a message with bytes: u32 little-endian length of the header, the header (JSON in UTF-8), then the
@@ -35,7 +36,7 @@ export function parseMessage(text: string): unknown {
 
 function decodeText(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decodeUtf8(bytes)
   } catch (cause) {
     throw new BitfleetError('format', 'a frame whose message is not UTF-8', { cause })
   }
