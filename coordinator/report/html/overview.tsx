@@ -1,5 +1,6 @@
 import { visibleLine } from '../../../shared/visible.ts'
 import type { Comparison, Report } from '../format.ts'
+import { backendTexts, machineTexts } from '../inventory.ts'
 import { differenceText } from '../kind-text.ts'
 import { duration, grouped, listed, paramsText, plural, seedsOf } from '../wording.ts'
 import { Letter, VerdictBadge } from './letter.tsx'
@@ -21,7 +22,9 @@ export function Summary({ report }: { report: Report }) {
     [seeds.length === 1 ? 'Seed' : 'Seeds', seeds.length <= 6 ? seeds.join(', ') : `${seeds.length} seeds`],
     ['Duration', elapsed === undefined || Number.isNaN(elapsed) ? run.state : duration(elapsed)],
     ['Began', run.createdAt],
-    ['Software', run.software],
+    ['Machines', listed(machineTexts(agents))],
+    ['Backends', backendTexts(report.cells).join(', ')],
+    ['Software', `${run.software}, report@2`],
     ['Run', run.id],
   ]
   return (
